@@ -1,0 +1,62 @@
+// Package field holds the learned part of a model: the interface that every
+// field satisfies, and ready networks.
+package field
+
+import (
+	"slices"
+
+	"github.com/nami-flow/go-nami/nami/event"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Field maps a point, a time and a context to a value shaped like the point: a
+// velocity, or what a diffusion model predicts. A user's own type is a Field as
+// soon as it has these two methods.
+type Field interface {
+	// EventRank is the number of trailing axes of x that make one event.
+	EventRank() int
+
+	// Apply builds the graph of the field. x is lead+event, t a scalar or lead, c
+	// lead+[context_dim], or nil without context; the result is shaped like x. Its
+	// variables live in scope. It panics on misuse, as graph functions do.
+	Apply(scope *model.Scope, x, t, c *Node) *Node
+}
+
+// Call applies f after it has checked what goes in, and what comes out: t must be
+// a scalar or have the lead's shape, c the lead's shape and one axis more, and the
+// result x's shape. It panics otherwise. The library calls every field through it,
+// so that a field which broadcasts in silence is found the first time it runs.
+func Call(f Field, scope *model.Scope, x, t, c *Node) *Node {
+	lead := event.Lead(x, f.EventRank())
+	CheckTime(t, x, f.EventRank())
+	if c != nil {
+		dims := c.Shape().Dimensions
+		if len(dims) != len(lead)+1 || !slices.Equal(dims[:len(lead)], lead) {
+			exceptions.Panicf("field.Call: c is %s, x is %s with events of rank %d: c must have the shape of the lead %s and one context axis",
+				c.Shape(), x.Shape(), f.EventRank(), event.Format(lead))
+		}
+	}
+	// A solver calls the same layers several times in one graph.
+	v := f.Apply(scope.ResetVisited(), x, t, c)
+	if !v.Shape().Equal(x.Shape()) {
+		exceptions.Panicf("field.Call: the field %T returned %s for x of %s: a field's value must have the shape and dtype of x",
+			f, v.Shape(), x.Shape())
+	}
+	return v
+}
+
+// CheckTime panics unless t is a scalar or has the shape of the lead of x, whose
+// events have the given rank.
+func CheckTime(t, x *Node, rank int) {
+	lead := event.Lead(x, rank)
+	if !t.IsScalar() && !slices.Equal(t.Shape().Dimensions, lead) {
+		exceptions.Panicf("t is %s, x is %s with events of rank %d: t must be a scalar or have the shape of the lead %s",
+			t.Shape(), x.Shape(), rank, event.Format(lead))
+	}
+	if t.DType() != x.DType() {
+		exceptions.Panicf("t is %s, x is %s: both must have one dtype", t.Shape(), x.Shape())
+	}
+}

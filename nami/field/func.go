@@ -1,0 +1,22 @@
+package field
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Func makes a [Field] of a plain function, say a closed form or a network that is
+// built from GoMLX's layers.
+type Func struct {
+	// Rank is the number of trailing axes of x that make one event.
+	Rank int
+
+	// F is called as [Field]'s Apply is.
+	F func(scope *model.Scope, x, t, c *Node) *Node
+}
+
+// EventRank implements [Field].
+func (f Func) EventRank() int { return f.Rank }
+
+// Apply implements [Field].
+func (f Func) Apply(scope *model.Scope, x, t, c *Node) *Node { return f.F(scope, x, t, c) }

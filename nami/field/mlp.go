@@ -1,0 +1,113 @@
+package field
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nami-flow/go-nami/nami/event"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// MLP is a multilayer perceptron on the concatenation of the flattened event, the
+// time and the context, in this order. Its variables are mlp/layer_<i>/dense/weights,
+// of shape [in, out], and mlp/layer_<i>/dense/biases, of shape [out]; weights start
+// Glorot-uniform and biases at zero.
+type MLP struct {
+	// EventShape is the shape of one event, of any rank; empty for scalar events.
+	EventShape []int
+
+	// Hidden holds the widths of the hidden layers; {128, 128, 128} if nil.
+	Hidden []int
+
+	// ContextDim is the size of the context's last axis; 0 for an unconditional field.
+	ContextDim int
+
+	// TimeFeatures is the number of values that [Sinusoidal] makes of the time: an
+	// even number. 0 feeds the plain time in.
+	TimeFeatures int
+
+	// Activation follows every layer but the last; SiLU if unset.
+	Activation activation.Type
+}
+
+// EventRank implements [Field].
+func (m MLP) EventRank() int { return len(m.EventShape) }
+
+// Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
+// a context where ContextDim is 0, none where it isn't, or one of another size.
+func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	m.check(x, c)
+	lead := event.Lead(x, m.EventRank())
+	features := []*Node{event.Flatten(x, m.EventRank()), m.time(t, lead)}
+	if c != nil {
+		features = append(features, c)
+	}
+	hidden, act := m.Hidden, m.Activation
+	if hidden == nil {
+		hidden = []int{128, 128, 128}
+	}
+	if act == activation.TypeNone {
+		act = activation.TypeSilu
+	}
+	scope = scope.At("mlp")
+	scope = scope.WithInitializer(weights(scope))
+	h := Concatenate(features, -1)
+	for i, width := range hidden {
+		h = activation.Apply(act, layers.Dense(scope.At("layer_%d", i), h, true, width))
+	}
+	h = layers.Dense(scope.At("layer_%d", len(hidden)), h, true, event.Size(m.EventShape))
+	return event.Unflatten(h, m.EventShape)
+}
+
+// time returns t's features with the axes of lead and one more.
+func (m MLP) time(t *Node, lead []int) *Node {
+	features := InsertAxes(t, -1)
+	if m.TimeFeatures > 0 {
+		features = Sinusoidal(t, m.TimeFeatures)
+	}
+	if !t.IsScalar() || len(lead) == 0 {
+		return features
+	}
+	return BroadcastPrefix(features, lead...)
+}
+
+func (m MLP) check(x, c *Node) {
+	for i, width := range m.Hidden {
+		if width < 1 {
+			exceptions.Panicf("field.MLP: Hidden[%d] is %d: every layer needs at least one unit", i, width)
+		}
+	}
+	if m.ContextDim < 0 || m.TimeFeatures < 0 || m.TimeFeatures%2 != 0 {
+		exceptions.Panicf("field.MLP: ContextDim is %d and TimeFeatures %d: neither may be negative, and TimeFeatures must be even",
+			m.ContextDim, m.TimeFeatures)
+	}
+	dims := x.Shape().Dimensions
+	if rank := m.EventRank(); len(dims) < rank || !slices.Equal(dims[len(dims)-rank:], m.EventShape) {
+		exceptions.Panicf("field.MLP: x is %s: its shape must end in the event shape %s", x.Shape(), event.Format(m.EventShape))
+	}
+	switch {
+	case c == nil && m.ContextDim > 0:
+		exceptions.Panicf("field.MLP: there is no context, and the field expects one of %d values: bind a context, or set ContextDim to 0", m.ContextDim)
+	case c != nil && m.ContextDim == 0:
+		exceptions.Panicf("field.MLP: the context is %s, and the field expects none: set ContextDim to its last axis, or bind no context", c.Shape())
+	case c != nil && c.Shape().Dim(-1) != m.ContextDim:
+		exceptions.Panicf("field.MLP: the context is %s, and the field expects %d values on its last axis (ContextDim)", c.Shape(), m.ContextDim)
+	}
+}
+
+// weights starts matrices Glorot-uniform (Glorot & Bengio 2010, eq. 16) and biases at zero.
+func weights(scope *model.Scope) model.VariableInitializer {
+	return initializer.XavierUniformFn(scope)
+}
+
+// String describes the network on one line, the same in every process.
+func (m MLP) String() string {
+	return fmt.Sprintf("MLP{event %s, hidden %v, context %d, time features %d, %v}",
+		event.Format(m.EventShape), m.Hidden, m.ContextDim, m.TimeFeatures, m.Activation)
+}

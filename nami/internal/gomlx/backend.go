@@ -1,0 +1,84 @@
+// Package gomlx holds what GoMLX lacks or gets wrong, each with the test that shows
+// it, so that nobody who uses nami meets it.
+package gomlx
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	_ "github.com/gomlx/compute/gobackend" // the backend "go"
+)
+
+// Open opens a backend. config is "go", "xla", "xla:" and the absolute path of a PJRT
+// plugin, or empty: then $GOMLX_BACKEND decides if it is set, else it is XLA on the
+// CPU if a plugin is installed (see [PluginPath]), and pure Go if not.
+//
+// GoMLX's own way downloads a plugin when it finds none, and panics where that fails.
+// This one never downloads and never panics.
+func Open(config string) (compute.Backend, error) {
+	chosen := config != "" || os.Getenv("GOMLX_BACKEND") != ""
+	if config == "" {
+		config = os.Getenv("GOMLX_BACKEND")
+	}
+	if config == "" {
+		config = "go"
+		if xlaLinked && PluginPath() != "" {
+			config = "xla"
+		}
+	}
+	backend, err := open(config)
+	if err != nil && !chosen {
+		fmt.Fprintf(os.Stderr, "nami: %v; computing in pure Go instead, several times slower\n", err)
+		return open("go")
+	}
+	return backend, err
+}
+
+func open(config string) (compute.Backend, error) {
+	name, _, _ := strings.Cut(config, ":")
+	if !slices.Contains(compute.List(), name) {
+		hint := "use go or xla"
+		if name == "xla" {
+			hint = "XLA needs cgo, on Linux or macOS: build with CGO_ENABLED=1 and a C compiler, or use go"
+		}
+		return nil, fmt.Errorf("the backend %q is unknown, this program has %s: %s", config, strings.Join(compute.List(), " and "), hint)
+	}
+	if name == "xla" {
+		var err error
+		if config, err = xlaConfig(config); err != nil {
+			return nil, err
+		}
+	}
+	var backend compute.Backend
+	err := Try(func() (err error) {
+		backend, err = compute.NewWithConfig(config)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the backend %q can't be opened: %w", config, err)
+	}
+	return backend, nil
+}
+
+// xlaConfig names the plugin by its path: then go-xla neither searches nor downloads.
+func xlaConfig(config string) (string, error) {
+	_, plugin, _ := strings.Cut(config, ":")
+	plugin, options, _ := strings.Cut(plugin, ",")
+	if plugin == "" || plugin == "cpu" {
+		if plugin = PluginPath(); plugin == "" {
+			return "", fmt.Errorf("the backend %q needs XLA's CPU plugin, and none is installed: `go run ./kernel install` in nami's checkout installs it, or set GOMLX_BACKEND=go", config)
+		}
+		// Named by its path, the plugin isn't known to be the CPU's, whose buffers
+		// the host can share.
+		options = strings.Trim("shared_buffers=true,"+options, ",")
+	}
+	if strings.HasPrefix(plugin, "/") {
+		if _, err := os.Stat(plugin); err != nil {
+			return "", fmt.Errorf("the backend %q: the plugin isn't there: %w", config, err)
+		}
+	}
+	return strings.TrimSuffix("xla:"+plugin+","+options, ","), nil
+}

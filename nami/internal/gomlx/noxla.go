@@ -1,0 +1,5 @@
+//go:build !cgo || !(linux || darwin) || noxla
+
+package gomlx
+
+const xlaLinked = false

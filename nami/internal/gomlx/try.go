@@ -1,0 +1,18 @@
+package gomlx
+
+import "fmt"
+
+// Try runs f and returns its error, or what it panicked with as one: GoMLX's graph
+// functions panic with errors, and here and there with strings.
+func Try(f func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case error:
+			err = p
+		default:
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	return f()
+}

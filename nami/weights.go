@@ -1,0 +1,92 @@
+package nami
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Initialize gives a field's variables in store their starting values, drawn with
+// seed: training does this by itself. eventShape is the shape of one event, contextDim
+// the size of the context's last axis, 0 for none. Variables that the store holds
+// already keep their values.
+func Initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape []int, contextDim int, seed int64) error {
+	if f == nil {
+		return errNoField
+	}
+	return gomlx.Try(func() error {
+		if err := store.SetRNGStateFromSeed(seed); err != nil {
+			return err
+		}
+		inspect(backend, store, f, dtypes.Float32, []int{1}, eventShape, contextDim)
+		return store.InitializeVariables(backend, nil)
+	})
+}
+
+// checkField builds f once for one event in a graph that is thrown away. It returns
+// what is wrong: shapes, or variables that the store doesn't hold.
+func checkField(backend compute.Backend, store *model.Store, f field.Field, dtype dtypes.DType, lead, eventShape []int, contextDim int) error {
+	known := variables(store)
+	err := gomlx.Try(func() error {
+		inspect(backend, store, f, dtype, lead, eventShape, contextDim)
+		return nil
+	})
+	return errors.Join(err, missing(store, known))
+}
+
+// inspect builds f in a graph that is thrown away; its variables stay in the store.
+func inspect(backend compute.Backend, store *model.Store, f field.Field, dtype dtypes.DType, lead, eventShape []int, contextDim int) {
+	g := NewGraph(backend, "inspect")
+	defer g.Finalize()
+	model.SetStore(g, store)
+	x := Parameter(g, "x", shapes.Make(dtype, slices.Concat(lead, eventShape)...))
+	var c *Node
+	if contextDim > 0 {
+		c = Parameter(g, "c", shapes.Make(dtype, slices.Concat(lead, []int{contextDim})...))
+	}
+	field.Call(f, store.RootScope(), x, Parameter(g, "t", shapes.Make(dtype)), c)
+}
+
+// variables is the set of the paths of the variables in store.
+func variables(store *model.Store) map[string]bool {
+	known := map[string]bool{}
+	for v := range store.IterVariables() {
+		known[v.Path()] = true
+	}
+	return known
+}
+
+// missing is an error that names the variables of store that are not known, and takes
+// them out again: a model that was never trained must not sample noise in silence.
+func missing(store *model.Store, known map[string]bool) error {
+	var paths []string
+	for v := range store.IterVariables() {
+		if !known[v.Path()] {
+			paths = append(paths, v.Path())
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	for _, path := range paths {
+		if err := store.DeleteVariable(path); err != nil {
+			return err
+		}
+	}
+	shown := strings.Join(paths[:min(3, len(paths))], ", ")
+	if len(paths) > 3 {
+		shown += ", …"
+	}
+	return fmt.Errorf("nami: the store lacks %d of the field's variables (%s): train the model or load its checkpoint first (train.Fit, train.Load); nami.Initialize gives starting values",
+		len(paths), shown)
+}
