@@ -189,7 +189,6 @@ func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store
 
 var bothDTypes = []dtypes.DType{dtypes.Float32, dtypes.Float64}
 
-
 // sscanLayer reads the number of the layer out of a variable's path.
 func sscanLayer(path string, layer *int) (int, error) {
 	return fmt.Sscanf(path, "/mlp/layer_%d/", layer)

@@ -1,6 +1,8 @@
 package field
 
 import (
+	"fmt"
+
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -20,3 +22,6 @@ func (f Func) EventRank() int { return f.Rank }
 
 // Apply implements [Field].
 func (f Func) Apply(scope *model.Scope, x, t, c *Node) *Node { return f.F(scope, x, t, c) }
+
+// String says what there is to say of a function.
+func (f Func) String() string { return fmt.Sprintf("Func{rank %d}", f.Rank) }

@@ -1,0 +1,235 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
+	"github.com/google/renameio/v2/maybe"
+
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+)
+
+// keep is how many checkpoints stay in a folder: the newest, and one to fall back to.
+const keep = 2
+
+const (
+	filePrefix = "step-"
+	fileSuffix = ".safetensors"
+)
+
+// saved is what a checkpoint says of itself, beside the tensors.
+type saved struct {
+	Identity  identity `json:"identity"`
+	History   History  `json:"history"`
+	Trainable []string `json:"trainable"` // paths of variables; the others are state
+}
+
+// folder resolves a checkpoint's name.
+func folder(name string) string {
+	if state := os.Getenv("NAMI_STATE"); state != "" && !filepath.IsAbs(name) {
+		return filepath.Join(state, name)
+	}
+	return name
+}
+
+// save writes a checkpoint of the run, if it keeps any.
+func (f *fit) save() error {
+	if f.folder == "" || f.history.Steps() == 0 {
+		return nil
+	}
+	about := saved{Identity: f.identity, History: *f.history}
+	var values []namedTensor
+	for v := range f.store.IterVariables() {
+		value, err := v.Value()
+		if err != nil {
+			return fmt.Errorf("train: the variable %s can't be saved: %w", v.Path(), err)
+		}
+		if v.Trainable {
+			about.Trainable = append(about.Trainable, v.Path())
+		}
+		values = append(values, namedTensor{v.Path(), value})
+	}
+	if err := write(f.folder, about, values); err != nil {
+		return fmt.Errorf("train: the checkpoint can't be saved: %w; what was saved before is untouched", err)
+	}
+	return nil
+}
+
+// write adds a checkpoint to a folder, whole or not at all, and then removes old ones.
+func write(folder string, about saved, values []namedTensor) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	text, err := json.Marshal(about)
+	if err != nil {
+		return err
+	}
+	sum, err := checksum(values)
+	if err != nil {
+		return err
+	}
+	file, err := encode(values, map[string]string{"nami": string(text), "sha256": sum})
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%s%09d%s", filePrefix, about.History.Steps(), fileSuffix)
+	if err := maybe.WriteFile(filepath.Join(folder, name), file, 0o644); err != nil {
+		return err
+	}
+	old := list(folder)
+	for _, path := range old[min(keep, len(old)):] {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list names the checkpoints in a folder, the newest first.
+func list(folder string) []string {
+	found, _ := filepath.Glob(filepath.Join(escape(folder), filePrefix+"*"+fileSuffix)) // the pattern is well-formed
+	slices.Sort(found)
+	slices.Reverse(found)
+	return found
+}
+
+// escape keeps a folder's own * and [ from being taken for a pattern.
+func escape(folder string) string {
+	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(folder)
+}
+
+func checksum(values []namedTensor) (string, error) {
+	sorted := slices.Clone(values)
+	slices.SortFunc(sorted, func(a, b namedTensor) int { return strings.Compare(a.name, b.name) })
+	hash := sha256.New()
+	for _, v := range sorted {
+		fmt.Fprintln(hash, v.name, v.value.Shape())
+		if err := v.value.ConstBytes(func(raw []byte) { hash.Write(raw) }); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// read reads one checkpoint, and checks that it is whole.
+func read(path string) (about saved, values []namedTensor, err error) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return about, nil, err
+	}
+	values, metadata, err := decode(file)
+	if err != nil {
+		return about, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if metadata["nami"] == "" {
+		return about, nil, fmt.Errorf("%s: it is a safetensors file, but no checkpoint of nami's", path)
+	}
+	if err := json.Unmarshal([]byte(metadata["nami"]), &about); err != nil {
+		return about, nil, fmt.Errorf("%s: %w: %w", path, errNotSafetensors, err)
+	}
+	sum, err := checksum(values)
+	if err == nil && sum != metadata["sha256"] {
+		err = fmt.Errorf("%s: its checksum is wrong: the file was damaged", path)
+	}
+	return about, values, err
+}
+
+// newest reads the newest checkpoint in a folder that can be read. One that can't is
+// named on standard error, and left where it is.
+func newest(folder string) (about saved, values []namedTensor, err error) {
+	var failures []error
+	for _, path := range list(folder) {
+		about, values, err := read(path)
+		if err == nil {
+			for _, failure := range failures {
+				fmt.Fprintf(os.Stderr, "train: passing over a checkpoint that can't be read, for the one before it: %v\n", failure)
+			}
+			return about, values, nil
+		}
+		failures = append(failures, err)
+	}
+	if len(failures) > 0 {
+		return about, nil, fmt.Errorf("train: no checkpoint in %s can be read: %w; move the folder away, or choose another name", folder, errors.Join(failures...))
+	}
+	return about, nil, os.ErrNotExist
+}
+
+// resume continues the run from its folder, if there is a checkpoint.
+func (f *fit) resume() error {
+	if info, err := os.Stat(f.folder); err == nil && !info.IsDir() {
+		return fmt.Errorf("train: the checkpoint %s is a file: expected a folder, choose another name", f.folder)
+	}
+	about, values, err := newest(f.folder)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if difference := f.identity.differs(about.Identity); difference != "" {
+		return fmt.Errorf("train: the checkpoint in %s belongs to another run: %s; choose another name, or remove the folder", f.folder, difference)
+	}
+	f.history = &about.History
+	return put(f.store, about, values)
+}
+
+// Load puts the weights of the newest checkpoint into store, to sample with them or to
+// train on: not the optimiser's state, nor the random one. name is what [Checkpoint]
+// was given; the weights may come from another backend. A damaged checkpoint is passed
+// over for the one before it.
+func Load(store *model.Store, name string) error {
+	if store == nil {
+		return errors.New("train: the store is nil: make one with model.NewStore()")
+	}
+	dir := folder(name)
+	about, values, err := newest(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("train: there is no checkpoint in %s: train it first, with train.Checkpoint(%q)", dir, name)
+	}
+	if err != nil {
+		return err
+	}
+	weights := slices.DeleteFunc(values, func(v namedTensor) bool {
+		return strings.HasPrefix(v.name, "/"+optimizer.Scope+"/") || strings.Contains(v.name, model.RNGStateVariableName) ||
+			v.name == "/"+optimizer.GlobalStepVariableName
+	})
+	return put(store, about, weights)
+}
+
+// put sets variables of store, and makes those that it lacks. What isn't marked as
+// trainable stays so: GoMLX's own loader makes everything trainable, the random state
+// too, and Adam then repeats the same noise at each step.
+func put(store *model.Store, about saved, values []namedTensor) error {
+	slices.SortFunc(values, func(a, b namedTensor) int { return strings.Compare(a.name, b.name) })
+	for _, v := range values {
+		variable := store.GetVariable(v.name)
+		if variable != nil && !variable.Shape().Equal(v.value.Shape()) {
+			return fmt.Errorf("train: the variable %s is %s in the store and %s in the checkpoint: it belongs to another model",
+				v.name, variable.Shape(), v.value.Shape())
+		}
+		var err error
+		if variable == nil {
+			err = gomlx.Try(func() error {
+				variable = store.VariableWithValue(v.name, v.value)
+				return nil
+			})
+		} else {
+			err = variable.SetValue(v.value)
+		}
+		if err != nil {
+			return fmt.Errorf("train: the variable %s: %w", v.name, err)
+		}
+		variable.SetTrainable(slices.Contains(about.Trainable, v.name))
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+)
+
+// saveEvery is about how long a killed run can lose.
+const saveEvery = 30 * time.Second
+
+// lookEvery is about how long training goes on between two looks at the context, the
+// losses and the clock.
+const lookEvery = 200 * time.Millisecond
+
+// Fit minimises loss over the rows of x, of shape [n, event...], by stochastic gradient
+// descent with [Trainer]'s Adam, and returns how it went. What it learns is in store;
+// variables that the store holds already are where it starts from, unless a checkpoint
+// of this run exists.
+//
+// It stops soon after ctx is done, saves, and returns what is there with an error that
+// wraps ctx's cause. A loss that is NaN or infinite ends it with an error, and is never
+// saved.
+func Fit(ctx context.Context, backend compute.Backend, store *model.Store, loss Loss, x *tensors.Tensor, options ...Option) (*History, error) {
+	c, err := configure(options)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkData(x, c.context, c.batchSize); err != nil {
+		return nil, err
+	}
+	trainer, err := NewTrainer(backend, store, loss, c.learningRate, c.seed)
+	if err != nil {
+		return nil, err
+	}
+	f := &fit{config: c, trainer: trainer, store: store, history: &History{}}
+	if c.checkpoint != "" {
+		f.folder = folder(c.checkpoint)
+		if f.identity, err = identify(c, loss, x); err != nil {
+			return nil, err
+		}
+		if err := f.resume(); err != nil {
+			return nil, err
+		}
+	}
+	if f.history.Steps() == 0 {
+		if err := forgetOptimizer(store); err != nil {
+			return nil, err
+		}
+	}
+	if f.history.Steps() >= c.steps {
+		return f.history, nil
+	}
+	f.report = newReport(c.progress, f.history.Steps(), c.steps)
+	defer f.report.close(f.history)
+	return f.run(ctx, x)
+}
+
+// forgetOptimizer clears what another fit on this store left: its moments belong to
+// another loss.
+func forgetOptimizer(store *model.Store) error {
+	return errors.Join(store.RootScope().At(optimizer.Scope).DeleteVariablesInScope(), optimizer.DeleteGlobalStep(store))
+}
+
+// fit is one call of Fit.
+type fit struct {
+	config   config
+	trainer  *Trainer
+	store    *model.Store
+	history  *History
+	folder   string // of checkpoints; empty without
+	identity identity
+	report   *report
+}
+
+func (f *fit) run(ctx context.Context, x *tensors.Tensor) (*History, error) {
+	order := &order{seed: f.config.seed, n: x.Shape().Dimensions[0], size: f.config.batchSize}
+	before, start := f.history.Duration, time.Now()
+	lastSave, lastLook := start, start
+	burst := 1 // steps between two looks
+	for step := f.history.Steps(); step < f.config.steps; {
+		end := min(step+burst, f.config.steps)
+		for ; step < end; step++ {
+			rows := tensors.FromFlatDataAndDimensions(order.batch(step), order.size)
+			err := f.trainer.step(x, f.config.context, rows)
+			if err = errors.Join(err, rows.FinalizeAll()); err != nil {
+				return f.history, fmt.Errorf("train: step %d: %w", step+1, err)
+			}
+		}
+		losses, err := f.trainer.Losses()
+		if err != nil {
+			return f.history, err
+		}
+		if bad := firstNonFinite(losses); bad >= 0 {
+			return f.history, fmt.Errorf("train: the loss of step %d is %v: try a smaller learning rate than %g, and look at the data's scale%s",
+				step-len(losses)+bad+1, losses[bad], f.config.learningRate, f.saved())
+		}
+		now := time.Now()
+		burst = max(1, min(4*burst, int(float64(burst)*float64(lookEvery)/float64(max(now.Sub(lastLook), 1)))))
+		lastLook = now
+		f.history.Loss = append(f.history.Loss, losses...)
+		f.history.Duration = before + now.Sub(start)
+		f.report.update(f.history)
+		if stopped := context.Cause(ctx); stopped != nil {
+			err := f.save()
+			return f.history, errors.Join(fmt.Errorf("train: stopped after %d of %d steps: %w%s", step, f.config.steps, stopped, f.saved()), err)
+		}
+		if step == f.config.steps || now.Sub(lastSave) > saveEvery {
+			if err := f.save(); err != nil {
+				return f.history, err
+			}
+			lastSave = time.Now()
+		}
+	}
+	return f.history, nil
+}
+
+// saved ends an error with where the work so far is.
+func (f *fit) saved() string {
+	if f.folder == "" {
+		return ""
+	}
+	return "; the checkpoint is in " + f.folder
+}

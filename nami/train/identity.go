@@ -1,0 +1,59 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"sort"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// identity says which run a checkpoint belongs to. The number of steps isn't part of
+// it: a run may be continued.
+type identity map[string]string
+
+// address matches pointers, which differ from process to process.
+var address = regexp.MustCompile(`0x[0-9a-f]+`)
+
+func identify(c config, loss Loss, x *tensors.Tensor) (identity, error) {
+	data, err := digest(x)
+	if err != nil {
+		return nil, err
+	}
+	id := identity{
+		"loss":          address.ReplaceAllString(fmt.Sprintf("%v", loss), "func"),
+		"data":          data,
+		"batch size":    fmt.Sprint(c.batchSize),
+		"learning rate": fmt.Sprint(c.learningRate),
+		"seed":          fmt.Sprint(c.seed),
+		"context":       "none",
+	}
+	if c.context != nil {
+		if id["context"], err = digest(c.context); err != nil {
+			return nil, err
+		}
+	}
+	return id, nil
+}
+
+// digest is a tensor's shape and the first digits of its bytes' hash.
+func digest(x *tensors.Tensor) (string, error) {
+	var sum [sha256.Size]byte
+	err := x.ConstBytes(func(raw []byte) { sum = sha256.Sum256(raw) })
+	return x.Shape().String() + " " + hex.EncodeToString(sum[:6]), err
+}
+
+// differs lists what sets other apart from id, empty if nothing does.
+func (id identity) differs(other identity) string {
+	var lines []string
+	for key, value := range id {
+		if other[key] != value {
+			lines = append(lines, fmt.Sprintf("%s is %s here and was %s", key, value, other[key]))
+		}
+	}
+	sort.Strings(lines)
+	return strings.Join(lines, "; ")
+}

@@ -1,0 +1,65 @@
+package train
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Option changes a fit from its defaults.
+type Option func(*config)
+
+type config struct {
+	steps, batchSize int
+	context          *tensors.Tensor
+	checkpoint       string
+	seed             int64
+	learningRate     float64
+	progress         io.Writer
+}
+
+func configure(options []Option) (config, error) {
+	c := config{steps: 1000, batchSize: 256, learningRate: 1e-3, progress: os.Stderr}
+	for _, option := range options {
+		option(&c)
+	}
+	switch {
+	case c.steps < 1:
+		return c, fmt.Errorf("train: Steps is %d: it must be at least 1", c.steps)
+	case c.batchSize < 1:
+		return c, fmt.Errorf("train: BatchSize is %d: it must be at least 1", c.batchSize)
+	case !(c.learningRate > 0) || math.IsInf(c.learningRate, 0):
+		return c, fmt.Errorf("train: LearningRate is %v: it must be positive and finite", c.learningRate)
+	}
+	return c, nil
+}
+
+// Steps sets the number of optimiser steps; 1,000 if not given.
+func Steps(n int) Option { return func(c *config) { c.steps = n } }
+
+// BatchSize sets how many events a step sees; 256 if not given. At most as many as
+// there are in the data.
+func BatchSize(n int) Option { return func(c *config) { c.batchSize = n } }
+
+// Context gives each event its context, of shape [n, context_dim] for n events.
+func Context(context *tensors.Tensor) Option { return func(c *config) { c.context = context } }
+
+// Checkpoint keeps the run in a folder: weights, the optimiser's and the random state.
+// A relative name is below $NAMI_STATE if that is set, else below the working folder.
+// [Fit] saves there about every 30 seconds, when it is cancelled and at its end.
+func Checkpoint(name string) Option { return func(c *config) { c.checkpoint = name } }
+
+// Seed sets where the random numbers start: initial weights, order of the batches and
+// noise; 0 if not given. The same seed, backend and shapes give the same weights.
+func Seed(seed int64) Option { return func(c *config) { c.seed = seed } }
+
+// LearningRate sets Adam's step size; 0.001 if not given.
+func LearningRate(rate float64) Option { return func(c *config) { c.learningRate = rate } }
+
+// Progress sets where progress is reported; standard error if not given, nil for
+// nowhere. A terminal gets a bar, anything else a line now and then. In a notebook the
+// bar is below the cell, whatever w is, unless it is nil.
+func Progress(w io.Writer) Option { return func(c *config) { c.progress = w } }
