@@ -98,11 +98,7 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 		labels = max(labels, math.Ceil(float64((style.Width(text)+6)/perPixel)))
 	}
 	size := mosaic.Bounds().Size()
-	foot := 0.0
-	if p.note != "" {
-		foot = math.Ceil(float64(16 / perPixel))
-	}
-	p.x, p.y = span{-labels, float64(size.X)}, span{-foot, float64(size.Y)}
+	p.x, p.y = span{-labels, float64(size.X)}, span{0, float64(size.Y)}
 	p.marks = []mark{func(c draw.Canvas, x, y func(float64) vg.Length) {
 		c.DrawImage(vg.Rectangle{
 			Min: vg.Point{X: x(0), Y: y(0)},
@@ -114,7 +110,11 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 		}
 	}}
 	width := vg.Length(labels+float64(size.X))*perPixel + 2*margin
-	height := vg.Length(foot+float64(size.Y))*perPixel + 2*margin
+	height := vg.Length(size.Y)*perPixel + 2*margin
+	if p.note != "" {
+		height += noteBand
+		width = max(width, textStyle(noteSize, ink, draw.XCenter, draw.YBottom).Width(p.note)+2*margin)
+	}
 	if p.title != "" {
 		height += titleBand
 		width = max(width, textStyle(titleSize, ink, draw.XCenter, draw.YBottom).Width(p.title)+2*margin)

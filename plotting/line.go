@@ -125,9 +125,8 @@ func curve(style draw.LineStyle, xs, values []float64) mark {
 	}
 }
 
-// movingAverage is the mean of the values up to half a window away on both sides;
-// near an end the window shrinks on both sides, so that a trend is not bent. NaN stays
-// NaN and counts for nothing.
+// movingAverage is the mean of the values up to half a window away on both sides, as
+// far as there are any. NaN stays NaN and counts for nothing.
 func movingAverage(values []float64, window int) []float64 {
 	sums, counts := make([]float64, len(values)+1), make([]int, len(values)+1)
 	for i, v := range values {
@@ -139,8 +138,7 @@ func movingAverage(values []float64, window int) []float64 {
 	}
 	out := make([]float64, len(values))
 	for i, v := range values {
-		half := min(window/2, i, len(values)-1-i)
-		lo, hi := i-half, i+half+1
+		lo, hi := max(0, i-window/2), min(len(values), i+window/2+1)
 		out[i] = (sums[hi] - sums[lo]) / float64(counts[hi]-counts[lo])
 		if math.IsNaN(v) {
 			out[i] = math.NaN()

@@ -32,24 +32,13 @@ func outline(c draw.Canvas, style draw.LineStyle) {
 	c.Stroke(c.Path())
 }
 
-// decorate draws what lies above the data: the frame, the legend and the notes.
+// decorate draws what lies above the data: the frame and the legend.
 func (p *panel) decorate(c draw.Canvas) {
 	if !p.bare {
 		outline(c, draw.LineStyle{Color: ink, Width: frameLine})
 	}
 	if p.empty {
 		c.FillText(textStyle(labelSize, paleInk, draw.XCenter, draw.YCenter), c.Center(), "no data")
-	}
-	if p.note != "" {
-		style := textStyle(noteSize, paleInk, draw.XLeft, draw.YBottom)
-		area := style.Rectangle(p.note).Size()
-		at := vg.Point{X: c.Min.X + 5, Y: c.Min.Y + 4}
-		paper := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
-			Min: vg.Point{X: at.X - 3, Y: at.Y - 2}, Max: vg.Point{X: at.X + area.X + 3, Y: at.Y + area.Y},
-		}}
-		paper.SetColor(color.NRGBA{255, 255, 255, 220})
-		paper.Fill(paper.Path())
-		c.FillText(style, at, p.note)
 	}
 	if len(p.legend) > 0 {
 		drawLegend(c, p.legend)

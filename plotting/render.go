@@ -54,7 +54,9 @@ func (f Figure) SVG() ([]byte, error) {
 	if _, err := canvas.WriteTo(&out); err != nil {
 		return nil, fmt.Errorf("plotting: encoding the SVG: %w", err)
 	}
-	return out.Bytes(), nil
+	// Where the font is not installed, one of the same metrics takes its place.
+	return bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"),
+		[]byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
 }
 
 // Save writes the figure to path, as PNG or SVG by its extension. The file is replaced
@@ -86,7 +88,7 @@ func write(path string, data []byte) error {
 func (f Figure) draw(c draw.Canvas) {
 	c = draw.Crop(c, margin, -margin, margin, -margin)
 	tiles := draw.Tiles{Rows: len(f.rows), Cols: len(f.rows[0]), PadX: 14, PadY: 10}
-	band := f.titleBand()
+	band := f.band()
 	c.Max.Y -= band
 	tiles.PadY += band
 
@@ -110,9 +112,13 @@ func (f Figure) draw(c draw.Canvas) {
 			}
 			plots[r][k].Draw(canvases[r][k])
 			inner := plots[r][k].DataCanvas(canvases[r][k])
+			at := vg.Point{X: inner.Center().X, Y: inner.Max.Y + 4}
+			if p.note != "" {
+				inner.FillText(textStyle(noteSize, paleInk, draw.XCenter, draw.YBottom), at, p.note)
+			}
 			if p.title != "" {
-				style := textStyle(titleSize, ink, draw.XCenter, draw.YBottom)
-				inner.FillText(style, vg.Point{X: inner.Center().X, Y: inner.Max.Y + 6}, p.title)
+				at.Y += band - titleBand + 2
+				inner.FillText(textStyle(titleSize, ink, draw.XCenter, draw.YBottom), at, p.title)
 			}
 		}
 	}
@@ -172,15 +178,20 @@ func (f Figure) shareRanges(plots [][]*plot.Plot) {
 	}
 }
 
-func (f Figure) titleBand() vg.Length {
+// band is the height above the frames for titles and notes, the same for all panels.
+func (f Figure) band() vg.Length {
+	var title, note vg.Length
 	for _, row := range f.rows {
 		for _, p := range row {
 			if p != nil && p.title != "" {
-				return titleBand
+				title = titleBand
+			}
+			if p != nil && p.note != "" {
+				note = noteBand
 			}
 		}
 	}
-	return 0
+	return title + note
 }
 
 func (p *panel) plot() *plot.Plot {

@@ -16,9 +16,10 @@ const (
 	labelSize = 10
 	tickSize  = 9
 	noteSize  = 8
-	titleBand = 20
+	titleBand = 20.25 // bands and margin are whole pixels at 192 per inch
+	noteBand  = 13.5
 	frameLine = 0.7
-	margin    = 7
+	margin    = 7.5
 )
 
 var (
@@ -65,5 +66,5 @@ func styleAxis(a *plot.Axis, label string) {
 	a.Tick.Label.Color = ink
 	a.Tick.Length = 3.5
 	a.Tick.LineStyle = draw.LineStyle{Color: ink, Width: frameLine}
-	a.LineStyle = draw.LineStyle{Color: ink, Width: frameLine}
+	a.LineStyle.Width = 0 // the frame draws it
 }
