@@ -33,6 +33,7 @@ func everyFigure() map[string]Figure {
 		"line":         line,
 		"no line":      Line(nil, LogY()),
 		"one value":    Line([]Series{{Values: []float64{1}}}),
+		"close limits": Scatter(points, Limits(1e17, 1e17+32, -5e-324, 5e-324)),
 		"bars":         Bars([]string{"a", "b"}, []float64{0.5, math.NaN()}, Reference(0.9, "goal")),
 		"no bars":      Bars(nil, nil),
 		"histogram":    Histogram([]Series{{Values: []float64{1, 2, 2, 3}}}),
@@ -244,6 +245,20 @@ func TestTicks(t *testing.T) {
 	}
 	if got := strings.Join(labels, " "); got != "10⁻³ 10⁻² 10⁻¹ 10⁰ 10¹" {
 		t.Errorf("decades are %s", got)
+	}
+}
+
+func TestHistogramChoosesItsBins(t *testing.T) {
+	even := make([]float64, 1000)
+	for i := range even {
+		even[i] = float64(i)
+	}
+	// 2·500/10 = 100 wide; an empty series has no say.
+	if got := chooseBins([][]float64{{}, even}, span{0, 999}); got != 10 {
+		t.Errorf("%d bins, want 10", got)
+	}
+	if got := chooseBins([][]float64{make([]float64, 128)}, span{0, 2}); got != 8 {
+		t.Errorf("%d bins without spread, want Sturges' 8", got)
 	}
 }
 

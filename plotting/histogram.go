@@ -12,8 +12,8 @@ import (
 
 // Histogram draws the distribution of each series, laid over each other on the same
 // bins: counts for one series, densities (area 1) for several, which may differ in
-// number. The bins are those of Freedman and Diaconis (1981) for the smallest series,
-// 5 to 100, unless [Bins] says otherwise. Values that are not finite are left out, and
+// number. The bins are those of Freedman and Diaconis (1981), or Sturges'
+// where half of the values are equal, for the series that asks for the fewest, 5 to 100, unless [Bins] says otherwise. Values that are not finite are left out, and
 // the figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits] and
 // [Bins].
 func Histogram(series []Series, opts ...Option) Figure {
@@ -88,22 +88,22 @@ func Histogram(series []Series, opts ...Option) Figure {
 }
 
 func chooseBins(sorted [][]float64, over span) int {
-	bins := 5
-	for i, values := range sorted {
-		if len(values) < 2 {
-			continue
+	fewest := 100
+	for _, values := range sorted {
+		n := float64(len(values))
+		quartiles := span{}
+		if len(values) > 1 {
+			quartiles = span{values[len(values)/4], values[3*len(values)/4]}
 		}
-		quartiles := values[3*len(values)/4] - values[len(values)/4]
-		width := 2 * quartiles / math.Cbrt(float64(len(values)))
-		want := 100
-		if width > 0 {
-			want = int(min(100, math.Ceil((over.hi-over.lo)/width)))
+		want := math.Ceil(math.Log2(max(1, n))) + 1
+		if width := 2 * (quartiles.hi - quartiles.lo) / math.Cbrt(n); width > 0 {
+			want = math.Ceil((over.hi - over.lo) / width)
 		}
-		if i == 0 || want < bins {
-			bins = want
+		if len(values) > 0 {
+			fewest = int(min(float64(fewest), want))
 		}
 	}
-	return max(5, bins)
+	return max(5, fewest)
 }
 
 func binned(values []float64, over span, bins int) []float64 {

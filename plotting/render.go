@@ -106,6 +106,7 @@ func (f Figure) draw(c draw.Canvas) {
 	}
 	canvases := f.fit(plots, tiles, c)
 	for r, row := range f.rows {
+		_, note := bands(row)
 		for k, p := range row {
 			if p == nil {
 				continue
@@ -117,7 +118,7 @@ func (f Figure) draw(c draw.Canvas) {
 				inner.FillText(textStyle(noteSize, paleInk, draw.XCenter, draw.YBottom), at, p.note)
 			}
 			if p.title != "" {
-				at.Y += band - titleBand + 2
+				at.Y += note + 2
 				inner.FillText(textStyle(titleSize, ink, draw.XCenter, draw.YBottom), at, p.title)
 			}
 		}
@@ -178,20 +179,27 @@ func (f Figure) shareRanges(plots [][]*plot.Plot) {
 	}
 }
 
-// band is the height above the frames for titles and notes, the same for all panels.
+// band is the height above each row of frames for titles and notes.
 func (f Figure) band() vg.Length {
-	var title, note vg.Length
+	var most vg.Length
 	for _, row := range f.rows {
-		for _, p := range row {
-			if p != nil && p.title != "" {
-				title = titleBand
-			}
-			if p != nil && p.note != "" {
-				note = noteBand
-			}
+		title, note := bands(row)
+		most = max(most, title+note)
+	}
+	return most
+}
+
+// bands are the heights that the titles and the notes of a row of panels take.
+func bands(row []*panel) (title, note vg.Length) {
+	for _, p := range row {
+		if p != nil && p.title != "" {
+			title = titleBand
+		}
+		if p != nil && p.note != "" {
+			note = noteBand
 		}
 	}
-	return title + note
+	return title, note
 }
 
 func (p *panel) plot() *plot.Plot {

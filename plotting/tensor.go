@@ -32,4 +32,6 @@ func read(x *tensors.Tensor) (flat []float64, dims []int, err error) {
 	return flat, x.Shape().Dimensions, err
 }
 
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+// finite tells whether v can be placed on an axis; beyond ±1e300 the arithmetic of
+// ranges overflows, so that such values count as infinite.
+func finite(v float64) bool { return math.Abs(v) <= 1e300 }

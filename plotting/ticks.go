@@ -20,8 +20,9 @@ func (t roundTicks) Ticks(lo, hi float64) []plot.Tick {
 	if last-first > float64(2*t.most) || math.IsNaN(last-first) {
 		return nil // the range is below the resolution of a float64
 	}
-	for k := first; k <= last; k++ {
-		ticks = append(ticks, plot.Tick{Value: k * step, Label: number(k*step, decimals)})
+	for i := range int(last-first) + 1 {
+		v := (first + float64(i)) * step
+		ticks = append(ticks, plot.Tick{Value: v, Label: number(v, decimals)})
 	}
 	return ticks
 }
