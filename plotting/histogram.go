@@ -12,9 +12,10 @@ import (
 
 // Histogram draws the distribution of each series, laid over each other on the same
 // bins: counts for one series, densities (area 1) for several, which may differ in
-// number. The bins are those of Freedman and Diaconis (1981), or Sturges'
-// where half of the values are equal, for the series that asks for the fewest, 5 to 100, unless [Bins] says otherwise. Values that are not finite are left out, and
-// the figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits] and
+// number. The bins are those of Freedman and Diaconis (1981), or those of Sturges
+// where half of the values are equal, for the series that asks for the fewest, 5 to
+// 100, unless [Bins] says otherwise. Values that are not finite are left out, and the
+// figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits] and
 // [Bins].
 func Histogram(series []Series, opts ...Option) Figure {
 	s, err := settle("Histogram", append([]string{"Bins"}, axesOptions...), opts)

@@ -160,6 +160,18 @@ func TestImageGridPixelsAreSharp(t *testing.T) {
 	}
 }
 
+func TestImageGridFillsRowsFirst(t *testing.T) {
+	images := tensors.FromValue([][][]float32{{{0.5}}, {{1}}, {{0.75}}, {{0.25}}, {{0.5}}})
+	img := decode(t, ImageGrid(images, Columns(3), ValueRange(0, 1)))
+	// Images are 86 pixels wide and 43 apart, in a margin of 20.
+	for i, want := range []uint8{128, 0, 64, 191, 128, 255} {
+		x, y := 20+43+i%3*129, 20+43+i/3*129
+		if got := color.GrayModel.Convert(img.At(x, y)).(color.Gray).Y; got != want {
+			t.Errorf("cell %d is %d, want %d", i, got, want)
+		}
+	}
+}
+
 func TestImageGridMarksWhatIsNotFinite(t *testing.T) {
 	f := ImageGrid(tensors.FromValue([][][]float64{{{math.NaN(), 1}}, {{0, 1}}}))
 	if _, n := coloured(decode(t, f), decode(t, f).Bounds(), colorOf(1)); n < 1800 {
