@@ -131,8 +131,16 @@ func grey(v float64) color.NRGBA {
 
 // viridisStops are matplotlib's viridis at ninths.
 var viridisStops = [10][3]float64{
-	{68, 1, 84}, {72, 40, 120}, {62, 74, 137}, {49, 104, 142}, {38, 130, 142},
-	{31, 158, 137}, {53, 183, 121}, {109, 205, 89}, {180, 222, 44}, {253, 231, 37},
+	{68, 1, 84},
+	{72, 40, 120},
+	{62, 74, 137},
+	{49, 104, 142},
+	{38, 130, 142},
+	{31, 158, 137},
+	{53, 183, 121},
+	{109, 205, 89},
+	{180, 222, 44},
+	{253, 231, 37},
 }
 
 // viridis is matplotlib's colour map, linear between ten of its colours.
