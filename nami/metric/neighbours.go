@@ -1,0 +1,188 @@
+// Package metric holds the numbers that say how good samples are beside data.
+package metric
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/sync/errgroup"
+)
+
+// Neighbours holds, for each event of a query, its nearest event of a reference.
+type Neighbours struct {
+	// Index[i] is the row of the reference nearest to query row i; of several equally
+	// near the first.
+	Index []int
+	// Distance[i] is the Euclidean distance to it.
+	Distance []float64
+}
+
+// Nearest returns the nearest neighbour in reference of each event in query, by
+// Euclidean distance over the flattened event. Both are float32 or float64
+// [n]+event with the same event shape. With labels for the reference it is the
+// 1-nearest-neighbour classifier (Cover and Hart 1967), and its distances show copies
+// of the training set among samples: compare them with [NearestOther] of the data.
+//
+// Every pair is compared, on all processors, in O(query·reference·size) time. An
+// empty reference, different events, and values that are not finite are errors; an
+// empty query gives an empty answer.
+func Nearest(query, reference *tensors.Tensor) (Neighbours, error) {
+	q, err := readEvents("query", query)
+	if err != nil {
+		return Neighbours{}, fmt.Errorf("metric.Nearest: %w", err)
+	}
+	r, err := readEvents("reference", reference)
+	if err != nil {
+		return Neighbours{}, fmt.Errorf("metric.Nearest: %w", err)
+	}
+	if err := sameEvent(query, reference); err != nil {
+		return Neighbours{}, fmt.Errorf("metric.Nearest: %w", err)
+	}
+	if r.count == 0 {
+		return Neighbours{}, fmt.Errorf("metric.Nearest: reference is empty (shape %s): give at least one event to be near to", reference.Shape())
+	}
+	return search(q, r, false)
+}
+
+// NearestOther returns, for each event of x, the nearest of its other events: the
+// leave-one-out neighbour. x is float32 or float64 [n]+event with n ≥ 2. Two equal
+// events are each other's neighbours at distance 0. Errors are as for [Nearest].
+func NearestOther(x *tensors.Tensor) (Neighbours, error) {
+	e, err := readEvents("x", x)
+	if err != nil {
+		return Neighbours{}, fmt.Errorf("metric.NearestOther: %w", err)
+	}
+	if e.count < 2 {
+		return Neighbours{}, fmt.Errorf("metric.NearestOther: x has %d events (shape %s): give at least two, for one alone has no other", e.count, x.Shape())
+	}
+	return search(e, e, true)
+}
+
+// events is a set of flattened events in one row-major block.
+type events struct {
+	flat        []float64
+	count, size int
+}
+
+func (e events) row(i int) []float64 { return e.flat[i*e.size : (i+1)*e.size] }
+
+func readEvents(name string, x *tensors.Tensor) (events, error) {
+	if x == nil {
+		return events{}, fmt.Errorf("%s is nil: give a tensor of shape [n]+event", name)
+	}
+	if err := x.CheckValid(); err != nil {
+		return events{}, fmt.Errorf("%s is not a valid tensor: %w", name, err)
+	}
+	shape := x.Shape()
+	if shape.Rank() < 1 {
+		return events{}, fmt.Errorf("%s is a scalar: give a tensor of shape [n]+event, such as [1000, 2]", name)
+	}
+	e := events{count: shape.Dimensions[0], size: 1}
+	for _, size := range shape.Dimensions[1:] {
+		e.size *= size
+	}
+	if e.size == 0 {
+		return events{}, fmt.Errorf("%s has shape %s: an event needs at least one value", name, shape)
+	}
+	switch shape.DType {
+	case dtypes.Float64:
+		flat, err := tensors.CopyFlatData[float64](x)
+		if err != nil {
+			return events{}, fmt.Errorf("reading %s: %w", name, err)
+		}
+		e.flat = flat
+	case dtypes.Float32:
+		flat, err := tensors.CopyFlatData[float32](x)
+		if err != nil {
+			return events{}, fmt.Errorf("reading %s: %w", name, err)
+		}
+		e.flat = make([]float64, len(flat))
+		for i, v := range flat {
+			e.flat[i] = float64(v)
+		}
+	default:
+		return events{}, fmt.Errorf("%s has dtype %s: convert it to Float32 or Float64", name, shape.DType)
+	}
+	bad, first := 0, -1
+	for i, v := range e.flat {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			if bad == 0 {
+				first = i
+			}
+			bad++
+		}
+	}
+	if bad > 0 {
+		return events{}, fmt.Errorf("%s has %d values that are NaN or infinite, the first in event %d: no distance to them exists; drop those events", name, bad, first/e.size)
+	}
+	return e, nil
+}
+
+func sameEvent(query, reference *tensors.Tensor) error {
+	q, r := query.Shape(), reference.Shape()
+	differ := func(what string) error {
+		return fmt.Errorf("query is %s, reference is %s: %s; both must be [n]+event with the same event", q, r, what)
+	}
+	if q.Rank() != r.Rank() {
+		return differ("the ranks differ")
+	}
+	for axis := 1; axis < q.Rank(); axis++ {
+		if q.Dimensions[axis] != r.Dimensions[axis] {
+			return differ(fmt.Sprintf("axis %d differs", axis))
+		}
+	}
+	return nil
+}
+
+func search(query, reference events, skipSelf bool) (Neighbours, error) {
+	found := Neighbours{Index: make([]int, query.count), Distance: make([]float64, query.count)}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	const chunk = 32
+	for start := 0; start < query.count; start += chunk {
+		group.Go(func() error {
+			for i := start; i < min(start+chunk, query.count); i++ {
+				skip := -1
+				if skipSelf {
+					skip = i
+				}
+				index, distance := nearest(query.row(i), reference, skip)
+				if math.IsInf(distance, 1) {
+					return fmt.Errorf("metric: the squared distances of event %d overflow float64: scale the data down", i)
+				}
+				found.Index[i], found.Distance[i] = index, distance
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Neighbours{}, err
+	}
+	return found, nil
+}
+
+func nearest(query []float64, reference events, skip int) (index int, distance float64) {
+	best, index := math.Inf(1), -1
+	for j := range reference.count {
+		if j == skip {
+			continue
+		}
+		row := reference.row(j)
+		sum := 0.0
+		for k, v := range query {
+			d := v - row[k]
+			sum += d * d
+			// A partial sum only grows, so a row that is far can be left early.
+			if k&15 == 15 && sum >= best {
+				break
+			}
+		}
+		if sum < best {
+			best, index = sum, j
+		}
+	}
+	return index, math.Sqrt(best)
+}

@@ -1,0 +1,167 @@
+package plotting
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/plot/vg"
+)
+
+// Option changes how one figure is drawn. An option that a kind of figure has no use
+// for is an error, as is a value out of its range.
+type Option struct {
+	name  string
+	apply func(*settings) error
+}
+
+type settings struct {
+	title, xlabel, ylabel string
+	width, height         vg.Length
+	x, y                  span
+	columns               int
+	values                span
+	rowLabels             []string
+	viridis               bool
+	logY                  bool
+	reference             *span
+	referenceName         string
+	bins                  int
+}
+
+var everyKind = []string{"Title", "Size"}
+
+var axesOptions = []string{"XLabel", "YLabel", "Limits"}
+
+func settle(kind string, allowed []string, opts []Option) (settings, error) {
+	s := settings{x: nothing(), y: nothing(), values: nothing()}
+	for _, o := range opts {
+		if o.apply == nil {
+			return s, fmt.Errorf("plotting.%s: an option is the zero Option: make it with Title, Size and their like", kind)
+		}
+		if !slices.Contains(everyKind, o.name) && !slices.Contains(allowed, o.name) {
+			return s, fmt.Errorf("plotting.%s: option %s has no meaning here: it takes %v", kind, o.name, slices.Concat(everyKind, allowed))
+		}
+		if err := o.apply(&s); err != nil {
+			return s, fmt.Errorf("plotting.%s: option %s: %w", kind, o.name, err)
+		}
+	}
+	return s, nil
+}
+
+// sized returns the figure's size: what Size asked for, else the default.
+func (s settings) sized(width, height vg.Length) (vg.Length, vg.Length) {
+	if s.width > 0 {
+		return s.width, s.height
+	}
+	return width, height
+}
+
+// Title writes a line above the panel.
+func Title(text string) Option {
+	return Option{"Title", func(s *settings) error { s.title = text; return nil }}
+}
+
+// XLabel names the horizontal axis. The default is x₁ for points, "step" for lines.
+func XLabel(text string) Option {
+	return Option{"XLabel", func(s *settings) error { s.xlabel = text; return nil }}
+}
+
+// YLabel names the vertical axis. The default is x₂ for points, "count" or "density"
+// for histograms.
+func YLabel(text string) Option {
+	return Option{"YLabel", func(s *settings) error { s.ylabel = text; return nil }}
+}
+
+// Size sets the figure's width and height in inches, 0.5 to 40.
+func Size(width, height float64) Option {
+	return Option{"Size", func(s *settings) error {
+		for _, v := range []float64{width, height} {
+			if !(v >= 0.5 && v <= 40) {
+				return fmt.Errorf("%g × %g: give inches from 0.5 to 40, such as 5 × 3.5", width, height)
+			}
+		}
+		s.width, s.height = vg.Length(width)*vg.Inch, vg.Length(height)*vg.Inch
+		return nil
+	}}
+}
+
+// Limits sets the ranges of both axes. Points outside are not drawn. On axes of equal
+// aspect one of the two is widened to fill the panel.
+func Limits(xmin, xmax, ymin, ymax float64) Option {
+	return Option{"Limits", func(s *settings) error {
+		s.x, s.y = span{xmin, xmax}, span{ymin, ymax}
+		for _, r := range []span{s.x, s.y} {
+			if err := r.check(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+func (s span) check() error {
+	if !(s.lo < s.hi) || math.IsInf(s.hi-s.lo, 0) {
+		return fmt.Errorf("range from %g to %g: give finite numbers, the smaller first", s.lo, s.hi)
+	}
+	return nil
+}
+
+// Columns sets how many images stand in a row of an [ImageGrid].
+func Columns(n int) Option {
+	return Option{"Columns", func(s *settings) error {
+		if n < 1 {
+			return fmt.Errorf("%d: give 1 or more", n)
+		}
+		s.columns = n
+		return nil
+	}}
+}
+
+// ValueRange sets which values of an [ImageGrid] are drawn white and black; what lies
+// outside is drawn as the nearer end. The default is the range of the finite values.
+func ValueRange(lo, hi float64) Option {
+	return Option{"ValueRange", func(s *settings) error {
+		s.values = span{lo, hi}
+		return s.values.check()
+	}}
+}
+
+// RowLabels writes a label to the left of each row of an [ImageGrid].
+func RowLabels(labels ...string) Option {
+	return Option{"RowLabels", func(s *settings) error { s.rowLabels = labels; return nil }}
+}
+
+// Viridis draws an [ImageGrid] in matplotlib's viridis colours in place of greys.
+func Viridis() Option {
+	return Option{"Viridis", func(s *settings) error { s.viridis = true; return nil }}
+}
+
+// LogY makes the vertical axis of a [Line] logarithmic. Values that are not positive
+// are left out, and the figure says how many.
+func LogY() Option {
+	return Option{"LogY", func(s *settings) error { s.logY = true; return nil }}
+}
+
+// Reference draws a dashed horizontal line at y across [Bars] or a [Line], named in
+// the legend.
+func Reference(y float64, name string) Option {
+	return Option{"Reference", func(s *settings) error {
+		if math.IsNaN(y) || math.IsInf(y, 0) {
+			return fmt.Errorf("%g: give a finite number", y)
+		}
+		s.reference, s.referenceName = &span{y, y}, name
+		return nil
+	}}
+}
+
+// Bins sets the number of bins of a [Histogram], 1 to 10,000.
+func Bins(n int) Option {
+	return Option{"Bins", func(s *settings) error {
+		if n < 1 || n > 10_000 {
+			return fmt.Errorf("%d: give 1 to 10,000", n)
+		}
+		s.bins = n
+		return nil
+	}}
+}

@@ -1,0 +1,91 @@
+package plotting
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot"
+)
+
+// roundTicks sets ticks at multiples of 1, 2, 2.5 or 5 times a power of ten.
+type roundTicks struct{ most int }
+
+// Ticks implements [plot.Ticker].
+func (t roundTicks) Ticks(lo, hi float64) []plot.Tick {
+	step, decimals := roundStep((hi - lo) / float64(t.most))
+	var ticks []plot.Tick
+	slack := 1e-9 * (hi - lo)
+	first, last := math.Ceil((lo-slack)/step), math.Floor((hi+slack)/step)
+	if last-first > float64(2*t.most) || math.IsNaN(last-first) {
+		return nil // the range is below the resolution of a float64
+	}
+	for i := range int(last-first) + 1 {
+		v := (first + float64(i)) * step
+		ticks = append(ticks, plot.Tick{Value: v, Label: number(v, decimals)})
+	}
+	return ticks
+}
+
+// roundStep returns the smallest round step that is at least least, and how many
+// decimals it has.
+func roundStep(least float64) (step float64, decimals int) {
+	exponent := int(math.Floor(math.Log10(least)))
+	unit := math.Pow10(exponent)
+	for _, r := range []struct {
+		times float64
+		more  int
+	}{{1, 0}, {2, 0}, {2.5, 1}, {5, 0}, {10, -1}} {
+		if r.times*unit >= least*(1-1e-12) {
+			return r.times * unit, max(0, r.more-exponent)
+		}
+	}
+	return 10 * unit, max(0, -exponent-1)
+}
+
+func number(v float64, decimals int) string {
+	var s string
+	if decimals > 5 || math.Abs(v) >= 1e7 {
+		s = strconv.FormatFloat(v, 'g', 4, 64)
+	} else {
+		s = strconv.FormatFloat(v, 'f', decimals, 64)
+	}
+	if strings.Trim(s, "-0.") == "" {
+		s = strings.TrimPrefix(s, "-")
+	}
+	return strings.ReplaceAll(s, "-", "−")
+}
+
+// decadeTicks labels powers of ten on a logarithmic axis, and 2 and 5 between them
+// where there are few.
+type decadeTicks struct{}
+
+// Ticks implements [plot.Ticker].
+func (decadeTicks) Ticks(lo, hi float64) []plot.Tick {
+	first, last := int(math.Floor(math.Log10(lo))), int(math.Ceil(math.Log10(hi)))
+	stride := max(1, (last-first+6)/7)
+	narrow := math.Log10(hi/lo) < 2
+	var ticks []plot.Tick
+	for e := first; e <= last; e++ {
+		for digit := 1; digit <= 9; digit++ {
+			v := float64(digit) * math.Pow10(e)
+			if v < lo*(1-1e-9) || v > hi*(1+1e-9) || (stride > 1 && digit > 1) {
+				continue
+			}
+			label := ""
+			switch {
+			case narrow && (digit == 1 || digit == 2 || digit == 5):
+				label = number(v, max(0, -e))
+			case !narrow && digit == 1 && e%stride == 0:
+				label = "10" + superscript(e)
+			}
+			ticks = append(ticks, plot.Tick{Value: v, Label: label})
+		}
+	}
+	return ticks
+}
+
+func superscript(n int) string {
+	return strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴",
+		"5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹").Replace(strconv.Itoa(n))
+}
