@@ -16,7 +16,6 @@ import (
 	"github.com/google/renameio/v2/maybe"
 
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
 // keep is how many checkpoints stay in a folder: the newest, and one to fall back to.
@@ -42,9 +41,30 @@ func folder(name string) string {
 	return name
 }
 
-// save writes a checkpoint of the run, if it keeps any.
+// save writes a checkpoint of the run, if it keeps any and has made a step since. It
+// refuses weights that aren't finite, which a last step with a finite loss can make.
 func (f *fit) save() error {
-	if f.folder == "" || f.history.Steps() == 0 {
+	if f.history.Steps() == f.kept {
+		return nil
+	}
+	for v := range f.store.IterVariables() {
+		if !v.Trainable || !v.DType().IsFloat() {
+			continue
+		}
+		value, err := v.Value()
+		if err != nil {
+			return fmt.Errorf("train: the variable %s can't be read: %w", v.Path(), err)
+		}
+		bad, _, err := nonFinite(value)
+		if err != nil {
+			return err
+		}
+		if bad > 0 {
+			return fmt.Errorf("train: after step %d, %d of %d values of the weight %s are NaN or infinite, though the loss isn't: the loss's gradient has a singular point (a square root of 0?), or the learning rate %g is too large%s",
+				f.history.Steps(), bad, value.Size(), v.Path(), f.config.learningRate, f.where())
+		}
+	}
+	if f.folder == "" {
 		return nil
 	}
 	about := saved{Identity: f.identity, History: *f.history}
@@ -62,6 +82,7 @@ func (f *fit) save() error {
 	if err := write(f.folder, about, values); err != nil {
 		return fmt.Errorf("train: the checkpoint can't be saved: %w; what was saved before is untouched", err)
 	}
+	f.kept = f.history.Steps()
 	return nil
 }
 
@@ -86,8 +107,14 @@ func write(folder string, about saved, values []namedTensor) error {
 	if err := maybe.WriteFile(filepath.Join(folder, name), file, 0o644); err != nil {
 		return err
 	}
-	old := list(folder)
-	for _, path := range old[min(keep, len(old)):] {
+	// Newer files are there only if they can't be read: they stay, and count for nothing.
+	var old []string
+	for _, path := range list(folder) {
+		if filepath.Base(path) < name {
+			old = append(old, path)
+		}
+	}
+	for _, path := range old[min(keep-1, len(old)):] {
 		if err := os.Remove(path); err != nil {
 			return err
 		}
@@ -179,7 +206,7 @@ func (f *fit) resume() error {
 	if difference := f.identity.differs(about.Identity); difference != "" {
 		return fmt.Errorf("train: the checkpoint in %s belongs to another run: %s; choose another name, or remove the folder", f.folder, difference)
 	}
-	f.history = &about.History
+	f.history, f.kept = &about.History, about.History.Steps()
 	return put(f.store, about, values)
 }
 
@@ -200,8 +227,7 @@ func Load(store *model.Store, name string) error {
 		return err
 	}
 	weights := slices.DeleteFunc(values, func(v namedTensor) bool {
-		return strings.HasPrefix(v.name, "/"+optimizer.Scope+"/") || strings.Contains(v.name, model.RNGStateVariableName) ||
-			v.name == "/"+optimizer.GlobalStepVariableName
+		return isOptimizers(v.name) || v.name == "/"+model.RNGStateVariableName
 	})
 	return put(store, about, weights)
 }
@@ -211,12 +237,15 @@ func Load(store *model.Store, name string) error {
 // too, and Adam then repeats the same noise at each step.
 func put(store *model.Store, about saved, values []namedTensor) error {
 	slices.SortFunc(values, func(a, b namedTensor) int { return strings.Compare(a.name, b.name) })
-	for _, v := range values {
+	for _, v := range values { // all or none
 		variable := store.GetVariable(v.name)
 		if variable != nil && !variable.Shape().Equal(v.value.Shape()) {
 			return fmt.Errorf("train: the variable %s is %s in the store and %s in the checkpoint: it belongs to another model",
 				v.name, variable.Shape(), v.value.Shape())
 		}
+	}
+	for _, v := range values {
+		variable := store.GetVariable(v.name)
 		var err error
 		if variable == nil {
 			err = gomlx.Try(func() error {

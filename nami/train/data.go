@@ -3,8 +3,8 @@ package train
 import (
 	"errors"
 	"fmt"
-	"math"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -35,37 +35,12 @@ func checkData(x, context *tensors.Tensor, batchSize int) error {
 
 // checkFinite refuses values that are NaN or infinite, and dtypes that aren't float.
 func checkFinite(what string, x *tensors.Tensor) error {
-	bad, first := 0, 0
-	note := func(i int) {
-		if bad == 0 {
-			first = i
-		}
-		bad++
+	if x.DType() != dtypes.Float32 && x.DType() != dtypes.Float64 {
+		return fmt.Errorf("train: the %s is %s: expected Float32 or Float64", what, x.Shape())
 	}
-	known := true
-	err := x.ConstFlatData(func(flat any) {
-		switch values := flat.(type) {
-		case []float32:
-			for i, v := range values {
-				if v-v != 0 {
-					note(i)
-				}
-			}
-		case []float64:
-			for i, v := range values {
-				if math.IsNaN(v) || math.IsInf(v, 0) {
-					note(i)
-				}
-			}
-		default:
-			known = false
-		}
-	})
+	bad, first, err := nonFinite(x)
 	if err != nil {
 		return err
-	}
-	if !known {
-		return fmt.Errorf("train: the %s is %s: expected Float32 or Float64", what, x.Shape())
 	}
 	if bad > 0 {
 		row := first / max(1, x.Size()/x.Shape().Dimensions[0])
@@ -73,4 +48,30 @@ func checkFinite(what string, x *tensors.Tensor) error {
 			bad, x.Size(), what, row)
 	}
 	return nil
+}
+
+// nonFinite counts the values that are NaN or infinite, and finds the first. It looks
+// at Float32 and Float64 only.
+func nonFinite(x *tensors.Tensor) (bad, first int, err error) {
+	err = x.ConstFlatData(func(flat any) {
+		switch values := flat.(type) {
+		case []float32:
+			bad, first = countNonFinite(values)
+		case []float64:
+			bad, first = countNonFinite(values)
+		}
+	})
+	return bad, first, err
+}
+
+func countNonFinite[T float32 | float64](values []T) (bad, first int) {
+	for i, v := range values {
+		if v-v != 0 { // true for NaN and ±Inf only
+			if bad == 0 {
+				first = i
+			}
+			bad++
+		}
+	}
+	return bad, first
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
 // saveEvery is about how long a killed run can lose.
@@ -25,8 +24,8 @@ const lookEvery = 200 * time.Millisecond
 // of this run exists.
 //
 // It stops soon after ctx is done, saves, and returns what is there with an error that
-// wraps ctx's cause. A loss that is NaN or infinite ends it with an error, and is never
-// saved.
+// wraps ctx's cause. A loss or a weight that is NaN or infinite ends it with an error,
+// and is never saved.
 func Fit(ctx context.Context, backend compute.Backend, store *model.Store, loss Loss, x *tensors.Tensor, options ...Option) (*History, error) {
 	c, err := configure(options)
 	if err != nil {
@@ -49,23 +48,12 @@ func Fit(ctx context.Context, backend compute.Backend, store *model.Store, loss 
 			return nil, err
 		}
 	}
-	if f.history.Steps() == 0 {
-		if err := forgetOptimizer(store); err != nil {
-			return nil, err
-		}
-	}
 	if f.history.Steps() >= c.steps {
 		return f.history, nil
 	}
 	f.report = newReport(c.progress, f.history.Steps(), c.steps)
 	defer f.report.close(f.history)
 	return f.run(ctx, x)
-}
-
-// forgetOptimizer clears what another fit on this store left: its moments belong to
-// another loss.
-func forgetOptimizer(store *model.Store) error {
-	return errors.Join(store.RootScope().At(optimizer.Scope).DeleteVariablesInScope(), optimizer.DeleteGlobalStep(store))
 }
 
 // fit is one call of Fit.
@@ -75,6 +63,7 @@ type fit struct {
 	store    *model.Store
 	history  *History
 	folder   string // of checkpoints; empty without
+	kept     int    // steps of the newest checkpoint
 	identity identity
 	report   *report
 }
@@ -85,6 +74,10 @@ func (f *fit) run(ctx context.Context, x *tensors.Tensor) (*History, error) {
 	lastSave, lastLook := start, start
 	burst := 1 // steps between two looks
 	for step := f.history.Steps(); step < f.config.steps; {
+		if stopped := context.Cause(ctx); stopped != nil {
+			err := f.save()
+			return f.history, errors.Join(fmt.Errorf("train: stopped after %d of %d steps: %w%s", step, f.config.steps, stopped, f.where()), err)
+		}
 		end := min(step+burst, f.config.steps)
 		for ; step < end; step++ {
 			rows := tensors.FromFlatDataAndDimensions(order.batch(step), order.size)
@@ -99,7 +92,7 @@ func (f *fit) run(ctx context.Context, x *tensors.Tensor) (*History, error) {
 		}
 		if bad := firstNonFinite(losses); bad >= 0 {
 			return f.history, fmt.Errorf("train: the loss of step %d is %v: try a smaller learning rate than %g, and look at the data's scale%s",
-				step-len(losses)+bad+1, losses[bad], f.config.learningRate, f.saved())
+				step-len(losses)+bad+1, losses[bad], f.config.learningRate, f.where())
 		}
 		now := time.Now()
 		burst = max(1, min(4*burst, int(float64(burst)*float64(lookEvery)/float64(max(now.Sub(lastLook), 1)))))
@@ -107,10 +100,6 @@ func (f *fit) run(ctx context.Context, x *tensors.Tensor) (*History, error) {
 		f.history.Loss = append(f.history.Loss, losses...)
 		f.history.Duration = before + now.Sub(start)
 		f.report.update(f.history)
-		if stopped := context.Cause(ctx); stopped != nil {
-			err := f.save()
-			return f.history, errors.Join(fmt.Errorf("train: stopped after %d of %d steps: %w%s", step, f.config.steps, stopped, f.saved()), err)
-		}
 		if step == f.config.steps || now.Sub(lastSave) > saveEvery {
 			if err := f.save(); err != nil {
 				return f.history, err
@@ -121,10 +110,10 @@ func (f *fit) run(ctx context.Context, x *tensors.Tensor) (*History, error) {
 	return f.history, nil
 }
 
-// saved ends an error with where the work so far is.
-func (f *fit) saved() string {
-	if f.folder == "" {
+// where ends an error with what can be gone on from.
+func (f *fit) where() string {
+	if f.kept == 0 {
 		return ""
 	}
-	return "; the checkpoint is in " + f.folder
+	return fmt.Sprintf("; the checkpoint in %s holds the first %d steps", f.folder, f.kept)
 }

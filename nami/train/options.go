@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -16,6 +17,7 @@ type config struct {
 	steps, batchSize int
 	context          *tensors.Tensor
 	checkpoint       string
+	kept             bool // whether Checkpoint was given
 	seed             int64
 	learningRate     float64
 	progress         io.Writer
@@ -31,10 +33,17 @@ func configure(options []Option) (config, error) {
 		return c, fmt.Errorf("train: Steps is %d: it must be at least 1", c.steps)
 	case c.batchSize < 1:
 		return c, fmt.Errorf("train: BatchSize is %d: it must be at least 1", c.batchSize)
-	case !(c.learningRate > 0) || math.IsInf(c.learningRate, 0):
-		return c, fmt.Errorf("train: LearningRate is %v: it must be positive and finite", c.learningRate)
+	case c.kept && c.checkpoint == "":
+		return c, errors.New("train: Checkpoint's name is empty: expected the name of a folder")
 	}
-	return c, nil
+	return c, checkLearningRate(c.learningRate)
+}
+
+func checkLearningRate(rate float64) error {
+	if !(rate > 0) || math.IsInf(rate, 0) {
+		return fmt.Errorf("train: LearningRate is %v: it must be positive and finite", rate)
+	}
+	return nil
 }
 
 // Steps sets the number of optimiser steps; 1,000 if not given.
@@ -50,7 +59,7 @@ func Context(context *tensors.Tensor) Option { return func(c *config) { c.contex
 // Checkpoint keeps the run in a folder: weights, the optimiser's and the random state.
 // A relative name is below $NAMI_STATE if that is set, else below the working folder.
 // [Fit] saves there about every 30 seconds, when it is cancelled and at its end.
-func Checkpoint(name string) Option { return func(c *config) { c.checkpoint = name } }
+func Checkpoint(name string) Option { return func(c *config) { c.checkpoint, c.kept = name, true } }
 
 // Seed sets where the random numbers start: initial weights, order of the batches and
 // noise; 0 if not given. The same seed, backend and shapes give the same weights.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
@@ -33,13 +34,20 @@ type Trainer struct {
 }
 
 // NewTrainer prepares training of the variables in store: those that loss needs and the
-// store lacks are made by the first step. seed starts the random numbers.
+// store lacks are made by the first step, and Adam starts afresh. seed starts the
+// random numbers. A learning rate that isn't positive and finite is an error.
 func NewTrainer(backend compute.Backend, store *model.Store, loss Loss, learningRate float64, seed int64) (*Trainer, error) {
 	if backend == nil || store == nil || loss == nil {
 		return nil, errors.New("train: backend, store and loss must not be nil")
 	}
+	if err := checkLearningRate(learningRate); err != nil {
+		return nil, err
+	}
 	t := &Trainer{backend: backend, store: store}
 	err := gomlx.Try(func() (err error) {
+		if err := forgetOptimizer(store); err != nil {
+			return err
+		}
 		if err := store.SetRNGStateFromSeed(seed); err != nil {
 			return err
 		}
@@ -61,6 +69,30 @@ func NewTrainer(backend compute.Backend, store *model.Store, loss Loss, learning
 	}
 	t.exec.SetMaxCache(-1)
 	return t, nil
+}
+
+// forgetOptimizer clears what an earlier trainer left in the store: its moments belong
+// to another loss, and GoMLX takes its learning rate rather than a new one.
+func forgetOptimizer(store *model.Store) error {
+	var old []string
+	for v := range store.IterVariables() {
+		if isOptimizers(v.Path()) {
+			old = append(old, v.Path())
+		}
+	}
+	for _, path := range old {
+		if err := store.DeleteVariable(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isOptimizers tells whether a variable belongs to the optimiser: a moment of Adam's,
+// its learning rate, or a count of steps.
+func isOptimizers(path string) bool {
+	return strings.HasPrefix(path, "/"+optimizer.AdamDefaultScope+"/") ||
+		strings.HasPrefix(path, "/"+optimizer.Scope+"/") || path == "/"+optimizer.GlobalStepVariableName
 }
 
 // batch picks x and c from a step's inputs: x, then c if there is one, then the rows
@@ -95,6 +127,9 @@ func (t *Trainer) step(x, c, rows *tensors.Tensor) error {
 	if t.failed {
 		return errors.New("train: an earlier step failed: make a new trainer, and load the weights from a checkpoint")
 	}
+	if x == nil {
+		return errors.New("train: x is nil: expected a batch of shape batch+event")
+	}
 	in := []any{x}
 	if c != nil {
 		in = append(in, c)
@@ -115,7 +150,8 @@ func (t *Trainer) step(x, c, rows *tensors.Tensor) error {
 	return err
 }
 
-// Losses waits for the steps made since the last call and returns their losses.
+// Losses returns the losses of the steps made since the last call, and frees them:
+// each waits on the device until then. Every hundred steps or so is often enough.
 func (t *Trainer) Losses() ([]float64, error) {
 	values := make([]float64, 0, len(t.losses))
 	for _, loss := range t.losses {

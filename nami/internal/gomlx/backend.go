@@ -40,11 +40,14 @@ func Open(config string) (compute.Backend, error) {
 func open(config string) (compute.Backend, error) {
 	name, _, _ := strings.Cut(config, ":")
 	if !slices.Contains(compute.List(), name) {
-		hint := "use go or xla"
 		if name == "xla" {
-			hint = "XLA needs cgo, on Linux or macOS: build with CGO_ENABLED=1 and a C compiler, or use go"
+			return nil, fmt.Errorf("the backend %q isn't in this program: XLA needs cgo, on Linux or macOS: build with CGO_ENABLED=1 and a C compiler, or use go", config)
 		}
-		return nil, fmt.Errorf("the backend %q is unknown, this program has %s: %s", config, strings.Join(compute.List(), " and "), hint)
+		hint := "use go"
+		if xlaLinked {
+			hint = "use go or xla (`go run ./kernel install` in nami's checkout installs XLA's CPU plugin)"
+		}
+		return nil, fmt.Errorf("the backend %q is unknown: %s", config, hint)
 	}
 	if name == "xla" {
 		var err error

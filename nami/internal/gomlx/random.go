@@ -36,6 +36,9 @@ type Stream struct {
 // NewStream starts at state, a node that holds what [SeedState] returns.
 func NewStream(state *Node) *Stream { return &Stream{state: state} }
 
+// State is the state that the next draw starts from.
+func (s *Stream) State() *Node { return s.state }
+
 // RandomUniform implements [Uniforms].
 func (s *Stream) RandomUniform(_ *Graph, shape shapes.Shape) (values *Node) {
 	s.state, values = RandomUniform(s.state, shape)

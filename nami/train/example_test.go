@@ -1,0 +1,75 @@
+package train_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/train"
+
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// A run with a checkpoint can be repeated: the second Fit finds the work done, and
+// Load brings the weights into another program, or another cell of a notebook.
+func ExampleFit() {
+	folder, err := os.MkdirTemp("", "moons")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	backend, err := nami.OpenBackend("go")
+	if err != nil {
+		log.Fatal(err)
+	}
+	loss := nami.FMLoss{Field: field.MLP{EventShape: []int{2}, Hidden: []int{16}}}
+	data := wave(100)
+
+	for range 2 {
+		history, err := train.Fit(context.Background(), backend, model.NewStore(), loss, data,
+			train.Steps(50), train.BatchSize(32), train.Checkpoint(filepath.Join(folder, "wave")), train.Progress(nil))
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(history.Steps(), "steps")
+	}
+
+	store := model.NewStore()
+	if err := train.Load(store, filepath.Join(folder, "wave")); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(store.NumVariables(), "variables")
+	// Output:
+	// 50 steps
+	// 50 steps
+	// 4 variables
+}
+
+// A loop of one's own: the same batch at each step, the loss read now and then.
+func ExampleTrainer() {
+	backend, err := nami.OpenBackend("go")
+	if err != nil {
+		log.Fatal(err)
+	}
+	loss := nami.FMLoss{Field: field.MLP{EventShape: []int{2}, Hidden: []int{16}}}
+	trainer, err := train.NewTrainer(backend, model.NewStore(), loss, 1e-3, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	batch := wave(64)
+	for range 20 {
+		if err := trainer.Step(batch, nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	losses, err := trainer.Losses()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(losses), "losses")
+	// Output: 20 losses
+}
