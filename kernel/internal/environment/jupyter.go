@@ -38,7 +38,7 @@ func (m *maker) jupyter(ctx context.Context) error {
 	}
 	version, err := command(ctx, m.Root, nil, python, "-c", "import sys; print(sys.version, sys.executable); sys.exit(sys.version_info < (3, 10))")
 	if err != nil {
-		return fmt.Errorf("Jupyter needs Python 3.10 or newer: %w", err)
+		return fmt.Errorf("python3 is too old, notebooks need 3.10 or newer: %w", err)
 	}
 	requirements := filepath.Join(m.Root, "kernel/requirements.txt")
 	text, err := os.ReadFile(requirements)
