@@ -65,7 +65,7 @@ func SpecsOf(cache, root string) string {
 // specs writes the kernel's specification, for JupyterLab and for scripted runs.
 func (m *maker) specs(ctx context.Context) error {
 	m.Specs = SpecsOf(m.Cache, m.Root)
-	m.RunSpec = filepath.Join(filepath.Dir(m.Specs), "run")
+	m.RunSpec = filepath.Join(filepath.Dir(m.Specs), "run-"+m.Backend) // runs on both may overlap
 	text, err := m.Spec(ctx)
 	if err != nil {
 		return err
