@@ -49,6 +49,7 @@ type result struct {
 	Threads        int       `json:"threads"`
 	Check          []float64 `json:"check,omitempty"`
 	Reps           []float64 `json:"reps,omitempty"`
+	CPUSeconds     float64   `json:"cpu_seconds_per_iter,omitempty"`
 }
 
 func main() {
@@ -101,6 +102,10 @@ func timed(t task, backend compute.Backend, r *result) error {
 		return err
 	}
 	r.CompileSeconds, r.Check = w.compile.Seconds(), w.check
+	before, err := cpuSeconds()
+	if err != nil {
+		return err
+	}
 	for range t.reps {
 		start := time.Now()
 		if err := w.run(context.Background(), t.block); err != nil {
@@ -108,6 +113,11 @@ func timed(t task, backend compute.Backend, r *result) error {
 		}
 		r.Reps = append(r.Reps, time.Since(start).Seconds()/float64(t.block))
 	}
+	after, err := cpuSeconds()
+	if err != nil {
+		return err
+	}
+	r.CPUSeconds = (after - before) / float64(t.reps*t.block)
 	sorted := slices.Sorted(slices.Values(r.Reps))
 	r.SecondsPerIter = sorted[len(sorted)/2]
 	return nil

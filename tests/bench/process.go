@@ -23,6 +23,15 @@ func peakRSS() (float64, error) {
 	return float64(usage.Maxrss) / unit, nil
 }
 
+// cpuSeconds is the processor time that this process has used.
+func cpuSeconds() (float64, error) {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0, err
+	}
+	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9, nil
+}
+
 // sinceProcessStart is the time since the kernel started this process, in seconds, to
 // 10 ms: loading the program and its libraries counts. Where Linux's /proc isn't, it
 // counts from the start of main.
