@@ -184,6 +184,7 @@ func (p *Program) lookUp(key string, onHost bool) (*program, error) {
 	build := func(scope *model.Scope, in []*Node) []*Node {
 		if onHost {
 			next := p.body(scope.ResetVisited(), in[0], in[1:1+p.states], in[1+p.states:])
+			refuseChanges(p.store, in[0].Graph())
 			return append([]*Node{Identity(in[0])}, next...)
 		}
 		out, reached := Steps(scope, in[0], in[1], in[2:2+p.states], in[2+p.states:], p.body)

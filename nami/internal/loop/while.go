@@ -74,15 +74,22 @@ func variablesRead(scope *model.Scope, state, fixed []*Node, body Body) (read []
 		return out
 	}
 	body(scope.ResetVisited(), Parameter(scratch, "", shapes.Make(dtypes.Int32)), like(state), like(fixed))
+	refuseChanges(store, scratch)
 	for v := range store.IterVariables() {
-		if v.ChangedInGraph(scratch) {
-			exceptions.Panicf("the variable %s changes during a step (dropout, batch statistics or random numbers in a field?): a solve needs a field that only reads its variables", v.Path())
-		}
 		if v.InUseByGraph(scratch) {
 			read = append(read, v)
 		}
 	}
 	return read
+}
+
+// refuseChanges panics if the graph changes a variable of the store.
+func refuseChanges(store *model.Store, g *Graph) {
+	for v := range store.IterVariables() {
+		if v.ChangedInGraph(g) {
+			exceptions.Panicf("the variable %s changes during a step (dropout, batch statistics or random numbers in a field?): a solve needs a field that only reads its variables", v.Path())
+		}
+	}
 }
 
 // localize makes a node of the main function usable by every operation of a
