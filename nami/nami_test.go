@@ -1,0 +1,333 @@
+package nami_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/solver"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// shift moves a base around 0 at t=1 to the context at t=0; the velocity is -c.
+var shift = nami.FlowMatching{
+	Field: field.Func{Rank: 1, F: func(_ *model.Scope, x, _, c *Node) *Node {
+		if c == nil {
+			return ZerosLike(x)
+		}
+		return Neg(c)
+	}},
+	Base:   distribution.NewStandardNormal(2),
+	Solver: solver.Euler(4),
+}
+
+var mlp = nami.FlowMatching{
+	Field:  field.MLP{EventShape: []int{8}, Hidden: []int{8}, ContextDim: 4},
+	Base:   distribution.NewStandardNormal(8),
+	Solver: solver.RK4(3),
+}
+
+func ones(dims ...int) *tensors.Tensor {
+	size := 1
+	for _, d := range dims {
+		size *= d
+	}
+	flat := make([]float32, size)
+	for i := range flat {
+		flat[i] = 1
+	}
+	return tensors.FromFlatDataAndDimensions(flat, dims...)
+}
+
+func poisoned(value float64, dims ...int) *tensors.Tensor {
+	x := ones(dims...)
+	x.MustMutableFlatData(func(flat any) { flat.([]float32)[1] = float32(value) })
+	return x
+}
+
+func flat(t *testing.T, x *tensors.Tensor, err error) []float32 {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tensors.MustCopyFlatData[float32](x)
+}
+
+func initialised(t *testing.T, backend compute.Backend) *model.Store {
+	t.Helper()
+	store := model.NewStore()
+	if err := nami.Initialize(backend, store, mlp.Field, []int{8}, 4, 1); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func says(t *testing.T, name string, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%s: got %v, expected it to say %q", name, err, want)
+	}
+}
+
+// Shapes are sample + batch + event, and draws follow the seed.
+func TestSample(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		ctx := context.Background()
+		process, err := mlp.Bind(backend, initialised(t, backend), ones(16, 4), nami.Seed(5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := process.Sample(ctx, 1)
+		a := flat(t, first, err)
+		if got := fmt.Sprint(first.Shape().Dimensions); got != "[1 16 8]" {
+			t.Errorf("the shape is %s, expected [1 16 8]", got)
+		}
+		second, err := process.Sample(ctx, 1)
+		if b := flat(t, second, err); slices.Equal(a, b) {
+			t.Error("two calls drew the same samples")
+		}
+		again, err := process.Seeded(5).Sample(ctx, 1)
+		if b := flat(t, again, err); !slices.Equal(a, b) {
+			t.Error("the same seed drew other samples")
+		}
+		other, err := process.Rebind(ones(2, 3, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		third, err := other.Sample(ctx, 5)
+		flat(t, third, err)
+		if got := fmt.Sprint(third.Shape().Dimensions); got != "[5 2 3 8]" {
+			t.Errorf("the shape is %s, expected [5 2 3 8]", got)
+		}
+	})
+}
+
+// The flow of a constant velocity is a shift, and the context reaches its own rows.
+func TestContextShifts(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		c := tensors.FromFlatDataAndDimensions([]float32{1, 2, 3, 4}, 2, 2)
+		process, err := shift.Bind(backend, model.NewStore(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := process.SampleFrom(context.Background(), ones(3, 2, 2))
+		got := flat(t, out, err)
+		for i, v := range got {
+			if want := 1 + float32(1+i%4); math.Abs(float64(v-want)) > 1e-6 {
+				t.Fatalf("value %d is %v, expected %v", i, v, want)
+			}
+		}
+	})
+}
+
+// The graph's solve and the process's agree, and a gradient flows through the graph's.
+func TestGraphLevel(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		store := initialised(t, backend)
+		process, err := mlp.Bind(backend, store, ones(2, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		eager, err := process.SampleFrom(context.Background(), ones(3, 2, 8))
+		want := flat(t, eager, err)
+		out, err := model.CallOnceN(backend, store, func(scope *model.Scope, x, c *Node) []*Node {
+			y := mlp.Integrate(scope, x, c, 1, 0)
+			sampled := mlp.Sample(scope, x.Graph(), x.DType(), c, 5, 2)
+			return []*Node{y, Gradient(ReduceAllSum(y), x)[0], sampled}
+		}, ones(3, 2, 8), ones(2, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range tensors.MustCopyFlatData[float32](out[0]) {
+			if math.Abs(float64(v-want[i])) > 1e-5 {
+				t.Fatalf("value %d is %v in a graph and %v in a process", i, v, want[i])
+			}
+		}
+		// Finite difference in the first value of x.
+		h := float32(1e-2)
+		sums := [2]float64{}
+		for k, sign := range []float32{1, -1} {
+			x := ones(3, 2, 8)
+			x.MustMutableFlatData(func(flat any) { flat.([]float32)[0] += sign * h })
+			moved, err := process.SampleFrom(context.Background(), x)
+			for _, v := range flat(t, moved, err) {
+				sums[k] += float64(v)
+			}
+		}
+		gradient := float64(tensors.MustCopyFlatData[float32](out[1])[0])
+		if difference := (sums[0] - sums[1]) / float64(2*h); math.Abs(gradient-difference) > 1e-2 {
+			t.Errorf("the gradient is %v, by finite differences %v", gradient, difference)
+		}
+		if got := fmt.Sprint(out[2].Shape().Dimensions); got != "[5 2 8]" {
+			t.Errorf("Sample in a graph has shape %s, expected [5 2 8]", got)
+		}
+	})
+}
+
+func TestConcurrentSamples(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		process, err := mlp.Bind(backend, initialised(t, backend), ones(4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		for i := range 8 {
+			group.Go(func() {
+				for range 3 {
+					if _, err := process.Seeded(int64(i)).Sample(context.Background(), 1+i%3); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
+func TestBadBinding(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	store := initialised(t, backend)
+	with := func(change func(*nami.FlowMatching)) nami.FlowMatching {
+		m := mlp
+		change(&m)
+		return m
+	}
+	for name, c := range map[string]struct {
+		flow    nami.FlowMatching
+		context *tensors.Tensor
+		options []nami.Option
+		want    string
+	}{
+		"no field":     {with(func(m *nami.FlowMatching) { m.Field = nil }), nil, nil, "Field is nil"},
+		"no base":      {with(func(m *nami.FlowMatching) { m.Base = nil }), nil, nil, "Base is nil"},
+		"no solver":    {with(func(m *nami.FlowMatching) { m.Solver = nil }), nil, nil, "Solver is nil"},
+		"no steps":     {with(func(m *nami.FlowMatching) { m.Solver = solver.RK4(0) }), nil, nil, "0 steps"},
+		"minus steps":  {with(func(m *nami.FlowMatching) { m.Solver = solver.RK4(-1) }), nil, nil, "-1 steps"},
+		"rank":         {with(func(m *nami.FlowMatching) { m.Base = distribution.NewStandardNormal(2, 4) }), ones(4), nil, "rank 1, the base's shape (2, 4)"},
+		"event":        {with(func(m *nami.FlowMatching) { m.Base = distribution.NewStandardNormal(7) }), ones(4), nil, "must end in the event shape (8)"},
+		"no context":   {mlp, nil, nil, "expects one of 4 values"},
+		"context size": {mlp, ones(16, 3), nil, "expects 4 values"},
+		"context rank": {mlp, tensors.FromScalar(float32(1)), nil, "batch_shape+[context_dim]"},
+		"NaN context":  {mlp, poisoned(math.NaN(), 16, 4), nil, "1 of 64 values of the context"},
+		"dtype":        {mlp, tensors.FromFlatDataAndDimensions(make([]float64, 4), 4), nil, "expected Float32"},
+		"odd dtype":    {mlp, ones(4), []nami.Option{nami.DType(dtypes.Int32)}, "the dtype is Int32"},
+		"unasked context": {
+			nami.FlowMatching{Field: field.MLP{EventShape: []int{2}}, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(2)},
+			ones(3, 1), nil, "expects none",
+		},
+		"untrained": {
+			nami.FlowMatching{Field: field.MLP{EventShape: []int{2}, Hidden: []int{3}}, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(2)},
+			nil, nil, "different shape",
+		},
+	} {
+		_, err := c.flow.Bind(backend, store, c.context, c.options...)
+		says(t, name, err, c.want)
+	}
+	_, err := mlp.Bind(backend, model.NewStore(), ones(4))
+	says(t, "empty store", err, "the store lacks 4 of the field's variables (/mlp/layer_0/dense/weights")
+	_, err = mlp.Bind(nil, store, ones(4))
+	says(t, "no backend", err, "the backend is nil")
+	_, err = mlp.Bind(backend, nil, ones(4))
+	says(t, "no store", err, "the store is nil")
+}
+
+func TestBadSampling(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	ctx := context.Background()
+	process, err := mlp.Bind(backend, initialised(t, backend), ones(16, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shape := range [][]int{{0}, {3, -1}} {
+		_, err := process.Sample(ctx, shape...)
+		says(t, fmt.Sprint(shape), err, "every axis needs at least 1")
+	}
+	for want, noise := range map[string]*tensors.Tensor{
+		"events of shape (8)": ones(16, 7), "must end in the context's batch shape (16)": ones(3, 8), "the noise is nil": nil,
+		"1 of 128 values of the noise": poisoned(math.Inf(1), 16, 8), "expected Float32": tensors.FromFlatDataAndDimensions(make([]float64, 8), 8),
+	} {
+		_, err := process.SampleFrom(ctx, noise)
+		says(t, want, err, want)
+	}
+
+	diverging := shift
+	diverging.Field = field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return Log(Neg(Square(x))) }}
+	bad, err := diverging.Bind(backend, model.NewStore(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = bad.Sample(ctx, 3)
+	says(t, "diverging", err, "6 of 6 values of the samples, of shape (Float32)[3, 2], are NaN or infinite")
+
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := process.Sample(cancelled, 2); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, expected a cancellation", err)
+	}
+}
+
+func TestBadLoss(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	half := tensors.FromScalar(float32(0.5))
+	wide := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ReduceAndKeep(x, ReduceSum, -1) }}
+	for want, c := range map[string]struct {
+		field             field.Field
+		target, source, t *tensors.Tensor
+	}{
+		"Field is nil": {nil, ones(4, 2), ones(4, 2), half},
+		"the source (noise) is (Float32)[2], the target (data) (Float32)[4, 2]": {shift.Field, ones(4, 2), ones(2), half},
+		"t must be a scalar or have the shape of the lead (4)":                  {shift.Field, ones(4, 2), ones(4, 2), ones(3)},
+		"t is (Float32)[4, 1]":                              {shift.Field, ones(4, 2), ones(4, 2), ones(4, 1)},
+		"returned (Float32)[4, 1] for x of (Float32)[4, 2]": {wide, ones(4, 2), ones(4, 2), half},
+		"fewer than the event rank 1":                       {shift.Field, half, half, half},
+		"the batch is empty":                                {shift.Field, ones(0, 2), ones(0, 2), half},
+		"the time is nil":                                   {shift.Field, ones(4, 2), ones(4, 2), nil},
+	} {
+		_, err := nami.FMLoss{Field: c.field}.Eval(backend, model.NewStore(), c.target, c.source, c.t, nil)
+		says(t, want, err, want)
+	}
+	_, err := nami.FMLoss{Field: mlp.Field}.Eval(backend, model.NewStore(), ones(4, 8), ones(4, 8), half, ones(4, 4))
+	says(t, "untrained", err, "the store lacks 4")
+}
+
+func TestUnknownBackend(t *testing.T) {
+	_, err := nami.OpenBackend("abacus")
+	says(t, "abacus", err, `"abacus" is unknown`)
+}
+
+func ExampleFlowMatching_Bind() {
+	backend, err := nami.OpenBackend("go")
+	if err != nil {
+		panic(err)
+	}
+	still := nami.FlowMatching{
+		Field:  field.Func{Rank: 1, F: func(_ *model.Scope, x, t, c *Node) *Node { return ZerosLike(x) }},
+		Base:   distribution.NewStandardNormal(8),
+		Solver: solver.RK4(32),
+	}
+	conditions := tensors.FromFlatDataAndDimensions(make([]float32, 16*4), 16, 4)
+	process, err := still.Bind(backend, model.NewStore(), conditions)
+	if err != nil {
+		panic(err)
+	}
+	samples, err := process.Sample(context.Background(), 1)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(samples.Shape().Dimensions)
+	// Output: [1 16 8]
+}
