@@ -1,0 +1,111 @@
+package field_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+func call(f field.Field, x, t, c *Node, scope *model.Scope) *Node {
+	return field.Call(f, scope, x, t, c)
+}
+
+// Events of every rank, with and without context, plain and sinusoidal time: a scalar
+// time is the same as that time for each event.
+func TestMLP(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for _, shape := range [][]int{{}, {3}, {2, 3}, {2, 2, 1}} {
+			for _, contextDim := range []int{0, 2} {
+				for _, features := range []int{0, 6} {
+					f := field.MLP{EventShape: shape, Hidden: []int{5}, ContextDim: contextDim, TimeFeatures: features}
+					out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, g *Graph) []*Node {
+						lead := []int{4, 2}
+						x := Sin(IotaFull(g, shapes.Make(dtypes.Float32, slices.Concat(lead, shape)...)))
+						var c *Node
+						if contextDim > 0 {
+							c = Cos(IotaFull(g, shapes.Make(dtypes.Float32, 4, 2, contextDim)))
+						}
+						scalar := Const(g, float32(0.3))
+						each := BroadcastToDims(scalar, lead...)
+						a, b := call(f, x, scalar, c, scope), call(f, x, each, c, scope)
+						return []*Node{ReduceAllMax(Abs(Sub(a, b))), ReduceAllMax(Abs(a))}
+					})
+					if err != nil {
+						t.Fatalf("%v: %v", f, err)
+					}
+					if d := tensors.ToScalar[float32](out[0]); d > 1e-6 {
+						t.Errorf("%v: a scalar time and the same one for each event differ by %v", f, d)
+					}
+					if size := tensors.ToScalar[float32](out[1]); size == 0 {
+						t.Errorf("%v: the value is zero", f)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestSinusoidal(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		out, err := CallOnce(backend, func(t *Node) *Node { return field.Sinusoidal(t, 4) }, []float64{0.25, 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, at := range []float64{0.25, 1} {
+			want := []float64{math.Sin(1000 * at), math.Sin(10 * at), math.Cos(1000 * at), math.Cos(10 * at)}
+			for k, got := range tensors.MustCopyFlatData[float64](out)[4*i : 4*i+4] {
+				if math.Abs(got-want[k]) > 1e-9 {
+					t.Errorf("feature %d of t = %v is %v, expected %v", k, at, got, want[k])
+				}
+			}
+		}
+	})
+}
+
+func TestMisuse(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	mlp := field.MLP{EventShape: []int{3}}
+	conditional := field.MLP{EventShape: []int{3}, ContextDim: 2}
+	narrow := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ReduceAndKeep(x, ReduceSum, -1) }}
+	none := []int(nil)
+	for want, c := range map[string]struct {
+		f       field.Field
+		x, t, c []int
+	}{
+		"must end in the event shape (3)":                         {mlp, []int{4, 2}, []int{}, none},
+		"t must be a scalar or have the shape of the lead (4)":    {mlp, []int{4, 3}, []int{3}, none},
+		"t must be a scalar or have the shape of the lead (4, 5)": {mlp, []int{4, 5, 3}, []int{4}, none},
+		"expects none":                          {mlp, []int{4, 3}, []int{4}, []int{4, 2}},
+		"expects one of 2 values":               {conditional, []int{4, 3}, []int{4}, none},
+		"expects 2 values on its last axis":     {conditional, []int{4, 3}, []int{4}, []int{4, 5}},
+		"c must have the shape of the lead (4)": {conditional, []int{4, 3}, []int{4}, []int{2}},
+		"returned (Float32)[4, 1] for x":        {narrow, []int{4, 3}, []int{4}, none},
+		"fewer than the event rank 1":           {mlp, []int{}, []int{}, none},
+		"Hidden[1] is 0":                        {field.MLP{EventShape: []int{3}, Hidden: []int{4, 0}}, []int{4, 3}, []int{}, none},
+		"TimeFeatures 3":                        {field.MLP{EventShape: []int{3}, TimeFeatures: 3}, []int{4, 3}, []int{}, none},
+	} {
+		_, err := model.CallOnce(backend, model.NewStore(), func(scope *model.Scope, g *Graph) *Node {
+			zeros := func(dims []int) *Node { return Zeros(g, shapes.Make(dtypes.Float32, dims...)) }
+			var context *Node
+			if c.c != nil {
+				context = zeros(c.c)
+			}
+			return call(c.f, zeros(c.x), zeros(c.t), context, scope)
+		})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("x %s: got %v, expected it to say %q", event.Format(c.x), err, want)
+		}
+	}
+}
