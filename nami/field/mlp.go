@@ -2,6 +2,7 @@ package field
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/event"
@@ -16,8 +17,8 @@ import (
 
 // MLP is a multilayer perceptron on the concatenation of the flattened event, the
 // time and the context, in this order. Its variables are mlp/layer_<i>/dense/weights,
-// of shape [in, out], and mlp/layer_<i>/dense/biases, of shape [out]; weights start
-// Glorot-uniform and biases at zero.
+// of shape [in, out], and mlp/layer_<i>/dense/biases, of shape [out]; both start
+// uniform on ±1/√in, as PyTorch's layers do.
 type MLP struct {
 	// EventShape is the shape of one event, of any rank; empty for scalar events.
 	EventShape []int
@@ -55,14 +56,20 @@ func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	if act == activation.TypeNone {
 		act = activation.TypeSilu
 	}
-	scope = scope.At("mlp")
-	scope = scope.WithInitializer(weights(scope))
 	h := Concatenate(features, -1)
 	for i, width := range hidden {
-		h = activation.Apply(act, layers.Dense(scope.At("layer_%d", i), h, true, width))
+		h = activation.Apply(act, dense(scope.At("mlp").At("layer_%d", i), h, width))
 	}
-	h = layers.Dense(scope.At("layer_%d", len(hidden)), h, true, event.Size(m.EventShape))
+	h = dense(scope.At("mlp").At("layer_%d", len(hidden)), h, event.Size(m.EventShape))
 	return event.Unflatten(h, m.EventShape)
+}
+
+// dense is h·W + b. Biases start at random too: where all are zero, the units' kinks
+// meet in one point, and a small network on few inputs learns much more slowly.
+func dense(scope *model.Scope, h *Node, width int) *Node {
+	limit := 1 / math.Sqrt(float64(h.Shape().Dim(-1)))
+	scope = scope.WithInitializer(initializer.RandomUniformFn(scope, -limit, limit))
+	return layers.Dense(scope, h, true, width)
 }
 
 // time returns t's features with the axes of lead and one more.
@@ -99,11 +106,6 @@ func (m MLP) check(x, c *Node) {
 	case c != nil && c.Shape().Dim(-1) != m.ContextDim:
 		exceptions.Panicf("field.MLP: the context is %s, and the field expects %d values on its last axis (ContextDim)", c.Shape(), m.ContextDim)
 	}
-}
-
-// weights starts matrices Glorot-uniform (Glorot & Bengio 2010, eq. 16) and biases at zero.
-func weights(scope *model.Scope) model.VariableInitializer {
-	return initializer.XavierUniformFn(scope)
 }
 
 // String describes the network on one line, the same in every process.

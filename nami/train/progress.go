@@ -31,7 +31,7 @@ func newReport(w io.Writer, first, all int) *report {
 	file, isFile := w.(*os.File)
 	switch {
 	case gonbui.IsNotebook:
-		r.cell = "nami-fit-" + gonbui.UniqueID()
+		r.cell = "nami-fit-" + gonbui.UniqueId()
 	case isFile && term.IsTerminal(int(file.Fd())):
 		r.bar = progressbar.NewOptions(all, progressbar.OptionSetWriter(w), progressbar.OptionShowIts(),
 			progressbar.OptionSetItsString("steps"), progressbar.OptionThrottle(100*time.Millisecond),

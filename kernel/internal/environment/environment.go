@@ -26,8 +26,8 @@ type Environment struct {
 	Backend string
 	// LinkFlags make cells link quickly.
 	LinkFlags string
-	// Lab and Scripted are Jupyter data folders with the kernel of this checkout, for
-	// JupyterLab and for scripted runs, where errors come as plain text.
+	// Lab and Scripted are Jupyter data folders with the kernel of this checkout: for
+	// JupyterLab; and for scripted runs on this backend, where errors come as plain text.
 	Lab, Scripted string
 }
 
@@ -95,11 +95,8 @@ func Locate(ctx context.Context) (*Environment, error) {
 		return nil, err
 	}
 	// A specification belongs to one checkout; the rest of the cache serves several.
-	own := filepath.Join(cache, "checkouts", place.Hash(root))
-	return &Environment{
-		Root: root, Cache: cache, Go: toolchain,
-		Lab: filepath.Join(own, "lab"), Scripted: filepath.Join(own, "scripted"),
-	}, nil
+	lab := filepath.Join(cache, "checkouts", place.Hash(root), "lab")
+	return &Environment{Root: root, Cache: cache, Go: toolchain, Lab: lab}, nil
 }
 
 // quickly does something that usually has nothing to do, and says what took long.

@@ -41,10 +41,9 @@ func newEnvironment(t *testing.T) (e *Environment, bin string) {
 	for _, name := range []string{"go.mod", "go.sum", "kernel/requirements.txt", "kernel/plugin.txt"} {
 		write(t, filepath.Join(root, name), name)
 	}
-	own := t.TempDir()
 	return &Environment{
 		Root: root, Cache: t.TempDir(), Go: Toolchain{Path: filepath.Join(bin, "go"), Version: "go1.26.5", OS: "linux", Arch: "amd64", Cgo: "1"},
-		Lab: filepath.Join(own, "lab"), Scripted: filepath.Join(own, "scripted"),
+		Lab: filepath.Join(t.TempDir(), "lab"),
 	}, bin
 }
 
@@ -386,9 +385,9 @@ func TestCheckoutsHaveSpecsOfTheirOwn(t *testing.T) {
 		if e.Go != goBinary {
 			t.Errorf("Go is %+v, expected %+v", e.Go, goBinary)
 		}
-		labs[e.Lab], labs[e.Scripted] = true, true
+		labs[e.Lab] = true
 	}
-	if len(labs) != 4 {
+	if len(labs) != 2 {
 		t.Errorf("two checkouts have these folders of specifications: %v", labs)
 	}
 }

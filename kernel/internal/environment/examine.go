@@ -5,7 +5,6 @@ import (
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -55,8 +54,10 @@ func (e *Environment) examineCgo() Check {
 
 func examineCache(cache string) Check {
 	c := Check{Part: "cache folder", Found: cache, Needed: true}
-	if info, err := os.Stat(cache); err != nil || !info.IsDir() {
-		c.Found, c.Cure = cache+" isn't there", install
+	if err := place.Writable(cache); err != nil {
+		c.Found, c.Cure = "unusable", err.Error()
+	} else if !place.Exists(cache) {
+		c.Found, c.Cure = cache+" isn't there yet", install
 	}
 	return c
 }

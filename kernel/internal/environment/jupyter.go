@@ -128,7 +128,7 @@ func (e *Environment) privateJupyter(ctx context.Context) (part.Part, error) {
 		if ctx.Err() != nil {
 			return part.Part{}, err
 		}
-		return part.Part{}, fmt.Errorf("Jupyter needs Python 3.10 or later; put one first on PATH as python3: %w", err)
+		return part.Part{}, fmt.Errorf("python3 is too old or broken, Jupyter needs Python 3.10 or later; put one first on PATH as python3: %w", err)
 	}
 	requirements := filepath.Join(e.Root, "kernel/requirements.txt")
 	text, err := os.ReadFile(requirements)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,7 +62,9 @@ func (e *Environment) writeSpecs() (err error) {
 	if err := writeSpec(e.Lab, e.spec()); err != nil {
 		return err
 	}
-	// The compiler's words come as plain text, and no log on standard error.
+	// Runs on several backends can overlap. The compiler's words come as plain text, and
+	// there is no log on standard error.
+	e.Scripted = filepath.Join(filepath.Dir(e.Lab), "scripted-"+url.PathEscape(e.Backend))
 	return writeSpec(e.Scripted, e.spec("-raw_error", "-logtostderr=false", "-stderrthreshold=FATAL"))
 }
 

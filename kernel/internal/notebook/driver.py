@@ -3,7 +3,6 @@
 The job is a JSON object on standard input. Events go to standard output, one JSON object a line.
 """
 
-import copy
 import json
 import os
 import pathlib
@@ -103,9 +102,6 @@ def save(nb, job, passed):
     body, _ = HTMLExporter().from_notebook_node(nb, resources={"metadata": {"name": executed.stem}})
     replace(page, body)
     if job["rewrite"] and passed:
-        nb = copy.deepcopy(nb)
-        info = nb.metadata["language_info"]
-        info.pop("version", None)  # Go's, which would change the file on each machine
         replace(pathlib.Path(job["notebook"]), nbformat.writes(nb) + "\n")
     say("written")
 

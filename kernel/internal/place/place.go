@@ -4,10 +4,13 @@ package place
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"syscall"
 )
 
 var module = regexp.MustCompile(`(?m)^module\s+github\.com/nami-flow/go-nami\s*$`)
@@ -63,10 +66,33 @@ func MakeWritable(folder string) error {
 		}
 		return os.Remove(file.Name())
 	}()
-	if err != nil {
-		return fmt.Errorf("the cache folder %s can't be written: %w: make it writable, or set NAMI_CACHE to a folder that is", folder, err)
+	return unwritable(folder, err)
+}
+
+// Writable says as [MakeWritable] does whether a folder can be written, or made, and
+// makes nothing.
+func Writable(folder string) error {
+	const write = 2 // W_OK of access(2)
+	for at := folder; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
+			continue
+		}
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is no folder", at)
+		}
+		if err == nil {
+			err = syscall.Access(at, write)
+		}
+		return unwritable(folder, err)
 	}
-	return nil
+}
+
+func unwritable(folder string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the cache folder %s can't be written: %w: make it writable, or set NAMI_CACHE to a folder that is", folder, err)
 }
 
 // Exists says whether there is a file or folder at path; a broken link is none.

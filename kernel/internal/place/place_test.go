@@ -65,11 +65,16 @@ func TestMakeWritable(t *testing.T) {
 	if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
 		t.Errorf("it left %v, %v in the folder", left, err)
 	}
+	if err := Writable(filepath.Join(folder, "not", "yet")); err != nil || Exists(filepath.Join(folder, "not")) {
+		t.Errorf("a folder that can be made: %v, and it was made: %v", err, Exists(filepath.Join(folder, "not")))
+	}
 	write(t, filepath.Join(folder, "file"), "")
 	// Below a file no folder can be made, whoever runs the test.
-	err := MakeWritable(filepath.Join(folder, "file", "cache"))
-	if err == nil || !strings.Contains(err.Error(), "set NAMI_CACHE") {
-		t.Errorf("the error is %v; expected one that names NAMI_CACHE", err)
+	for _, check := range []func(string) error{MakeWritable, Writable} {
+		err := check(filepath.Join(folder, "file", "cache"))
+		if err == nil || !strings.Contains(err.Error(), "set NAMI_CACHE") {
+			t.Errorf("the error is %v; expected one that names NAMI_CACHE", err)
+		}
 	}
 }
 
@@ -77,7 +82,7 @@ func TestHash(t *testing.T) {
 	if Hash("ab", "c") == Hash("a", "bc") {
 		t.Error("texts run into each other")
 	}
-	if Hash("a", "b") != Hash("a", "b") {
-		t.Error("the same texts have two hashes")
+	if once, again := Hash("a", "b"), Hash("a", "b"); once != again {
+		t.Errorf("the same texts have the hashes %s and %s", once, again)
 	}
 }

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/train"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// netA is the small network of the tasks: 33,794 parameters.
+var netA = field.MLP{EventShape: []int{2}, Hidden: []int{128, 128, 128}}
+
+func netAStore() (*model.Store, error) {
+	store := model.NewStore()
+	sizes := []int{3, 128, 128, 128, 2}
+	for l := range len(sizes) - 1 {
+		if err := setLayer(store, l, sizes[l], sizes[l+1]); err != nil {
+			return nil, err
+		}
+	}
+	return store, nil
+}
+
+// fixedLoss is the flow-matching loss with given noise and times.
+type fixedLoss struct {
+	loss      nami.FMLoss
+	source, t *tensors.Tensor
+}
+
+func (l fixedLoss) Loss(scope *model.Scope, x, c *Node) *Node {
+	g := x.Graph()
+	return ReduceAllMean(l.loss.PerEvent(scope, x, Const(g, l.source), Const(g, l.t), c))
+}
+
+// trainSmall is task A: steps of Adam on one batch of 512 points, with new noise and
+// times in each.
+func trainSmall(backend compute.Backend) (*work, error) {
+	data := normalTensor(1001, 512, 2)
+	check, err := checkTraining(backend, data)
+	if err != nil {
+		return nil, err
+	}
+	store, err := netAStore()
+	if err != nil {
+		return nil, err
+	}
+	trainer, err := train.NewTrainer(backend, store, nami.FMLoss{Field: netA}, 1e-3, 0)
+	if err != nil {
+		return nil, err
+	}
+	run := func(_ context.Context, iterations int) error {
+		for range iterations {
+			if err := trainer.Step(data, nil); err != nil {
+				return err
+			}
+		}
+		_, err := trainer.Losses()
+		return err
+	}
+	start := time.Now()
+	if err := run(context.Background(), 1); err != nil {
+		return nil, err
+	}
+	compile := time.Since(start)
+	return &work{compile: compile, check: check, run: run}, run(context.Background(), 20)
+}
+
+// checkTraining is the loss with fixed noise before any step, and after 10.
+func checkTraining(backend compute.Backend, data *tensors.Tensor) ([]float64, error) {
+	store, err := netAStore()
+	if err != nil {
+		return nil, err
+	}
+	loss := fixedLoss{nami.FMLoss{Field: netA}, normalTensor(1003, 512, 2), uniformTensor(1004, 512)}
+	trainer, err := train.NewTrainer(backend, store, loss, 1e-3, 0)
+	if err != nil {
+		return nil, err
+	}
+	for range 11 {
+		if err := trainer.Step(data, nil); err != nil {
+			return nil, err
+		}
+	}
+	losses, err := trainer.Losses()
+	if err != nil {
+		return nil, err
+	}
+	return []float64{losses[0], losses[10]}, nil
+}
+
+func flowA() nami.FlowMatching {
+	return nami.FlowMatching{Field: netA, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(100)}
+}
+
+// sampleRK4 is task C: 10,000 samples with 100 steps of RK4.
+func sampleRK4(backend compute.Backend) (*work, error) {
+	store, err := netAStore()
+	if err != nil {
+		return nil, err
+	}
+	process, err := flowA().Bind(backend, store, nil)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	samples, err := process.SampleFrom(context.Background(), normalTensor(2001, 10_000, 2))
+	if err != nil {
+		return nil, err
+	}
+	first := time.Since(start)
+	check, err := summary(samples)
+	if err != nil {
+		return nil, err
+	}
+	run := func(ctx context.Context, iterations int) error {
+		for range iterations {
+			samples, err := process.Sample(ctx, 10_000)
+			if err != nil {
+				return err
+			}
+			if err := samples.FinalizeAll(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	start = time.Now()
+	if err := run(context.Background(), 1); err != nil {
+		return nil, err
+	}
+	return &work{compile: max(0, first-time.Since(start)), check: check, run: run}, nil
+}
+
+// coldStart is task I: 100 samples from the start of the process.
+func coldStart(backend compute.Backend, r *result) error {
+	store, err := netAStore()
+	if err != nil {
+		return err
+	}
+	process, err := flowA().Bind(backend, store, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := process.Sample(context.Background(), 100); err != nil {
+		return err
+	}
+	r.SecondsPerIter, err = sinceProcessStart()
+	return err
+}
