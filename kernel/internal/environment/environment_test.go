@@ -409,6 +409,28 @@ func TestInstallForUser(t *testing.T) {
 	}
 }
 
+// TestModulesOffline lets the build decide whether what can't be downloaded is needed.
+func TestModulesOffline(t *testing.T) {
+	e, bin := newEnvironment(t)
+	write(t, filepath.Join(bin, "go"), `#!/bin/sh
+case "$1" in
+mod) echo no such host >&2; exit 1 ;;
+list) echo example.org/a ;;
+esac
+`)
+	var log bytes.Buffer
+	if err := errors.Join(e.makeModules(t.Context(), &log), e.warm(t.Context(), &log)); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "no such host") {
+		t.Errorf("the log is %q, expected one warning", got)
+	}
+	write(t, filepath.Join(bin, "go"), "#!/bin/sh\necho missing module >&2; exit 1\n")
+	if err := e.warm(t.Context(), &log); err == nil || !strings.Contains(err.Error(), "missing module") {
+		t.Errorf("a build that fails gives %v", err)
+	}
+}
+
 func TestMissingGo(t *testing.T) {
 	e, _ := newEnvironment(t)
 	if _, err := findGo(t.Context(), e.Root); err == nil || !strings.Contains(err.Error(), "install Go 1.26") {

@@ -9,14 +9,18 @@ import (
 	"github.com/nami-flow/go-nami/kernel/internal/process"
 )
 
-// makeModules fills Go's module cache, as cells run without a network.
+// makeModules fills Go's module cache, as cells run without a network. Where that fails
+// there may be enough in it already: warm tells.
 func (e *Environment) makeModules(ctx context.Context, log io.Writer) error {
 	return quickly(log, "downloading Go modules", func() error {
 		_, err := process.Run(ctx, e.Root, []string{"GOFLAGS=", "GOWORK=off"}, e.Go.Path, "mod", "download")
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("%w\nthe modules that go.mod names can't be downloaded: check the network, or GOPROXY", err)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-		return err
+		if err != nil {
+			fmt.Fprintf(log, "warning: not all modules of go.mod can be downloaded, so cells may lack some; check the network, or GOPROXY: %s\n", oneLine(err))
+		}
+		return nil
 	})
 }
 
