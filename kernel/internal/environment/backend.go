@@ -33,6 +33,7 @@ func chooseBackend(flag string) (string, error) {
 func (e *Environment) makeBackend(ctx context.Context, wanted string, o Options) error {
 	name, plugin, _ := strings.Cut(wanted, ":")
 	if name != "go" {
+		o.Retry = o.Retry || name == "xla" // who insists may wait for the network
 		err := e.makeXLA(ctx, plugin, o)
 		switch {
 		case ctx.Err() != nil:

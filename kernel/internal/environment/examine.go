@@ -3,14 +3,12 @@ package environment
 import (
 	"context"
 	"debug/buildinfo"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/nami-flow/go-nami/kernel/internal/place"
-	"github.com/nami-flow/go-nami/kernel/internal/process"
 )
 
 // A Check is what was found of a part, and what to do if that isn't well.
@@ -138,7 +136,7 @@ func (e *Environment) examineKernel(ctx context.Context) []Check {
 	case e.Plugin == "":
 		plugin.Found, plugin.Cure = "none", install+" to have XLA"
 	default:
-		report, err := e.reprobe(ctx)
+		report, err := e.tryPlugin(ctx, safeLink)
 		if err != nil {
 			plugin.Found, plugin.Cure = fmt.Sprintf("%s doesn't work: %s", e.Plugin, oneLine(err)), install
 			break
@@ -149,19 +147,6 @@ func (e *Environment) examineKernel(ctx context.Context) []Check {
 		}
 	}
 	return append(checks, backend, plugin, devices)
-}
-
-// reprobe asks the plugin once more, by the program that tried it first.
-func (e *Environment) reprobe(ctx context.Context) (r Report, err error) {
-	probe, err := e.probe()
-	if err != nil {
-		return r, err
-	}
-	out, err := process.Run(ctx, "", nil, filepath.Join(probe.Dir, "probe"), e.Plugin)
-	if err != nil {
-		return r, err
-	}
-	return r, json.Unmarshal([]byte(out), &r)
 }
 
 // examineUserKernel looks whether the user's own Jupyter lists the kernel.

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,10 +49,10 @@ func (e *Environment) probe() (part.Part, error) {
 	return part.Part{
 		Title:   title,
 		Dir:     filepath.Join(e.Cache, "probe-"+key),
-		Outputs: []string{"link", "probe"},
+		Outputs: []string{"link"},
 		Make: func(ctx context.Context, dir string) (err error) {
 			for _, flags := range []string{quickLink, safeLink} {
-				if err = e.tryPlugin(ctx, filepath.Join(dir, "probe"), flags); err == nil {
+				if _, err = e.tryPlugin(ctx, flags); err == nil {
 					return os.WriteFile(filepath.Join(dir, "link"), []byte(flags), 0o644)
 				}
 				if ctx.Err() != nil {
@@ -66,14 +67,17 @@ func (e *Environment) probe() (part.Part, error) {
 	}, nil
 }
 
-// tryPlugin links the probe, and runs it if there is a plugin.
-func (e *Environment) tryPlugin(ctx context.Context, program, flags string) error {
-	_, err := process.Run(ctx, e.Root, e.buildSettings(""), e.Go.Path, "build", "-ldflags="+flags, "-o", program, "./kernel/internal/probe")
-	if err != nil || e.Plugin == "" {
-		return err
+// tryPlugin links the probe and runs it; without a plugin it has nothing to say.
+func (e *Environment) tryPlugin(ctx context.Context, linkFlags string) (r Report, err error) {
+	args := []string{"run", "-ldflags=" + linkFlags, "./kernel/internal/probe"}
+	if e.Plugin != "" {
+		args = append(args, e.Plugin)
 	}
-	_, err = process.Run(ctx, "", nil, program, e.Plugin)
-	return err
+	out, err := process.Run(ctx, e.Root, e.buildSettings(""), e.Go.Path, args...)
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal([]byte(out), &r)
 }
 
 // linkFlags are those that the probe was linked with.

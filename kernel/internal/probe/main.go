@@ -1,5 +1,5 @@
-// Command probe says as JSON what XLA's plugin, whose path is its argument, offers. It
-// links what a cell of a notebook links.
+// Command probe links what a cell of a notebook links, and says as JSON what XLA's
+// plugin offers, whose path is its argument. Without one it says nothing of it.
 package main
 
 import (
@@ -15,11 +15,11 @@ type report struct {
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: probe PLUGIN")
-		os.Exit(2)
+	var found report
+	var err error
+	if len(os.Args) > 1 {
+		found, err = probe(os.Args[1])
 	}
-	found, err := probe(os.Args[1])
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(found)
 	}
