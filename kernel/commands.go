@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,32 +11,37 @@ import (
 
 	"github.com/nami-flow/go-nami/kernel/internal/environment"
 	"github.com/nami-flow/go-nami/kernel/internal/notebook"
+	"github.com/nami-flow/go-nami/kernel/internal/place"
+	"github.com/nami-flow/go-nami/kernel/internal/process"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // backendFlag adds --backend to a command.
 func backendFlag(cmd *cobra.Command, backend *string) {
-	cmd.Flags().StringVar(backend, "backend", "", "what notebooks compute on: go or xla (xla if its plugin can be had)")
+	cmd.Flags().StringVar(backend, "backend", "", "what notebooks compute on: go or xla (default: GOMLX_BACKEND, or XLA if it can be had)")
 }
 
 func installCommand() *cobra.Command {
 	var backend string
 	cmd := &cobra.Command{
 		Use:   "install",
-		Short: "Install the kernel, with all that notebooks need",
-		Long:  "Builds the kernel's programs, finds or installs Jupyter and XLA's plugin, and installs the\nkernel Go (nami) for the user's Jupyter. Run again it mends what is missing.",
-		Args:  cobra.NoArgs,
+		Short: "Install the kernel with all that notebooks need",
+		Long: `Builds the kernel's programs, finds or installs Jupyter and XLA's plugin, fills Go's
+caches, and installs the kernel Go (nami) for the user's Jupyter. What is there already
+is left alone, what is missing or broken is made again.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			env, err := environment.Make(cmd.Context(), environment.Options{Backend: backend, Log: os.Stdout})
+			env, err := environment.Make(cmd.Context(), environment.Options{Backend: backend, Retry: true, Log: os.Stdout})
 			if err != nil {
 				return err
 			}
-			dir, err := env.InstallForUser()
+			dir, err := env.InstallForUser(cmd.Context())
 			if err != nil {
 				return err
 			}
-			fmt.Printf("the kernel Go (nami) is installed in %s, on the backend %s\n", dir, env.Backend)
+			fmt.Printf("the kernel %s is installed in %s; it computes on %s\n", environment.KernelDisplay, dir, env.Backend)
 			return nil
 		},
 	}
@@ -49,79 +53,118 @@ func runCommand() *cobra.Command {
 	var (
 		backend string
 		params  []string
-		o       = notebook.Options{Output: os.Stdout}
+		o       = notebook.Options{Output: os.Stdout, Terminal: term.IsTerminal(int(os.Stdout.Fd()))}
 	)
 	cmd := &cobra.Command{
-		Use:   "run notebooks…",
-		Short: "Execute notebooks, files or folders",
-		Long:  "Makes the environment, executes the notebooks, and writes each, as executed and as an HTML\npage, below the output folder. The exit code is 1 if one fails.",
-		Args:  cobra.MinimumNArgs(1),
+		Use:   "run notebook|folder…",
+		Short: "Execute notebooks",
+		Long: `Makes the environment, executes the notebooks (those in a folder too, at any depth) and
+writes each, as executed and as an HTML page, below the output folder. A cell that
+doesn't compile, panics, exits non-zero, runs too long or has a shell line that fails
+ends its notebook; what was executed is still written.
+
+Each run trains afresh: $NAMI_STATE, where checkpoints go, is an empty folder.
+The exit code is 0 if all passed, 1 if not, and 130 after Ctrl-C.`,
+		Example: `  go run ./kernel run books/examples/quickstart.ipynb
+  go run ./kernel run -j 2 --timeout 5m books
+  go run ./kernel run --param steps=500 --param name=moons notebook.ipynb`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.Timeout <= 0 || o.Parallel < 1 {
-				return fmt.Errorf("--timeout is %v and -j %d: both must be positive", o.Timeout, o.Parallel)
+			if err := complete(&o, params); err != nil {
+				return err
 			}
-			o.Parameters = map[string]string{}
-			for _, p := range params {
-				name, value, ok := strings.Cut(p, "=")
-				if !ok || name == "" {
-					return fmt.Errorf("--param %q: expected name=value", p)
-				}
-				o.Parameters[name] = value
-			}
-			notebooks, err := notebook.Find(args)
+			root, err := place.Checkout(".")
 			if err != nil {
+				return err
+			}
+			sources, err := notebook.Find(root, o.Out, args)
+			if err != nil {
+				return err
+			}
+			if err := notebook.Check(sources, o); err != nil {
 				return err
 			}
 			env, err := environment.Make(cmd.Context(), environment.Options{Backend: backend, Log: os.Stdout})
 			if err != nil {
 				return err
 			}
-			return notebook.Run(cmd.Context(), env, notebooks, o)
+			return notebook.Run(cmd.Context(), env, sources, o)
 		},
 	}
 	backendFlag(cmd, &backend)
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", 10*time.Minute, "the longest a cell may run")
 	cmd.Flags().StringVar(&o.Out, "out", "build", "folder for the executed notebooks and pages")
-	cmd.Flags().StringArrayVar(&params, "param", nil, "name=value for the cell tagged parameters; repeatable")
+	cmd.Flags().StringArrayVar(&params, "param", nil, "name=value for a variable of the cell tagged parameters; repeatable")
 	cmd.Flags().IntVarP(&o.Parallel, "jobs", "j", 1, "how many notebooks run at once")
-	cmd.Flags().BoolVar(&o.Rewrite, "write", false, "also replace each notebook by the executed one, to commit it with outputs")
+	cmd.Flags().BoolVar(&o.Rewrite, "write", false, "replace each notebook that passes by the executed one, to commit it with outputs")
 	return cmd
+}
+
+// complete checks the options of run, and adds the parameters.
+func complete(o *notebook.Options, params []string) error {
+	if o.Timeout <= 0 {
+		return fmt.Errorf("--timeout is %v: it must be positive, such as 10m", o.Timeout)
+	}
+	if o.Parallel < 1 {
+		return fmt.Errorf("-j is %d: at least one notebook must run at once", o.Parallel)
+	}
+	if o.Rewrite && len(params) > 0 {
+		return errors.New("--write and --param exclude each other: the notebook would be committed with other parameters than it shows")
+	}
+	o.Parameters = map[string]string{}
+	for _, p := range params {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("--param is %q: expected name=value", p)
+		}
+		if _, twice := o.Parameters[name]; twice {
+			return fmt.Errorf("--param gives %s twice", name)
+		}
+		o.Parameters[name] = value
+	}
+	return nil
 }
 
 func labCommand() *cobra.Command {
 	var backend string
 	cmd := &cobra.Command{
-		Use:   "lab [notebook] [-- arguments for jupyter lab]",
+		Use:   "lab [notebook|folder] [-- arguments for jupyter lab]",
 		Short: "Open JupyterLab with the kernel",
+		Long:  "Makes the environment and starts JupyterLab in books, or on what is given.",
+		Example: `  go run ./kernel lab
+  go run ./kernel lab books/examples/quickstart.ipynb -- --no-browser --port=8890`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			own, more := args, []string(nil)
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 				own, more = args[:dash], args[dash:]
 			}
 			if len(own) > 1 {
-				return fmt.Errorf("lab opens one notebook, %d were given", len(own))
+				return fmt.Errorf("lab opens one notebook or folder, and %d were given; what is for jupyter lab goes behind --", len(own))
+			}
+			root, err := place.Checkout(".")
+			if err != nil {
+				return err
+			}
+			target := filepath.Join(root, "books")
+			if len(own) == 1 {
+				target = own[0]
+			}
+			if _, err := os.Stat(target); err != nil {
+				return fmt.Errorf("there is no %s (%w): give a notebook or a folder", target, err)
 			}
 			env, err := environment.Make(cmd.Context(), environment.Options{Backend: backend, Log: os.Stdout})
 			if err != nil {
 				return err
 			}
-			target := filepath.Join(env.Root, "books")
-			if len(own) == 1 {
-				target = own[0]
-			}
-			if _, err := os.Stat(target); err != nil {
-				return fmt.Errorf("there is no %s: give a notebook or a folder", target)
-			}
-			lab := exec.CommandContext(cmd.Context(), env.Python, append([]string{"-m", "jupyterlab", target}, more...)...)
-			lab.Stdin, lab.Stdout, lab.Stderr = os.Stdin, os.Stdout, os.Stderr
-			lab.Env = append(os.Environ(), "JUPYTER_PATH="+env.Specs)
-			lab.Cancel = func() error { return lab.Process.Signal(syscall.SIGTERM) } // Jupyter asks at an interrupt
-			lab.WaitDelay = 10 * time.Second
-			return lab.Run()
+			// SIGTERM, as Jupyter asks whether it is meant at an interrupt.
+			lab := process.Command(cmd.Context(), syscall.SIGTERM, env.Python, append([]string{"-m", "jupyterlab", target}, more...)...)
+			lab.Env = env.JupyterEnv(env.Lab)
+			lab.Stdout, lab.Stderr = os.Stdout, os.Stderr
+			err = lab.Run()
+			process.Sweep(lab)
+			return err
 		},
 	}
 	backendFlag(cmd, &backend)
 	return cmd
 }
-
-var errUnhealthy = errors.New("something that notebooks need is broken")

@@ -2,16 +2,24 @@ package tests
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
+// kernelCommand is the kernel command, built.
+type kernelCommand struct{ binary string }
+
 // buildKernel builds the kernel command, for as many runs as a test needs.
-func buildKernel(t *testing.T) func(args ...string) (output string, code int) {
+func buildKernel(t *testing.T) kernelCommand {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("it makes the environment of notebooks, which -short does without")
@@ -22,19 +30,27 @@ func buildKernel(t *testing.T) func(args ...string) (output string, code int) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return func(args ...string) (string, int) {
-		t.Helper()
-		command := exec.Command(binary, args...)
-		command.Dir = ".."
-		var out bytes.Buffer
-		command.Stdout, command.Stderr = &out, &out
-		err := command.Run()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		return out.String(), command.ProcessState.ExitCode()
+	return kernelCommand{binary}
+}
+
+func (k kernelCommand) command(args ...string) *exec.Cmd {
+	command := exec.Command(k.binary, args...)
+	command.Dir = ".."
+	return command
+}
+
+// run returns what the command wrote, and its exit code.
+func (k kernelCommand) run(t *testing.T, args ...string) (output string, code int) {
+	t.Helper()
+	command := k.command(args...)
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
 	}
+	return out.String(), command.ProcessState.ExitCode()
 }
 
 // The notebooks tell true stories: each runs to its end.
@@ -42,7 +58,7 @@ func TestBooks(t *testing.T) {
 	kernel := buildKernel(t)
 	for _, path := range notebooks(t) {
 		t.Run(strings.TrimPrefix(path, "../"), func(t *testing.T) {
-			out, code := kernel("run", "--out", t.TempDir(), strings.TrimPrefix(path, "../"))
+			out, code := kernel.run(t, "run", "--out", t.TempDir(), strings.TrimPrefix(path, "../"))
 			if code != 0 {
 				t.Errorf("exit code %d\n%s", code, out)
 			}
@@ -58,18 +74,18 @@ func TestKernelRun(t *testing.T) {
 		code int
 		want []string
 	}{
-		"ok":         {nil, 0, []string{"cell 2/2 ok", "1 passed, 0 failed"}},
+		"ok":         {nil, 0, []string{"cell 2/2  ok", "1 passed, 0 failed"}},
 		"compile":    {nil, 1, []string{"cell 2, line 3: fmt.Println(missing)", "undefined: missing", "0 passed, 1 failed"}},
 		"panic":      {nil, 1, []string{`cell 2, line 3: panic("the roof is on fire")`, "panic: the roof is on fire"}},
 		"exit":       {nil, 1, []string{"cell 2, line 4: os.Exit(3)", "exit status 3"}},
-		"shell":      {nil, 1, []string{"cell 2, line 1: !ls /no/such/folder", "No such file"}},
-		"timeout":    {[]string{"--timeout", "3s"}, 1, []string{"cell 2", "longer than 3 s"}},
+		"shell":      {nil, 1, []string{"cell 2, line 1: !ls /no/such/folder", "a shell line failed", "No such file"}},
+		"timeout":    {[]string{"--timeout", "3s"}, 1, []string{"cell 2", "longer than 3s", "--timeout"}},
 		"parameters": {[]string{"--param", "steps=3", "--param", "name=ada"}, 0, []string{"1 passed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
 			args := append([]string{"run", "--out", folder, "kernel/testdata/" + name + ".ipynb"}, c.args...)
-			out, code := kernel(args...)
+			out, code := kernel.run(t, args...)
 			if code != c.code {
 				t.Errorf("exit code %d, expected %d\n%s", code, c.code, out)
 			}
@@ -111,23 +127,116 @@ func TestKernelMisuse(t *testing.T) {
 		"there is no notebook nowhere.ipynb": {"run", "nowhere.ipynb"},
 		"isn't a notebook":                   {"run", "go.mod"},
 		"holds no notebooks":                 {"run", empty},
-		"it is no notebook":                  {"run", "--out", dir, broken},
-		"there is no parameter stepz":        {"run", "--out", dir, "--param", "stepz=3", "kernel/testdata/parameters.ipynb"},
-		"no cell is tagged":                  {"run", "--out", dir, "--param", "steps=3", "kernel/testdata/ok.ipynb"},
+		"its JSON is broken: line 1":         {"run", broken},
+		"declares no such parameter":         {"run", "--out", dir, "--param", "stepz=3", "kernel/testdata/parameters.ipynb"},
+		"is a whole number":                  {"run", "--out", dir, "--param", "steps=many", "kernel/testdata/parameters.ipynb"},
+		"no cell has the tag":                {"run", "--out", dir, "--param", "steps=3", "kernel/testdata/ok.ipynb"},
+		"exclude each other":                 {"run", "--write", "--param", "steps=3", "kernel/testdata/parameters.ipynb"},
 		"expected name=value":                {"run", "--param", "steps", "kernel/testdata/parameters.ipynb"},
 		"must be go or xla":                  {"run", "--backend", "abacus", "kernel/testdata/ok.ipynb"},
 		"requires at least 1 arg":            {"run"},
-		"both must be positive":              {"run", "--timeout", "0s", "kernel/testdata/ok.ipynb"},
+		"must be positive":                   {"run", "--timeout", "0s", "kernel/testdata/ok.ipynb"},
 		"lab opens one notebook":             {"lab", "a.ipynb", "b.ipynb"},
 		"Execute notebooks":                  {"--help"},
 		"the longest a cell may run":         {"run", "--help"},
 		"what notebooks compute on":          {"install", "--help"},
-		"Open JupyterLab with the kernel":    {"lab", "--help"},
-		"It changes nothing":                 {"doctor", "--help"},
+		"starts JupyterLab in books":         {"lab", "--help"},
+		"and changes nothing":                {"doctor", "--help"},
 	} {
-		out, code := kernel(args...)
+		out, code := kernel.run(t, args...)
 		if !strings.Contains(out, want) || (code == 0) != (args[len(args)-1] == "--help") {
 			t.Errorf("kernel %v: exit code %d, expected it to say %q:\n%s", args, code, want, out)
+		}
+	}
+}
+
+// Ctrl-C ends the kernel and what it runs, and keeps what was executed.
+func TestKernelInterrupted(t *testing.T) {
+	kernel := buildKernel(t)
+	if out, code := kernel.run(t, "run", "--out", t.TempDir(), "kernel/testdata/ok.ipynb"); code != 0 { // the environment is there
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	dir := t.TempDir()
+	started, path := filepath.Join(dir, "started"), filepath.Join(dir, "slow.ipynb")
+	slow := fmt.Sprintf(`import ("fmt"; "os"; "time")
+
+%%%%
+fmt.Println("begun")
+time.Sleep(2 * time.Second) // until that is in the notebook
+if err := os.WriteFile(%q, []byte(fmt.Sprint(os.Getpid())), 0o644); err != nil { panic(err) }
+time.Sleep(time.Hour)`, started)
+	cells, err := json.Marshal(map[string]any{"nbformat": 4, "nbformat_minor": 4, "metadata": map[string]any{}, "cells": []any{
+		map[string]any{"cell_type": "code", "source": slow, "metadata": map[string]any{}, "outputs": []any{}, "execution_count": nil},
+	}})
+	if err := errors.Join(err, os.WriteFile(path, cells, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+
+	command := kernel.command("run", "--out", filepath.Join(dir, "out"), path)
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	var pid int
+	for pid == 0 {
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended before the interrupt: %v\n%s", err, out.String())
+		case <-time.After(20 * time.Millisecond):
+		}
+		if text, err := os.ReadFile(started); err == nil {
+			pid, _ = strconv.Atoi(string(text)) // empty while it is written
+		}
+	}
+	if err := command.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if code := command.ProcessState.ExitCode(); code != 130 || !strings.Contains(out.String(), "cell 1/1  interrupted") {
+		t.Errorf("exit code %d, expected 130\n%s", code, out.String())
+	}
+	if executed, err := os.ReadFile(filepath.Join(dir, "out/slow.ipynb")); err != nil || !strings.Contains(string(executed), `begun\n`) {
+		t.Errorf("the partly executed notebook is %v\n%s", err, executed)
+	}
+	if err := syscall.Kill(pid, 0); err == nil {
+		t.Errorf("the cell's program %d runs on", pid)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v is left behind", left, err)
+	}
+}
+
+// --write makes a notebook ready to commit, and leaves one that fails alone.
+func TestKernelWrite(t *testing.T) {
+	kernel := buildKernel(t)
+	for name, passes := range map[string]bool{"ok": true, "panic": false} {
+		text, err := os.ReadFile("../kernel/testdata/" + name + ".ipynb")
+		path := filepath.Join(t.TempDir(), name+".ipynb")
+		if err := errors.Join(err, os.WriteFile(path, text, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		var written [2]string
+		for i := range written {
+			if out, code := kernel.run(t, "run", "--write", "--out", t.TempDir(), path); (code == 0) != passes {
+				t.Fatalf("exit code %d\n%s", code, out)
+			}
+			now, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			written[i] = string(now)
+		}
+		switch {
+		case !passes && written[0] != string(text):
+			t.Errorf("the notebook that failed was changed to\n%s", written[0])
+		case passes && !strings.Contains(written[0], `hello\n`):
+			t.Errorf("the notebook has no outputs:\n%s", written[0])
+		case written[0] != written[1]:
+			t.Errorf("a second run changes it from\n%s\nto\n%s", written[0], written[1])
 		}
 	}
 }
@@ -141,7 +250,7 @@ func TestUnwritableCache(t *testing.T) {
 	}
 	t.Setenv("NAMI_CACHE", filepath.Join(file, "cache"))
 	for _, args := range [][]string{{"install"}, {"doctor"}, {"run", "kernel/testdata/ok.ipynb"}} {
-		if out, code := kernel(args...); code != 1 || !strings.Contains(out, "set NAMI_CACHE") {
+		if out, code := kernel.run(t, args...); code != 1 || !strings.Contains(out, "set NAMI_CACHE") {
 			t.Errorf("kernel %v: exit code %d:\n%s", args, code, out)
 		}
 	}
@@ -151,10 +260,10 @@ func TestUnwritableCache(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	kernel := buildKernel(t)
 	t.Setenv("JUPYTER_DATA_DIR", t.TempDir()) // the user's own Jupyter stays as it is
-	if out, code := kernel("install"); code != 0 {
+	if out, code := kernel.run(t, "install"); code != 0 {
 		t.Fatal(out)
 	}
-	out, code := kernel("doctor")
+	out, code := kernel.run(t, "doctor")
 	for _, part := range []string{"Go ", "GoNB", "goimports", "gopls", "kernel", "Jupyter", "backend"} {
 		if !strings.Contains(out, part) {
 			t.Errorf("the table lacks %s:\n%s", part, out)

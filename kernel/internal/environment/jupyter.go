@@ -3,127 +3,153 @@ package environment
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
+
+	"github.com/nami-flow/go-nami/kernel/internal/part"
+	"github.com/nami-flow/go-nami/kernel/internal/place"
+	"github.com/nami-flow/go-nami/kernel/internal/process"
 )
 
-// supported are the versions that the kernel works with: at least, and below.
-var supported = map[string][2]string{
-	"jupyterlab": {"4.4", "5"},
-	"nbclient":   {"0.10", "1"},
-	"nbconvert":  {"7.16", "8"},
+// supported are the versions that the kernel works with: from, and below. pixi.toml and
+// requirements.in say the same.
+var supported = []struct{ name, from, below string }{
+	{"jupyterlab", "4.4", "5"},
+	{"nbclient", "0.10", "1"},
+	{"nbconvert", "7.16", "8"},
+	{"nbformat", "5.10", "6"},
 }
 
-// versionsScript prints the versions of what is supported, in JSON.
-const versionsScript = `import importlib.metadata as m, json
+// versionsScript prints the versions of the packages that are its arguments.
+const versionsScript = `import importlib.metadata as m, json, sys
 found = {}
-for name in ("jupyterlab", "nbclient", "nbconvert"):
-    try: found[name] = m.version(name)
-    except m.PackageNotFoundError: pass
+for name in sys.argv[1:]:
+    try:
+        found[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
 print(json.dumps(found))`
 
-// jupyter finds Jupyter on PATH, or makes a private virtual environment with it.
-func (m *maker) jupyter(ctx context.Context) error {
-	if python := pythonBeside("jupyter"); python != "" && JupyterProblem(ctx, python) == "" {
-		m.Python = python
+// JupyterVersions are the versions that a Python has of what notebooks need, and what
+// is wrong with them; empty if nothing is.
+func JupyterVersions(ctx context.Context, python string) (found map[string]string, problem string, err error) {
+	args := []string{"-c", versionsScript}
+	for _, s := range supported {
+		args = append(args, s.name)
+	}
+	out, err := process.Run(ctx, "", nil, python, args...)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := json.Unmarshal([]byte(out), &found); err != nil {
+		return nil, "", fmt.Errorf("%s said %q: %w", python, out, err)
+	}
+	return found, versionProblem(found), nil
+}
+
+func versionProblem(found map[string]string) string {
+	var problems []string
+	for _, s := range supported {
+		version, ok := found[s.name]
+		switch {
+		case !ok:
+			problems = append(problems, s.name+" is missing")
+		case less(version, s.from) || !less(version, s.below):
+			problems = append(problems, fmt.Sprintf("%s is %s, expected %s or later and below %s", s.name, version, s.from, s.below))
+		}
+	}
+	return strings.Join(problems, "; ")
+}
+
+// pathPythons are the Pythons that can belong to the Jupyter on PATH: beside it, and
+// beside what it is a link to.
+func pathPythons() (pythons []string) {
+	jupyter, err := exec.LookPath("jupyter-lab")
+	if err != nil {
 		return nil
 	}
+	folders := []string{filepath.Dir(jupyter)}
+	if target, err := filepath.EvalSymlinks(jupyter); err == nil && filepath.Dir(target) != folders[0] {
+		folders = append(folders, filepath.Dir(target))
+	}
+	for _, folder := range folders {
+		if python := filepath.Join(folder, "python3"); place.Exists(python) {
+			pythons = append(pythons, python)
+		}
+	}
+	return pythons
+}
+
+// FindJupyter is the Python of the Jupyter on PATH, if its versions are supported; else
+// that of the private environment, if it is complete; else empty.
+func (e *Environment) FindJupyter(ctx context.Context) (python string, err error) {
+	for _, python := range pathPythons() {
+		_, problem, err := JupyterVersions(ctx, python)
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		if err == nil && problem == "" { // a Python that doesn't run is no candidate
+			return python, nil
+		}
+	}
+	private, err := e.privateJupyter(ctx)
+	if err != nil || !private.Ready() {
+		return "", err
+	}
+	return filepath.Join(private.Dir, "bin/python3"), nil
+}
+
+func (e *Environment) makeJupyter(ctx context.Context, log io.Writer) (err error) {
+	if e.Python, err = e.FindJupyter(ctx); err != nil || e.Python != "" {
+		return err
+	}
+	private, err := e.privateJupyter(ctx)
+	if err != nil {
+		return err
+	}
+	e.Python = filepath.Join(private.Dir, "bin/python3")
+	return private.Ensure(ctx, log)
+}
+
+// privateJupyter is a virtual environment with what requirements.txt locks. It changes
+// with that and with the Python that it is made from.
+func (e *Environment) privateJupyter(ctx context.Context) (part.Part, error) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		return fmt.Errorf("there is no python3 on PATH: Jupyter needs Python 3.10 or newer")
+		return part.Part{}, errors.New("there is no python3 on PATH: install Python 3.10 or later, which Jupyter needs, or run this in the pixi environment (`pixi run kernel`)")
 	}
-	version, err := command(ctx, m.Root, nil, python, "-c", "import sys; print(sys.version, sys.executable); sys.exit(sys.version_info < (3, 10))")
+	about, err := process.Run(ctx, "", nil, python, "-c", "import sys; print(sys.executable, sys.version); sys.exit(sys.version_info < (3, 10))")
 	if err != nil {
-		return fmt.Errorf("python3 is too old, notebooks need 3.10 or newer: %w", err)
+		if ctx.Err() != nil {
+			return part.Part{}, err
+		}
+		return part.Part{}, fmt.Errorf("python3 is too old or broken, Jupyter needs Python 3.10 or later; put one first on PATH as python3: %w", err)
 	}
-	requirements := filepath.Join(m.Root, "kernel/requirements.txt")
+	requirements := filepath.Join(e.Root, "kernel/requirements.txt")
 	text, err := os.ReadFile(requirements)
 	if err != nil {
-		return err
+		return part.Part{}, fmt.Errorf("the checkout is incomplete: %w: `git restore` it", err)
 	}
-	dir, err := m.folder("jupyter", version+string(text), "installing JupyterLab in a virtual environment", []string{"bin/python3", "bin/jupyter"}, func(dir string) error {
-		if _, err := command(ctx, m.Root, nil, python, "-m", "venv", dir); err != nil {
-			return fmt.Errorf("%w\nif venv is missing, install it (on Debian the package python3-venv)", err)
-		}
-		_, err := command(ctx, m.Root, nil, filepath.Join(dir, "bin/python3"), "-m", "pip", "install", "--quiet",
-			"--disable-pip-version-check", "--require-hashes", "-r", requirements)
-		return err
-	})
-	m.Python = filepath.Join(dir, "bin/python3")
-	return err
-}
-
-// FindJupyter is the Python that runs notebooks, and what it lacks.
-func FindJupyter(ctx context.Context, cache string) (python, problem string) {
-	if python := pythonBeside("jupyter"); python != "" && JupyterProblem(ctx, python) == "" {
-		return python, ""
-	}
-	found, _ := filepath.Glob(filepath.Join(cache, "jupyter-*", stamp)) // the pattern is well-formed
-	if len(found) == 0 {
-		return "", "it isn't installed"
-	}
-	python = filepath.Join(filepath.Dir(found[0]), "bin/python3")
-	return python, JupyterProblem(ctx, python)
-}
-
-// pythonBeside is the Python in the folder of a program on PATH, empty if there is none.
-func pythonBeside(program string) string {
-	path, err := exec.LookPath(program)
-	if err != nil {
-		return ""
-	}
-	python := filepath.Join(filepath.Dir(path), "python3")
-	if !exists(python) {
-		return ""
-	}
-	return python
-}
-
-// JupyterProblem says what a Python lacks to run notebooks; empty if nothing.
-func JupyterProblem(ctx context.Context, python string) string {
-	out, err := command(ctx, "", nil, python, "-c", versionsScript)
-	if err != nil {
-		return err.Error()
-	}
-	found := map[string]string{}
-	if err := json.Unmarshal([]byte(out), &found); err != nil {
-		return err.Error()
-	}
-	var problems []string
-	for name, limits := range supported {
-		version, ok := found[name]
-		if !ok {
-			problems = append(problems, name+" is missing")
-		} else if less(version, limits[0]) || !less(version, limits[1]) {
-			problems = append(problems, fmt.Sprintf("%s is %s, expected at least %s and below %s", name, version, limits[0], limits[1]))
-		}
-	}
-	return strings.Join(problems, ", ")
-}
-
-// less compares versions by their leading numbers.
-func less(a, b string) bool {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range max(len(x), len(y)) {
-		p, q := number(x, i), number(y, i)
-		if p != q {
-			return p < q
-		}
-	}
-	return false
-}
-
-func number(parts []string, i int) int {
-	if i >= len(parts) {
-		return 0
-	}
-	n, err := strconv.Atoi(parts[i])
-	if err != nil {
-		return 0 // a suffix such as rc1
-	}
-	return n
+	return part.Part{
+		Title:   "installing Jupyter into an environment of its own",
+		Dir:     filepath.Join(e.Cache, "jupyter-"+place.Hash(about, string(text))),
+		Outputs: []string{"bin/python3", "bin/jupyter-lab"},
+		InPlace: true, // its scripts hold its path
+		Make: func(ctx context.Context, dir string) error {
+			if _, err := process.Run(ctx, "", nil, python, "-m", "venv", dir); err != nil {
+				return fmt.Errorf("%w\n%s can't make a virtual environment: install its venv module (on Debian and Ubuntu: apt install python3-venv)", err, python)
+			}
+			_, err := process.Run(ctx, "", nil, filepath.Join(dir, "bin/python3"), "-m", "pip", "install", "--quiet",
+				"--disable-pip-version-check", "--no-input", "--require-hashes", "-r", requirements)
+			if err != nil {
+				return fmt.Errorf("%w\npip couldn't install Jupyter: check the network, or install jupyterlab, nbclient and nbconvert yourself and put them on PATH", err)
+			}
+			return nil
+		},
+	}, nil
 }

@@ -1,46 +1,24 @@
 package environment
 
 import (
-	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/nami-flow/go-nami/kernel/internal/part"
+	"github.com/nami-flow/go-nami/kernel/internal/place"
+	"github.com/nami-flow/go-nami/kernel/internal/process"
 )
 
-// plugin finds XLA's plugin for the CPU, or gets it. Without it there is pure Go.
-func (m *maker) plugin(ctx context.Context) error {
-	m.Backend = "go"
-	if m.options.Backend == "go" {
-		return nil
-	}
-	if m.Plugin = FindPlugin(m.Cache); m.Plugin == "" {
-		start := time.Now()
-		m.say("getting XLA's plugin …")
-		if err := m.getPlugin(ctx); err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				return cause
-			}
-			if m.options.Backend == "xla" {
-				return fmt.Errorf("XLA's plugin can't be had: %w", err)
-			}
-			m.say("warning: XLA's plugin can't be had, so notebooks compute in pure Go, several times slower: %s", firstLine(err))
-			return nil
-		}
-		m.say("getting XLA's plugin: done in %.0f s", time.Since(start).Seconds())
-	}
-	m.Backend = "xla"
-	return nil
-}
-
-// FindPlugin is the path of XLA's plugin: in the folders where go-xla looks, then in lib
-// below the cache; empty if there is none.
+// FindPlugin is the path of XLA's plugin for the CPU: in the folders where go-xla
+// looks, then in lib below the cache. Empty if there is none. The library looks in the
+// same places in the same order.
 func FindPlugin(cache string) string {
 	var folders []string
 	if paths, set := os.LookupEnv("PJRT_PLUGIN_LIBRARY_PATH"); set {
@@ -52,126 +30,147 @@ func FindPlugin(cache string) string {
 		folders = append(folders, "/usr/local/lib/go-xla")
 	}
 	for _, folder := range append(folders, filepath.Join(cache, "lib")) {
-		for _, pattern := range []string{"pjrt_c_api_cpu*_plugin.", "pjrt-plugin-cpu*.", "pjrt_plugin_cpu*."} {
-			found, _ := filepath.Glob(filepath.Join(folder, pattern+extension())) // the pattern is well-formed
-			found = slices.DeleteFunc(found, func(path string) bool { return !exists(path) })
-			if len(found) > 0 {
-				return slices.Max(found)
-			}
+		if plugin := pluginIn(folder, libraryExtension()); plugin != "" {
+			return plugin
 		}
 	}
 	return ""
 }
 
-func extension() string {
+// pluginIn is the newest CPU plugin in a folder, empty if it holds none.
+func pluginIn(folder, extension string) string {
+	for _, pattern := range []string{"pjrt_c_api_cpu*_plugin.", "pjrt-plugin-cpu*.", "pjrt_plugin_cpu*."} {
+		found, _ := filepath.Glob(filepath.Join(folder, pattern+extension)) // the pattern is well-formed
+		found = slices.DeleteFunc(found, func(path string) bool { return !place.Exists(path) })
+		if len(found) > 0 {
+			return slices.Max(found)
+		}
+	}
+	return ""
+}
+
+func libraryExtension() string {
 	if runtime.GOOS == "darwin" {
 		return "dylib"
 	}
 	return "so"
 }
 
-// getPlugin asks go-xla's own installer, then takes the wheel that kernel/plugin.txt pins.
-func (m *maker) getPlugin(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	_, errInstaller := command(limited, m.Root, nil, "go", "run", "./kernel/internal/goxla")
-	if errInstaller == nil {
-		if m.Plugin = FindPlugin(m.Cache); m.Plugin != "" {
-			return nil
-		}
-		errInstaller = errors.New("go-xla's installer left no plugin where go-xla looks")
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	errWheel := m.pluginFromWheel(ctx)
-	if errWheel == nil {
+// makePlugin finds the plugin, or gets it: by go-xla's installer, else from a wheel.
+func (e *Environment) makePlugin(ctx context.Context, o Options) error {
+	if e.Plugin = FindPlugin(e.Cache); e.Plugin != "" {
 		return nil
 	}
-	return fmt.Errorf("the wheel: %w; go-xla's installer: %s", errWheel, firstLine(errInstaller))
+	failure := filepath.Join(e.Cache, "no-plugin")
+	if info, err := os.Stat(failure); err == nil && !o.Retry && time.Since(info.ModTime()) < patience {
+		return errors.New("its plugin couldn't be had lately: `go run ./kernel install` tries again and says why")
+	}
+	var errs []error
+	for _, source := range []struct {
+		name string
+		get  func() (part.Part, func() string, error)
+	}{
+		{"go-xla's installer", e.installedPlugin},
+		{"the wheel of kernel/plugin.txt", e.wheelPlugin},
+	} {
+		p, library, err := source.get()
+		if err == nil {
+			err = p.Ensure(ctx, o.Log)
+		}
+		if err == nil {
+			err = e.linkPlugin(library())
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil {
+			return errors.Join(os.RemoveAll(failure))
+		}
+		fmt.Fprintf(o.Log, "%s can't provide it\n", source.name)
+		errs = append(errs, fmt.Errorf("%s: %w", source.name, err))
+	}
+	return errors.Join(fmt.Errorf("its plugin can't be had: %w", errors.Join(errs...)), os.WriteFile(failure, nil, 0o644))
 }
 
-// pluginFromWheel takes the plugin out of a Python wheel whose hash is pinned.
-func (m *maker) pluginFromWheel(ctx context.Context) error {
-	python, err := m.pip(ctx)
-	if err != nil {
-		return err
+// installedPlugin is what go-xla's own installer gets, and where the library is in it.
+// Where its host is out of reach it fails in seconds.
+func (e *Environment) installedPlugin() (part.Part, func() string, error) {
+	key, err := e.moduleKey(".")
+	dir := filepath.Join(e.Cache, "plugin-goxla-"+key)
+	library := func() string {
+		if plugin := pluginIn(filepath.Join(dir, "go-xla"), "dylib"); plugin != "" {
+			return plugin
+		}
+		return pluginIn(filepath.Join(dir, "go-xla"), "so")
 	}
-	lib := filepath.Join(m.Cache, "lib")
-	if err := os.MkdirAll(lib, 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(lib, ".wheel-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	_, err = command(ctx, m.Root, nil, python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-		"--require-hashes", "-r", "kernel/plugin.txt", "-d", tmp)
-	if err != nil {
-		return err
-	}
-	wheels, _ := filepath.Glob(filepath.Join(tmp, "*.whl")) // the pattern is well-formed
-	if len(wheels) != 1 {
-		return fmt.Errorf("pip left %d wheels, expected 1", len(wheels))
-	}
-	library := filepath.Join(tmp, "library")
-	if err := unzip(wheels[0], "libpjrt_cpu."+extension(), library); err != nil {
-		return err
-	}
-	m.Plugin = filepath.Join(lib, "pjrt_c_api_cpu_plugin."+extension())
-	return os.Rename(library, m.Plugin)
+	return part.Part{
+		Title: "getting XLA's plugin by go-xla's installer",
+		Dir:   dir,
+		Make: func(ctx context.Context, dir string) error {
+			limited, cancel := context.WithTimeout(ctx, 10*time.Minute)
+			defer cancel()
+			_, err := process.Run(limited, e.Root, nil, e.Go.Path, "run", "./kernel/internal/goxla", dir)
+			return err
+		},
+	}, library, err
 }
 
-// pip is a Python that has pip: Jupyter's or the one on PATH.
-func (m *maker) pip(ctx context.Context) (string, error) {
-	candidates := []string{m.Python}
+// wheelPlugin is what the Python wheel carries that plugin.txt pins, and where the
+// library is in it.
+func (e *Environment) wheelPlugin() (part.Part, func() string, error) {
+	requirements := filepath.Join(e.Root, "kernel/plugin.txt")
+	text, err := os.ReadFile(requirements)
+	const library = "fastatomstruct_xla_cpu/libpjrt_cpu.so"
+	dir := filepath.Join(e.Cache, "plugin-wheel-"+place.Hash(string(text)))
+	return part.Part{
+		Title:   "getting XLA's plugin from a Python wheel",
+		Dir:     dir,
+		Outputs: []string{library},
+		Make: func(ctx context.Context, dir string) error {
+			python, err := e.pip(ctx, dir)
+			if err != nil {
+				return err
+			}
+			_, err = process.Run(ctx, "", nil, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
+				"--retries", "2", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", dir, "-r", requirements)
+			return err
+		},
+	}, func() string { return filepath.Join(dir, library) }, err
+}
+
+// pip is a Python that has pip: Jupyter's, the one on PATH, or a new one below dir.
+func (e *Environment) pip(ctx context.Context, dir string) (python string, err error) {
+	candidates := []string{e.Python}
 	if python, err := exec.LookPath("python3"); err == nil {
 		candidates = append(candidates, python)
 	}
-	var errs []error
 	for _, python := range candidates {
-		_, err := command(ctx, m.Root, nil, python, "-m", "pip", "--version")
-		if err == nil {
+		if _, err := process.Run(ctx, "", nil, python, "-m", "pip", "--version"); err == nil {
 			return python, nil
 		}
-		errs = append(errs, err)
 	}
-	return "", errors.Join(errs...)
+	own := filepath.Join(dir, "pip")
+	_, err = process.Run(ctx, "", nil, candidates[len(candidates)-1], "-m", "venv", own)
+	return filepath.Join(own, "bin/python3"), err
 }
 
-// unzip writes the one file of that name, in whatever folder of the archive, to path.
-func unzip(archive, name, path string) error {
-	r, err := zip.OpenReader(archive)
-	if err != nil {
+// linkPlugin makes lib/pjrt_c_api_cpu_plugin.so below the cache mean the library.
+func (e *Environment) linkPlugin(library string) error {
+	if library == "" || !place.Exists(library) {
+		return errors.New("it left no plugin")
+	}
+	lib := filepath.Join(e.Cache, "lib")
+	if err := os.MkdirAll(lib, 0o755); err != nil {
 		return err
 	}
-	defer r.Close()
-	for _, f := range r.File {
-		if filepath.Base(f.Name) != name {
-			continue
-		}
-		from, err := f.Open()
-		if err != nil {
-			return err
-		}
-		defer from.Close()
-		to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(to, from)
-		return errors.Join(err, to.Sync(), to.Close())
+	link := filepath.Join(lib, "pjrt_c_api_cpu_plugin."+libraryExtension())
+	fresh := link + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
 	}
-	return fmt.Errorf("%s holds no %s", filepath.Base(archive), name)
-}
-
-func firstLine(err error) string {
-	text := err.Error()
-	for i, r := range text {
-		if r == '\n' {
-			return text[:i]
-		}
+	if err := os.Symlink(library, fresh); err != nil {
+		return err
 	}
-	return text
+	e.Plugin = link
+	return os.Rename(fresh, link)
 }

@@ -2,44 +2,31 @@ package environment
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"github.com/nami-flow/go-nami/kernel/internal/part"
+	"github.com/nami-flow/go-nami/kernel/internal/process"
 )
 
-// tools builds GoNB, goimports and gopls as kernel/tools pins them.
-func (m *maker) tools(ctx context.Context) error {
-	if _, err := exec.LookPath("go"); err != nil {
-		return fmt.Errorf("there is no go on PATH: install Go 1.26 or newer")
-	}
-	key, err := m.moduleKey(ctx, "kernel/tools")
-	if err != nil {
-		return err
-	}
-	programs := []string{"gonb", "goimports", "gopls"}
-	m.Tools, err = m.folder("tools", key, "building GoNB, goimports and gopls", programs, func(dir string) error {
-		_, err := command(ctx, filepath.Join(m.Root, "kernel/tools"), []string{"GOBIN=" + dir, "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT="},
-			"go", "install", "tool")
-		return err
-	})
-	return err
-}
+// Programs are what the kernel runs: GoNB is the kernel itself, goimports completes a
+// cell's imports, gopls answers completion and inspection.
+var Programs = []string{"gonb", "goimports", "gopls"}
 
-// moduleKey changes with a module's requirements and with Go.
-func (m *maker) moduleKey(ctx context.Context, dir string) (string, error) {
-	version, err := command(ctx, m.Root, nil, "go", "env", "GOVERSION", "GOOS", "GOARCH")
+// tools is the folder of the programs, as the module in kernel/tools pins them.
+func (e *Environment) tools() (part.Part, error) {
+	key, err := e.moduleKey("kernel/tools")
 	if err != nil {
-		return "", err
+		return part.Part{}, err
 	}
-	key := []string{version}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(m.Root, dir, name))
-		if err != nil {
-			return "", err
-		}
-		key = append(key, string(text))
-	}
-	return strings.Join(key, "\x00"), nil
+	e.Tools = filepath.Join(e.Cache, "tools-"+key)
+	return part.Part{
+		Title:   "building GoNB, goimports and gopls",
+		Dir:     e.Tools,
+		Outputs: Programs,
+		Make: func(ctx context.Context, dir string) error {
+			settings := []string{"GOBIN=" + dir, "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT="}
+			_, err := process.Run(ctx, filepath.Join(e.Root, "kernel/tools"), settings, e.Go.Path, "install", "tool")
+			return err
+		},
+	}, nil
 }

@@ -1,30 +1,28 @@
-// Package notebook executes notebooks on the kernel and tells how they go on.
 package notebook
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/nami-flow/go-nami/kernel/internal/environment"
+	"github.com/nami-flow/go-nami/kernel/internal/process"
 
 	"golang.org/x/sync/errgroup"
 )
 
 //go:embed driver.py
-var driver string
+var driver []byte
 
 // Options of [Run].
 type Options struct {
@@ -32,126 +30,131 @@ type Options struct {
 	Out        string            // folder for the executed notebooks and the pages
 	Parameters map[string]string // for the cell tagged "parameters"
 	Parallel   int               // how many notebooks run at once
-	Rewrite    bool              // also replaces the source by the executed notebook
+	Rewrite    bool              // also replaces a notebook that passed by the executed one
 	Output     io.Writer
-}
-
-// Find lists the notebooks that paths name; folders are searched through.
-func Find(paths []string) ([]string, error) {
-	var found []string
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, fmt.Errorf("there is no notebook %s: give a file that ends in .ipynb, or a folder with some", path)
-		}
-		if !info.IsDir() {
-			if filepath.Ext(path) != ".ipynb" {
-				return nil, fmt.Errorf("%s isn't a notebook: its name doesn't end in .ipynb", path)
-			}
-			found = append(found, path)
-			continue
-		}
-		before := len(found)
-		err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() && entry.Name() == ".ipynb_checkpoints" {
-				return filepath.SkipDir
-			}
-			if err == nil && filepath.Ext(at) == ".ipynb" {
-				found = append(found, at)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if len(found) == before {
-			return nil, fmt.Errorf("the folder %s holds no notebooks (*.ipynb)", path)
-		}
-	}
-	return found, nil
+	Terminal   bool // Output is a terminal, where a line can be overwritten
 }
 
 // ErrFailed says that notebooks failed; what went wrong has been printed.
 var ErrFailed = errors.New("notebooks failed")
 
-// Run executes notebooks, prints a line for each cell and how many passed, and returns
-// [ErrFailed] if not all did.
-func Run(ctx context.Context, env *environment.Environment, notebooks []string, o Options) error {
-	out := &lines{w: o.Output}
-	var mu sync.Mutex
-	failed := 0
-	group := errgroup.Group{}
-	group.SetLimit(max(1, o.Parallel))
-	for _, path := range notebooks {
+// Check refuses what can't be executed, before an environment is made for it.
+func Check(sources []Source, o Options) error {
+	for _, source := range sources {
+		if _, err := prepare(source, o); err != nil {
+			return fmt.Errorf("%s: %w", source.Path, err)
+		}
+	}
+	return nil
+}
+
+// prepare reads a notebook and returns the code that sets its parameters, if any.
+func prepare(source Source, o Options) (inject string, err error) {
+	d, err := read(source.Path)
+	if err != nil || len(o.Parameters) == 0 {
+		return "", err
+	}
+	return d.inject(o.Parameters)
+}
+
+// Run executes notebooks, prints a line for each cell and, at the end, how many passed
+// and failed. It returns [ErrFailed] if not all passed. When ctx ends, the notebooks
+// that run are stopped and written as far as they got.
+func Run(ctx context.Context, env *environment.Environment, sources []Source, o Options) error {
+	out := &screen{w: o.Output, live: o.Terminal && (o.Parallel == 1 || len(sources) == 1)}
+	var passed, failed atomic.Int64
+	var group errgroup.Group
+	group.SetLimit(o.Parallel)
+	for _, source := range sources {
 		group.Go(func() error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			prefix := ""
-			if len(notebooks) > 1 {
-				prefix = path + ": "
+			r := &runner{env: env, source: source, options: o, out: out}
+			if len(sources) > 1 {
+				r.prefix = source.Name + "  "
 			}
-			if err := one(ctx, env, path, prefix, out, o); err != nil {
-				out.printf("%s: %v", path, err)
-				mu.Lock()
-				failed++
-				mu.Unlock()
+			if err := r.run(ctx); err != nil {
+				failed.Add(1)
+				out.printf("FAILED %s: %v", source.Name, err)
+			} else {
+				passed.Add(1)
 			}
 			return nil
 		})
 	}
-	_ = group.Wait() // no function returns an error
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	out.printf("%d passed, %d failed", len(notebooks)-failed, failed)
-	if failed > 0 {
+	_ = group.Wait() // none returns an error
+	out.printf("%d passed, %d failed", passed.Load(), failed.Load())
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case failed.Load() > 0:
 		return ErrFailed
 	}
 	return nil
 }
 
-// event is a line of the driver's.
-type event struct {
-	Event   string
-	Cell    int
-	Total   int
-	Seconds float64
-	Line    int
-	Code    string
-	Message string
+// runner executes one notebook.
+type runner struct {
+	env     *environment.Environment
+	source  Source
+	options Options
+	out     *screen
+	prefix  string
+
+	cells     int
+	kernel    int // process group of the kernel
+	unwatch   func()
+	complaint error
 }
 
-// one executes one notebook.
-func one(ctx context.Context, env *environment.Environment, path, prefix string, out *lines, o Options) error {
-	path, err := filepath.Abs(path)
+// run executes the notebook in a process of its own. All that it leaves behind (trained
+// models, kernel files, logs) is in a folder that is removed.
+func (r *runner) run(ctx context.Context) (err error) {
+	inject, err := prepare(r.source, r.options)
 	if err != nil {
 		return err
 	}
-	state, err := os.MkdirTemp("", "nami-state-*") // a scripted run trains afresh
+	out, err := filepath.Abs(r.options.Out)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(state)
-	executed, err := target(env.Root, path, o.Out)
+	scratch, err := os.MkdirTemp("", "nami-run-")
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	for _, name := range []string{"state", "tmp", "runtime"} {
+		if err := os.Mkdir(filepath.Join(scratch, name), 0o700); err != nil {
+			return err
+		}
+	}
+	script := filepath.Join(scratch, "driver.py")
+	if err := os.WriteFile(script, driver, 0o600); err != nil {
+		return err
+	}
+	executed := filepath.Join(out, r.source.Name)
 	page := strings.TrimSuffix(executed, ".ipynb") + ".html"
-	parameters := o.Parameters
-	if parameters == nil {
-		parameters = map[string]string{}
-	}
 	job, err := json.Marshal(map[string]any{
-		"notebook": path, "executed": executed, "html": page, "timeout": o.Timeout.Seconds(), "parameters": parameters, "rewrite": o.Rewrite,
+		"notebook": r.source.Path, "folder": filepath.Dir(r.source.Path),
+		"kernel": environment.KernelName, "display": environment.KernelDisplay,
+		"timeout": r.options.Timeout.Seconds(), "inject": inject,
+		"executed": executed, "page": page, "rewrite": r.options.Rewrite,
 	})
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, env.Python, "-c", driver, string(job))
-	cmd.Env = append(os.Environ(), "JUPYTER_PATH="+env.RunSpec, "NAMI_STATE="+state, "PYTHONWARNINGS=ignore", "JUPYTER_PLATFORM_DIRS=1")
-	environment.Group(cmd, syscall.SIGINT)
-	var errs strings.Builder
+
+	cmd := process.Command(ctx, syscall.SIGINT, r.env.Python, "-W", "ignore", script)
+	cmd.WaitDelay = 30 * time.Second // to stop the kernel, and to write what there is
+	cmd.Dir = scratch
+	cmd.Env = append(r.env.JupyterEnv(r.env.Scripted),
+		"NAMI_STATE="+filepath.Join(scratch, "state"),
+		"TMPDIR="+filepath.Join(scratch, "tmp"),
+		"JUPYTER_RUNTIME_DIR="+filepath.Join(scratch, "runtime"),
+		"PYTHONDONTWRITEBYTECODE=1")
+	cmd.Stdin = bytes.NewReader(job)
+	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -160,68 +163,69 @@ func one(ctx context.Context, env *environment.Environment, path, prefix string,
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	failure := follow(stdout, prefix, out, executed, page)
-	err = cmd.Wait()
+	written := false
+	said := events(stdout, func(e event) {
+		written = written || e.Event == "written"
+		r.show(ctx, e)
+	})
+	ended := cmd.Wait()
+	process.Sweep(cmd)
+	if r.kernel > 0 { // a session of its own, which the sweep doesn't reach
+		_ = syscall.Kill(-r.kernel, syscall.SIGKILL) // usually it is gone
+	}
+	r.stopWatch()
+	if written {
+		r.out.printf("%swrote %s and %s", r.prefix, shorten(executed), shorten(page))
+	}
 	switch {
-	case failure != nil:
-		return failure
-	case err != nil:
-		return fmt.Errorf("%w\n%s", err, strings.TrimSpace(errs.String()))
+	case r.complaint != nil:
+		return r.complaint
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case said != nil || ended != nil || !written:
+		return fmt.Errorf("the notebook's driver broke down: %w\n%s", errors.Join(said, ended), process.Tail(errs.String(), 20))
 	}
 	return nil
 }
 
-// follow prints the driver's events, and returns the failure that it tells of.
-func follow(r io.Reader, prefix string, out *lines, executed, page string) (failure error) {
-	total := 0
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(nil, 16<<20)
-	for scanner.Scan() {
-		var e event
-		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
-			out.printf("%s%s", prefix, scanner.Text()) // a word of some library's
-			continue
+// show prints what the driver tells.
+func (r *runner) show(ctx context.Context, e event) {
+	label := fmt.Sprintf("%scell %*d/%d", r.prefix, len(fmt.Sprint(r.cells)), e.Cell, r.cells)
+	switch e.Event {
+	case "refused":
+		r.complaint = errors.New(e.Text)
+	case "kernel":
+		r.cells, r.kernel = e.Cells, e.PID
+	case "start":
+		r.unwatch = r.out.running(label)
+	case "done":
+		r.stopWatch()
+		r.out.printf("%s  ok  %.1f s", label, e.Seconds)
+	case "failed":
+		r.stopWatch()
+		if ctx.Err() != nil {
+			e.Kind = "interrupted" // whatever it looked like to the driver
 		}
-		switch e.Event {
-		case "cells":
-			total = e.Total
-		case "start":
-			out.printf("%scell %d/%d running", prefix, e.Cell, total)
-		case "end":
-			out.printf("%scell %d/%d ok, %.1f s", prefix, e.Cell, total, e.Seconds)
-		case "refused":
-			failure = errors.New(e.Message)
-		case "failed":
-			out.printf("%scell %d/%d failed", prefix, e.Cell, total)
-			failure = fmt.Errorf("cell %d, line %d: %s\n%s", e.Cell, e.Line, e.Code, e.Message)
-		case "written":
-			out.printf("%swrote %s and %s", prefix, executed, page)
+		if e.Cell > 0 {
+			r.out.printf("%s  %s  %.1f s", label, map[bool]string{true: "interrupted", false: "failed"}[e.Kind == "interrupted"], e.Seconds)
+		}
+		r.complaint = errors.New(e.explain(e.Cell, r.options.Timeout))
+	}
+}
+
+func (r *runner) stopWatch() {
+	if r.unwatch != nil {
+		r.unwatch()
+		r.unwatch = nil
+	}
+}
+
+// shorten is a path as seen from the working folder, where that is shorter.
+func shorten(path string) string {
+	if here, err := os.Getwd(); err == nil {
+		if relative, err := filepath.Rel(here, path); err == nil && len(relative) < len(path) {
+			return relative
 		}
 	}
-	return errors.Join(failure, scanner.Err())
-}
-
-// target is where an executed notebook goes: below out as it is below the checkout.
-func target(root, path, out string) (string, error) {
-	out, err := filepath.Abs(out)
-	if err != nil {
-		return "", err
-	}
-	relative, err := filepath.Rel(root, path)
-	if err != nil || strings.HasPrefix(relative, "..") {
-		relative = filepath.Base(path)
-	}
-	return filepath.Join(out, relative), nil
-}
-
-// lines writes whole lines from several goroutines.
-type lines struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lines) printf(format string, args ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	fmt.Fprintf(l.w, format+"\n", args...)
+	return path
 }

@@ -1,32 +1,30 @@
-//go:build cgo && (linux || darwin)
-
-// Command probe loads XLA's plugin, whose path is its argument, and prints what it is.
+// Command probe links what a cell of a notebook links, and says as JSON what XLA's
+// plugin offers, whose path is its argument. Without one it says nothing of it.
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
-
-	"github.com/gomlx/go-xla/pjrt"
 )
 
+type report struct {
+	PJRT     string   `json:"pjrt"`
+	Platform string   `json:"platform"`
+	Devices  []string `json:"devices"`
+}
+
 func main() {
-	if err := run(os.Args[1]); err != nil {
+	var found report
+	var err error
+	if len(os.Args) > 1 {
+		found, err = probe(os.Args[1])
+	}
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(found)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-func run(path string) error {
-	plugin, err := pjrt.GetPlugin(path)
-	if err != nil {
-		return err
-	}
-	major, minor := plugin.Version()
-	client, err := plugin.NewClient(nil)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("PJRT %d.%d, %s, %d devices\n", major, minor, client.Platform(), len(client.AddressableDevices()))
-	return client.Destroy()
 }

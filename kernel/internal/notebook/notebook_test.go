@@ -1,0 +1,332 @@
+package notebook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nami-flow/go-nami/kernel/internal/environment"
+)
+
+// write writes a file below a new or given folder, executable if it is a script.
+func write(t *testing.T, path, text string) string {
+	t.Helper()
+	mode := os.FileMode(0o644)
+	if strings.HasPrefix(text, "#!") {
+		mode = 0o755
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), mode)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// notebookOf is a notebook of code cells; the first is tagged.
+func notebookOf(t *testing.T, tag string, sources ...string) string {
+	t.Helper()
+	var cells []map[string]any
+	for i, source := range sources {
+		metadata := map[string]any{}
+		if i == 0 && tag != "" {
+			metadata["tags"] = []string{tag}
+		}
+		cells = append(cells, map[string]any{"cell_type": "code", "source": source, "metadata": metadata, "outputs": []any{}, "execution_count": nil})
+	}
+	text, err := json.Marshal(map[string]any{"nbformat": 4, "nbformat_minor": 4, "metadata": map[string]any{}, "cells": cells})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestFind(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"books/b.ipynb", "books/deep/a.ipynb", "books/.ipynb_checkpoints/a-checkpoint.ipynb", "books/notes.txt", "books/build/books/b.ipynb"} {
+		write(t, filepath.Join(root, name), "")
+	}
+	t.Chdir(root)
+	sources, err := Find(root, "books/build", []string{"books", "books/b.ipynb"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range sources {
+		names = append(names, s.Name)
+	}
+	if got := strings.Join(names, " "); got != "books/b.ipynb books/deep/a.ipynb" {
+		t.Errorf("found %s", got)
+	}
+
+	elsewhere := t.TempDir()
+	write(t, filepath.Join(elsewhere, "x/n.ipynb"), "")
+	write(t, filepath.Join(elsewhere, "y/n.ipynb"), "")
+	sources, err = Find(root, "build", []string{elsewhere})
+	if err != nil || len(sources) != 2 || sources[0].Name != "x/n.ipynb" {
+		t.Errorf("outside the checkout: %v, %v", sources, err)
+	}
+
+	empty := t.TempDir()
+	for _, c := range []struct {
+		out      string
+		paths    []string
+		expected string
+	}{
+		{"build", []string{"none.ipynb"}, "no notebook none.ipynb"},
+		{"build", []string{"books/notes.txt"}, "doesn't end in .ipynb"},
+		{"build", []string{empty}, "holds no notebooks"},
+		{".", []string{"books/b.ipynb"}, "use --write"},
+		{"build", []string{filepath.Join(elsewhere, "x/n.ipynb"), filepath.Join(elsewhere, "y/n.ipynb")}, "would both be written"},
+	} {
+		if _, err := Find(root, c.out, c.paths); err == nil || !strings.Contains(err.Error(), c.expected) {
+			t.Errorf("Find(%q, %q): the error is %v; expected %q", c.out, c.paths, err, c.expected)
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ text, expected string }{
+		"broken":   {"{\n \"cells\": [\n}", "line 3"},
+		"kind":     {`{"nbformat": 4, "cells": 7}`, "line 1"},
+		"old":      {`{"nbformat": 3, "worksheets": []}`, "nbformat is 3, expected 4"},
+		"no code":  {`{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "# Hi"}, {"cell_type": "code", "source": [" \n"]}]}`, "no code: none of its 2 cells"},
+		"language": {`{"nbformat": 4, "metadata": {"kernelspec": {"name": "python3", "language": "python"}}, "cells": [{"cell_type": "code", "source": "1"}]}`, `"python"`},
+		"empty":    {"", "JSON is broken"},
+	} {
+		path := write(t, filepath.Join(t.TempDir(), "n.ipynb"), c.text)
+		err := Check([]Source{{Path: path, Name: "n.ipynb"}}, Options{})
+		if err == nil || !strings.Contains(err.Error(), c.expected) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: the error is %v; expected it to name the file and say %q", name, err, c.expected)
+		}
+	}
+	path := write(t, filepath.Join(t.TempDir(), "n.ipynb"), `{"nbformat": 4, "cells": [{"cell_type": "code", "source": ["a\n", "b"]}]}`)
+	if d, err := read(path); err != nil || d.Cells[0].Source != "a\nb" {
+		t.Errorf("read = %+v, %v", d, err)
+	}
+}
+
+const declared = `%goflags -v
+import "time"
+
+// Comments stay.
+var (
+	steps = 2000
+	rate float64 = 1
+	noise = 0.05
+)
+var name = "moons"
+var quick, slow = true, false
+var verbose = false
+var letter = 'x'
+var shift = -3
+var wait = 2 * time.Second
+`
+
+func TestInject(t *testing.T) {
+	read := func(t *testing.T, tag string) *document {
+		t.Helper()
+		path := write(t, filepath.Join(t.TempDir(), "n.ipynb"), notebookOf(t, tag, declared, "%%\n"))
+		d, err := read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := read(t, "parameters")
+	got, err := d.inject(map[string]string{
+		"steps": "50", "rate": "2", "noise": "1", "name": `two "moons"`, "verbose": "true", "letter": "é", "shift": "0x10",
+	})
+	expected := `var letter = 'é'
+var name = "two \"moons\""
+var noise = 1.0
+var rate float64 = 2
+var shift = 0x10
+var steps = 50
+var verbose = true`
+	if err != nil || got != expected {
+		t.Errorf("inject = %v\n%s\nexpected\n%s", err, got, expected)
+	}
+	for _, c := range []struct{ name, value, expected string }{
+		{"stepz", "1", "declares letter, name, noise, rate, shift, steps, verbose"},
+		{"steps", "many", "whole number"},
+		{"steps", "1.5", "whole number"},
+		{"noise", "a lot", "is a number"},
+		{"noise", "NaN", "not finite"},
+		{"verbose", "1", "true or false"},
+		{"letter", "xy", "one character"},
+		{"wait", "1", "no such parameter"}, // declared, but by an expression
+		{"quick", "false", "no such parameter"},
+	} {
+		_, err := d.inject(map[string]string{c.name: c.value})
+		if err == nil || !strings.Contains(err.Error(), c.expected) || !strings.Contains(err.Error(), "--param "+c.name) {
+			t.Errorf("--param %s=%s: the error is %v; expected %q", c.name, c.value, err, c.expected)
+		}
+	}
+	if _, err := read(t, "").inject(map[string]string{"steps": "1"}); err == nil || !strings.Contains(err.Error(), `tagged "parameters"`) {
+		t.Errorf("without a tagged cell: %v", err)
+	}
+	path := write(t, filepath.Join(t.TempDir(), "n.ipynb"), notebookOf(t, "parameters", "var = 3"))
+	err = Check([]Source{{Path: path}}, Options{Parameters: map[string]string{"steps": "1"}})
+	if err == nil || !strings.Contains(err.Error(), "isn't Go") {
+		t.Errorf("with a cell that doesn't parse: %v", err)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for name, c := range map[string]struct {
+		f        failure
+		cell     int
+		expected []string
+		not      []string
+	}{
+		"compile error": {
+			f:    failure{Kind: "error", Source: "%%\na := 1\nfmt.Println(missing)", Trace: []string{"# gonb_1", "Cell[2]: Line 3\nfmt.Println(missing)\n\x1b[31mundefined: missing\x1b[0m"}},
+			cell: 2, expected: []string{"cell 2, line 3: fmt.Println(missing)", "undefined: missing"}, not: []string{"\x1b"},
+		},
+		"panic": {
+			f:    failure{Kind: "error", Source: "%%\n\ndeep()", Stderr: "panic: deep\nmain.deep(...)\n\t [[ Cell [1] Line 4 ]] /tmp/main.go:9\n\t [[ Cell [2] Line 3 ]] /tmp/main.go:17\nexit status 2\n", Trace: []string{"exit status 2"}},
+			cell: 2, expected: []string{"cell 2, line 3: deep()", "panic: deep"}, not: []string{"exit status 2\n  exit status 2"},
+		},
+		"exit": {
+			f:    failure{Kind: "error", Source: "%%\nos.Exit(3)", Stderr: "exit status 3\n", Trace: []string{"exit status 3"}},
+			cell: 5, expected: []string{"cell 5, line 2: os.Exit(3)", "exit status 3"},
+		},
+		"one of several exits": {
+			f:    failure{Kind: "error", Source: "%%\nif x {\n\tos.Exit(1)\n}\nos.Exit(3)", Stderr: "exit status 3\n"},
+			cell: 1, expected: []string{"cell 1, which begins: if x {", "exit status 3"},
+		},
+		"shell": {
+			f:    failure{Kind: "shell", Source: "!ls /nowhere", Stderr: "ls: cannot access\nexit status 2\n"},
+			cell: 1, expected: []string{"cell 1, line 1: !ls /nowhere", "a shell line failed", "ls: cannot access"},
+		},
+		"timeout": {
+			f:    failure{Kind: "timeout", Source: "%%\nos.Exit(work())"},
+			cell: 3, expected: []string{"cell 3, which begins: os.Exit(work())", "longer than 2m0s", "--timeout"},
+		},
+		"died": {f: failure{Kind: "died"}, cell: 1, expected: []string{"cell 1", "the kernel died"}},
+	} {
+		got := c.f.explain(c.cell, 2*time.Minute)
+		for _, expected := range c.expected {
+			if !strings.Contains(got, expected) {
+				t.Errorf("%s: it doesn't say %q:\n%s", name, expected, got)
+			}
+		}
+		for _, not := range c.not {
+			if strings.Contains(got, not) {
+				t.Errorf("%s: it says %q:\n%s", name, not, got)
+			}
+		}
+	}
+}
+
+// runWith runs notebooks with a script in the place of Python and its driver.
+func runWith(t *testing.T, ctx context.Context, script string, o Options, notebooks ...string) (string, error) {
+	t.Helper()
+	t.Setenv("TMPDIR", t.TempDir())
+	var sources []Source
+	for _, name := range notebooks {
+		sources = append(sources, Source{Path: write(t, filepath.Join(t.TempDir(), name), notebookOf(t, "", "%%\nwork()", "%%\nos.Exit(3)")), Name: name})
+	}
+	env := &environment.Environment{Python: write(t, filepath.Join(t.TempDir(), "python3"), "#!/bin/sh\n"+script), Scripted: t.TempDir()}
+	var out bytes.Buffer
+	o.Output, o.Timeout, o.Out, o.Parallel = &out, time.Minute, t.TempDir(), max(1, o.Parallel)
+	err := Run(ctx, env, sources, o)
+	if left, globErr := filepath.Glob(filepath.Join(os.TempDir(), "nami-run-*")); globErr != nil || len(left) > 0 {
+		t.Errorf("%v, %v is left", left, globErr)
+	}
+	return out.String(), err
+}
+
+const canned = `cat > /dev/null
+echo '{"event": "kernel", "pid": 0, "cells": 2}'
+echo '{"event": "start", "cell": 1}'
+echo '{"event": "done", "cell": 1, "seconds": 1.25}'
+echo '{"event": "start", "cell": 2}'
+`
+
+func TestRunTellsOfEachCell(t *testing.T) {
+	out, err := runWith(t, t.Context(), canned+`
+case "$NAMI_STATE" in */nami-run-*/state) ;; *) exit 9 ;; esac
+test -d "$NAMI_STATE" && test -z "$(ls "$NAMI_STATE")" || exit 9
+echo '{"event": "done", "cell": 2, "seconds": 0.5}'
+echo '{"event": "written"}'`, Options{}, "a.ipynb")
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+	for _, line := range []string{"cell 1/2  ok  1.2 s", "cell 2/2  ok  0.5 s", "1 passed, 0 failed"} {
+		if !strings.Contains(out, line+"\n") {
+			t.Errorf("there is no line %q in\n%s", line, out)
+		}
+	}
+}
+
+func TestRunFailure(t *testing.T) {
+	out, err := runWith(t, t.Context(), canned+`
+printf '%s\n' '{"event": "failed", "cell": 2, "seconds": 0.5, "kind": "error", "source": "%%\nos.Exit(3)", "stderr": "exit status 3\n", "trace": []}'
+echo '{"event": "written"}'
+exit 1`, Options{Parallel: 2}, "a.ipynb", "b.ipynb")
+	if !errors.Is(err, ErrFailed) {
+		t.Errorf("the error is %v", err)
+	}
+	for _, line := range []string{"FAILED a.ipynb: cell 2, line 2: os.Exit(3)", "FAILED b.ipynb: cell 2, line 2: os.Exit(3)", "a.ipynb  cell 2/2  failed  0.5 s", "0 passed, 2 failed"} {
+		if !strings.Contains(out, line+"\n") {
+			t.Errorf("there is no line %q in\n%s", line, out)
+		}
+	}
+}
+
+func TestRunBrokenDriver(t *testing.T) {
+	for name, c := range map[string]struct{ script, expected string }{
+		"ends early": {canned + "echo no module named nbclient >&2; exit 1", "no module named nbclient"},
+		"babbles":    {"echo hello", `the driver said "hello"`},
+		"unwritten":  {canned, "broke down"},
+		"refused":    {`cat > /dev/null; echo '{"event": "refused", "text": "cells: too few"}'; exit 1`, "cells: too few"},
+	} {
+		out, err := runWith(t, t.Context(), c.script, Options{}, "a.ipynb")
+		if !errors.Is(err, ErrFailed) || !strings.Contains(out, c.expected) {
+			t.Errorf("%s: the error is %v, and this was said; expected %q:\n%s", name, err, c.expected, out)
+		}
+	}
+}
+
+// TestRunInterrupted has the driver answer an interrupt as ours does.
+func TestRunInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	started := filepath.Join(t.TempDir(), "started")
+	go func() {
+		for {
+			if _, err := os.Stat(started); err == nil || ctx.Err() != nil {
+				cancel()
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	out, err := runWith(t, ctx, `trap 'echo "{\"event\": \"failed\", \"cell\": 2, \"kind\": \"died\", \"source\": \"work()\"}"; echo "{\"event\": \"written\"}"; exit 1' INT
+`+canned+"echo > "+started+"\nwhile :; do sleep 0.02; done", Options{}, "a.ipynb", "b.ipynb")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v, expected that of the context", err)
+	}
+	if !strings.Contains(out, "cell 2/2  interrupted") || !strings.Contains(out, "wrote ") || !strings.Contains(out, "0 passed, 1 failed") {
+		t.Errorf("it said\n%s", out)
+	}
+}
+
+func TestScreenOverwritesItsLastLine(t *testing.T) {
+	var out bytes.Buffer
+	s := &screen{w: &out, live: true}
+	stop := s.running("cell 1/2")
+	stop()
+	s.printf("cell 1/2  ok")
+	if got := out.String(); got != "\r\x1b[Kcell 1/2  running  0 s\r\x1b[Kcell 1/2  ok\n" {
+		t.Errorf("it wrote %q", got)
+	}
+}

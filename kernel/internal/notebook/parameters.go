@@ -1,0 +1,152 @@
+package notebook
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// parametersTag marks the cell that declares parameters, as papermill's users know it.
+const parametersTag = "parameters"
+
+// inject is the Go code of the cell that sets parameters, in the order of their names.
+// Each must be declared in the cell tagged "parameters", by var name = value or
+// var name T = value with a number, a string or a truth value, and keeps its kind.
+func (d *document) inject(parameters map[string]string) (string, error) {
+	tagged := slices.IndexFunc(d.Cells, func(c cell) bool {
+		return c.Type == "code" && slices.Contains(c.Metadata.Tags, parametersTag)
+	})
+	if tagged < 0 {
+		return "", fmt.Errorf("--param needs a code cell tagged %q that declares the parameters, each as var name = value; no cell has the tag", parametersTag)
+	}
+	declared, err := declarations(string(d.Cells[tagged].Source))
+	if err != nil {
+		return "", fmt.Errorf("the cell tagged %q isn't Go: %w", parametersTag, err)
+	}
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		p, ok := declared[name]
+		if !ok {
+			known := strings.Join(slices.Sorted(maps.Keys(declared)), ", ")
+			if known == "" {
+				known = "none, as var name = value"
+			}
+			return "", fmt.Errorf("--param %s: the cell tagged %q declares no such parameter; it declares %s", name, parametersTag, known)
+		}
+		value, err := p.literal(parameters[name])
+		if err != nil {
+			return "", fmt.Errorf("--param %s=%s: %w", name, parameters[name], err)
+		}
+		lines = append(lines, fmt.Sprintf("var %s%s = %s", name, p.typed, value))
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// parameter is a declared variable: the kind of its value (token.INT, FLOAT, STRING,
+// CHAR, or IDENT for a truth value), and its type if that is written.
+type parameter struct {
+	kind  token.Token
+	typed string
+}
+
+// declarations are the variables of a cell that are declared with a plain value.
+func declarations(source string) (map[string]parameter, error) {
+	var lines []string
+	for line := range strings.Lines(source) {
+		if strings.HasPrefix(line, "%") || strings.HasPrefix(line, "!") { // for GoNB, not for Go
+			line = "\n"
+		}
+		lines = append(lines, line)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "", "package p;"+strings.Join(lines, ""), 0)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]parameter{}
+	for _, declaration := range file.Decls {
+		group, ok := declaration.(*ast.GenDecl)
+		if !ok || group.Tok != token.VAR {
+			continue
+		}
+		for _, spec := range group.Specs {
+			value := spec.(*ast.ValueSpec) // all that a var group holds
+			if len(value.Names) != 1 || len(value.Values) != 1 {
+				continue
+			}
+			kind := kindOf(value.Values[0])
+			if kind == token.ILLEGAL {
+				continue
+			}
+			p := parameter{kind: kind}
+			if value.Type != nil {
+				p.typed = " " + types.ExprString(value.Type)
+			}
+			found[value.Names[0].Name] = p
+		}
+	}
+	return found, nil
+}
+
+func kindOf(e ast.Expr) token.Token {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		return e.Kind
+	case *ast.UnaryExpr:
+		if e.Op == token.SUB || e.Op == token.ADD {
+			return kindOf(e.X)
+		}
+	case *ast.Ident:
+		if e.Name == "true" || e.Name == "false" {
+			return token.IDENT
+		}
+	}
+	return token.ILLEGAL
+}
+
+// literal is the Go literal for a value that the user gave as plain text.
+func (p parameter) literal(value string) (string, error) {
+	switch p.kind {
+	case token.INT:
+		if _, err := strconv.ParseInt(value, 0, 64); err == nil {
+			return value, nil
+		}
+		if strings.Contains(p.typed, "float") { // var rate float64 = 1
+			return floatLiteral(value)
+		}
+		return "", fmt.Errorf("the parameter is a whole number, %q isn't", value)
+	case token.FLOAT:
+		return floatLiteral(value)
+	case token.STRING:
+		return strconv.Quote(value), nil
+	case token.CHAR:
+		if letters := []rune(value); len(letters) == 1 {
+			return strconv.QuoteRune(letters[0]), nil
+		}
+		return "", fmt.Errorf("the parameter is one character, %q isn't", value)
+	case token.IDENT:
+		if value == "true" || value == "false" {
+			return value, nil
+		}
+		return "", fmt.Errorf("the parameter is true or false, %q is neither", value)
+	}
+	return "", fmt.Errorf("the parameter is declared with a value that isn't a number, a string, true or false")
+}
+
+// floatLiteral keeps a number from turning a float64 variable into an int.
+func floatLiteral(value string) (string, error) {
+	x, err := strconv.ParseFloat(value, 64)
+	if err != nil || x-x != 0 {
+		return "", fmt.Errorf("the parameter is a number, %q isn't, or is not finite", value)
+	}
+	literal := strconv.FormatFloat(x, 'g', -1, 64)
+	if !strings.ContainsAny(literal, ".e") {
+		literal += ".0"
+	}
+	return literal, nil
+}
