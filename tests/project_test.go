@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,6 +40,52 @@ func TestPixiManifest(t *testing.T) {
 	for _, name := range strings.Fields("setup test cov lint fmt typecheck docs kernel lab run") {
 		if _, ok := tasks[name].(string); !ok {
 			t.Errorf("the task %q is missing, or more than one line", name)
+		}
+	}
+}
+
+// What pixi's tasks call is there: a package, a command of the kernel's, a pinned tool.
+func TestPixiTasks(t *testing.T) {
+	var manifest struct {
+		Tasks map[string]string `toml:"tasks"`
+	}
+	if _, err := toml.DecodeFile("../pixi.toml", &manifest); err != nil {
+		t.Fatal(err)
+	}
+	lint, err := os.ReadFile("../.ci/lint.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for task, line := range manifest.Tasks {
+		for call := range strings.SplitSeq(line, "&&") {
+			words := strings.Fields(call)
+			if words[0] == "mkdir" { // of pixi's own shell
+				continue
+			}
+			if words[0] != "go" || len(words) < 3 {
+				t.Errorf("the task %s calls %q, and only go is sure to be there", task, call)
+				continue
+			}
+			switch words[1] {
+			case "run":
+				help := exec.Command("go", append(words[1:min(len(words), 4)], "--help")...)
+				help.Dir = ".."
+				out, err := help.CombinedOutput()
+				if err != nil || len(words) > 3 && !strings.Contains(string(out), "kernel "+words[3]) {
+					t.Errorf("the task %s calls %q, which isn't there: %v\n%s", task, call, err, out)
+				}
+			case "tool":
+				name, own := words[2], false
+				if name == "-modfile=.ci/lint.mod" {
+					name, own = words[3], true
+				}
+				if own && !regexp.MustCompile(`(?m)^\t\S*/`+name+`$`).Match(lint) {
+					t.Errorf("the task %s calls %q, and .ci/lint.mod has no such tool", task, call)
+				}
+			case "build", "doc", "test", "vet":
+			default:
+				t.Errorf("the task %s calls %q: go has no command %q that this test knows", task, call, words[1])
+			}
 		}
 	}
 }
