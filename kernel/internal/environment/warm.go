@@ -42,7 +42,7 @@ func (e *Environment) warm(ctx context.Context, log io.Writer) error {
 				packages = append(packages, path)
 			}
 		}
-		_, err = process.Run(ctx, e.Root, settings, e.Go.Path, append([]string{"build", "github.com/janpfeifer/gonb/gonbui"}, packages...)...)
+		_, err = process.Run(ctx, e.Root, settings, e.Go.Path, append([]string{"build"}, packages...)...)
 		return err
 	})
 }

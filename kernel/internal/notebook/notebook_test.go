@@ -288,6 +288,8 @@ func TestRunBrokenDriver(t *testing.T) {
 		"ends early": {canned + "echo no module named nbclient >&2; exit 1", "no module named nbclient"},
 		"babbles":    {"echo hello", `the driver said "hello"`},
 		"unwritten":  {canned, "broke down"},
+		"disk full":  {canned + `echo '{"event": "failed", "cell": 2, "kind": "error", "source": "x"}'; echo no space left >&2; exit 1`, "no space left"},
+		"talks on":   {"echo hello; yes | head -c 1000000; exit 1", `the driver said "hello"`},
 		"refused":    {`cat > /dev/null; echo '{"event": "refused", "text": "cells: too few"}'; exit 1`, "cells: too few"},
 	} {
 		out, err := runWith(t, t.Context(), c.script, Options{}, "a.ipynb")

@@ -105,6 +105,7 @@ type runner struct {
 	cells     int
 	kernel    int // process group of the kernel
 	unwatch   func()
+	refused   bool
 	complaint error
 }
 
@@ -168,6 +169,7 @@ func (r *runner) run(ctx context.Context) (err error) {
 		written = written || e.Event == "written"
 		r.show(ctx, e)
 	})
+	_, _ = io.Copy(io.Discard, stdout) // after words that made no sense: or it would wait to be heard
 	ended := cmd.Wait()
 	process.Sweep(cmd)
 	if r.kernel > 0 { // a session of its own, which the sweep doesn't reach
@@ -177,15 +179,19 @@ func (r *runner) run(ctx context.Context) (err error) {
 	if written {
 		r.out.printf("%swrote %s and %s", r.prefix, shorten(executed), shorten(page))
 	}
+	var broken error
+	if said != nil || !written && !r.refused {
+		broken = errors.Join(errors.New("the notebook's driver broke down"), said, ended, errors.New(process.Tail(errs.String(), 20)))
+	}
 	switch {
 	case r.complaint != nil:
-		return r.complaint
+		return errors.Join(r.complaint, broken)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case said != nil || ended != nil || !written:
-		return fmt.Errorf("the notebook's driver broke down: %w\n%s", errors.Join(said, ended), process.Tail(errs.String(), 20))
+	case broken != nil:
+		return broken
 	}
-	return nil
+	return ended
 }
 
 // show prints what the driver tells.
@@ -193,7 +199,7 @@ func (r *runner) show(ctx context.Context, e event) {
 	label := fmt.Sprintf("%scell %*d/%d", r.prefix, len(fmt.Sprint(r.cells)), e.Cell, r.cells)
 	switch e.Event {
 	case "refused":
-		r.complaint = errors.New(e.Text)
+		r.refused, r.complaint = true, errors.New(e.Text)
 	case "kernel":
 		r.cells, r.kernel = e.Cells, e.PID
 	case "start":
@@ -203,11 +209,12 @@ func (r *runner) show(ctx context.Context, e event) {
 		r.out.printf("%s  ok  %.1f s", label, e.Seconds)
 	case "failed":
 		r.stopWatch()
-		if ctx.Err() != nil {
-			e.Kind = "interrupted" // whatever it looked like to the driver
+		state := "failed"
+		if ctx.Err() != nil { // whatever it looked like to the driver
+			e.Kind, state = "interrupted", "interrupted"
 		}
-		if e.Cell > 0 {
-			r.out.printf("%s  %s  %.1f s", label, map[bool]string{true: "interrupted", false: "failed"}[e.Kind == "interrupted"], e.Seconds)
+		if e.Cell > 0 { // else the kernel didn't start
+			r.out.printf("%s  %s  %.1f s", label, state, e.Seconds)
 		}
 		r.complaint = errors.New(e.explain(e.Cell, r.options.Timeout))
 	}
