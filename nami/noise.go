@@ -18,17 +18,16 @@ const maxDraws = 16
 type stream struct {
 	mu   sync.Mutex
 	seed int64
-	i    int64
+	i    uint64
 }
 
-// next returns the state of the next draw's generator.
-func (s *stream) next() (*tensors.Tensor, error) {
+// next returns the key of the next draw.
+func (s *stream) next() *tensors.Tensor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// The golden ratio's odd multiple keeps the sequences of neighbouring seeds apart.
-	state, err := gomlx.SeedState(s.seed + s.i*-0x61c8864680b583eb)
+	key := gomlx.Key(s.seed, s.i)
 	s.i++
-	return state, err
+	return key
 }
 
 // draws holds the compiled draws from the base distribution, the most recently used
@@ -41,11 +40,8 @@ type draws struct {
 
 // noise draws from the base distribution.
 func (p *Process) noise(lead []int) (noise *tensors.Tensor, err error) {
-	state, err := p.random.next()
-	if err != nil {
-		return nil, err
-	}
-	defer state.MustFinalizeAll()
+	seed := p.random.next()
+	defer seed.MustFinalizeAll()
 	d := p.draws
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -54,15 +50,16 @@ func (p *Process) noise(lead []int) (noise *tensors.Tensor, err error) {
 		exec := d.exec[key]
 		if exec == nil {
 			var err error
-			exec, err = NewExec(p.backend, func(state *Node) *Node {
-				return p.model.Base.Sample(gomlx.NewStream(state), state.Graph(), p.dtype, lead...)
+			exec, err = NewExec(p.backend, func(seed *Node) *Node {
+				random := gomlx.NewCounter(seed, Const(seed.Graph(), uint32(0)))
+				return p.model.Base.Sample(random, seed.Graph(), p.dtype, lead...)
 			})
 			if err != nil {
 				return err
 			}
 			d.add(key, exec)
 		}
-		out, err := exec.Call(state)
+		out, err := exec.Call(seed)
 		if err != nil {
 			return err
 		}

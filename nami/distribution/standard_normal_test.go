@@ -50,13 +50,10 @@ func TestLogProb(t *testing.T) {
 // two million seeds, and the seed is fixed.
 func TestMoments(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		state, err := gomlx.SeedState(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := CallOnce(backend, func(state *Node) *Node {
-			return distribution.NewStandardNormal(4).Sample(gomlx.NewStream(state), state.Graph(), dtypes.Float64, 100, 100)
-		}, state)
+		out, err := CallOnce(backend, func(key *Node) *Node {
+			random := gomlx.NewCounter(key, Const(key.Graph(), uint32(0)))
+			return distribution.NewStandardNormal(4).Sample(random, key.Graph(), dtypes.Float64, 100, 100)
+		}, gomlx.Key(1, 0))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,26 +17,28 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// *model.Scope and *Stream are sources of uniform numbers.
+// *model.Scope and *Counter are sources of uniform numbers.
 var (
 	_ gomlx.Uniforms = (*model.Scope)(nil)
-	_ gomlx.Uniforms = (*gomlx.Stream)(nil)
+	_ gomlx.Uniforms = (*gomlx.Counter)(nil)
 )
+
+// counter starts at row 0.
+func counter(key *Node) *gomlx.Counter { return gomlx.NewCounter(key, Const(key.Graph(), uint32(0))) }
+
+// uniforms hides that a source draws normal numbers by itself.
+type uniforms struct{ gomlx.Uniforms }
 
 // normals draws standard normal numbers of a shape with a seed.
 func normals(t *testing.T, backend compute.Backend, seed int64, shape shapes.Shape) []float64 {
 	t.Helper()
-	state, err := gomlx.SeedState(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := run(t, backend, func(state *Node) *Node {
-		z := gomlx.Normal(gomlx.NewStream(state), state.Graph(), shape)
+	out := run(t, backend, func(key *Node) *Node {
+		z := gomlx.Normal(uniforms{counter(key)}, key.Graph(), shape)
 		if !z.Shape().Equal(shape) {
 			panic(fmt.Errorf("the shape is %s, expected %s", z.Shape(), shape))
 		}
 		return ConvertDType(z, dtypes.Float64)
-	}, state)
+	}, gomlx.Key(seed, 0))
 	return tensors.MustCopyFlatData[float64](out)
 }
 
@@ -59,45 +61,52 @@ func run(t *testing.T, backend compute.Backend, f func(*Node) *Node, in *tensors
 	return out
 }
 
-// The bounds are 5 standard errors of each moment (false alarm 6e-7 each, two-sided);
-// the Kolmogorov-Smirnov bound is 2.6/√n, a false alarm of 2·exp(-2·2.6²) = 3e-6. The
-// seeds are fixed, so that a pass stays a pass on a backend.
 func TestNormalMoments(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
 			const n = 200_001
 			z := normals(t, backend, 7, shapes.Make(dtype, n))
-			root := math.Sqrt(n)
-			for power, c := range map[int]struct{ mean, sd float64 }{
-				1: {0, 1}, 2: {1, math.Sqrt(2)}, 3: {0, math.Sqrt(15)}, 4: {3, math.Sqrt(96)},
-			} {
-				sum := 0.0
-				for _, v := range z {
-					sum += math.Pow(v, float64(power))
-				}
-				if got := sum / n; math.Abs(got-c.mean) > 5*c.sd/root {
-					t.Errorf("%s: moment %d is %.4f, expected %v ± %.4f", dtype, power, got, c.mean, 5*c.sd/root)
-				}
-			}
 			// The two outputs of a pair, one in each half, are independent.
-			product := 0.0
-			for i := range n / 2 {
-				product += z[i] * z[i+(n+1)/2]
-			}
-			if got := product / (n / 2); math.Abs(got) > 5/math.Sqrt(n/2) {
-				t.Errorf("%s: the halves have correlation %.4f", dtype, got)
-			}
-			slices.Sort(z)
-			distance := 0.0
-			for i, v := range z {
-				cdf := 0.5 * math.Erfc(-v/math.Sqrt2)
-				distance = max(distance, cdf-float64(i)/n, float64(i+1)/n-cdf)
-			}
-			if distance > 2.6/root {
-				t.Errorf("%s: the Kolmogorov-Smirnov distance is %.5f, expected below %.5f", dtype, distance, 2.6/root)
-			}
+			checkNormal(t, dtype.String(), z, func(i int) (a, b float64) { return z[i], z[i+(n+1)/2] })
 		}
 	})
+}
+
+// checkNormal tests moments, the distribution, and the correlation of n/2 pairs. The
+// bounds are 5 standard errors of each moment (false alarm 6e-7 each, two-sided); the
+// Kolmogorov-Smirnov bound is 2.6/√n, a false alarm of 2·exp(-2·2.6²) = 3e-6. The seeds
+// are fixed, so that a pass stays a pass on a backend.
+func checkNormal(t *testing.T, what string, z []float64, pair func(i int) (a, b float64)) {
+	t.Helper()
+	n, root := len(z), math.Sqrt(float64(len(z)))
+	for power, c := range map[int]struct{ mean, sd float64 }{
+		1: {0, 1}, 2: {1, math.Sqrt(2)}, 3: {0, math.Sqrt(15)}, 4: {3, math.Sqrt(96)},
+	} {
+		sum := 0.0
+		for _, v := range z {
+			sum += math.Pow(v, float64(power))
+		}
+		if got := sum / float64(n); math.Abs(got-c.mean) > 5*c.sd/root {
+			t.Errorf("%s: moment %d is %.4f, expected %v ± %.4f", what, power, got, c.mean, 5*c.sd/root)
+		}
+	}
+	product := 0.0
+	for i := range n / 2 {
+		a, b := pair(i)
+		product += a * b
+	}
+	if got := product / float64(n/2); math.Abs(got) > 5/math.Sqrt(float64(n/2)) {
+		t.Errorf("%s: the correlation of pairs is %.4f", what, got)
+	}
+	sorted := slices.Sorted(slices.Values(z))
+	distance := 0.0
+	for i, v := range sorted {
+		cdf := 0.5 * math.Erfc(-v/math.Sqrt2)
+		distance = max(distance, cdf-float64(i)/float64(n), float64(i+1)/float64(n)-cdf)
+	}
+	if distance > 2.6/root {
+		t.Errorf("%s: the Kolmogorov-Smirnov distance is %.5f, expected below %.5f", what, distance, 2.6/root)
+	}
 }
 
 func TestNormalShapes(t *testing.T) {
@@ -144,28 +153,6 @@ func TestNormalIsFinite(t *testing.T) {
 					t.Errorf("%s: value %d is %v", dtype, i, v)
 				}
 			}
-		}
-	})
-}
-
-// Two draws from one stream differ: the state moves on.
-func TestStreamMovesOn(t *testing.T) {
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		state, err := gomlx.SeedState(5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := tensors.MustCopyFlatData[float32](run(t, backend, func(state *Node) *Node {
-			stream := gomlx.NewStream(state)
-			shape := shapes.Make(dtypes.Float32, 4)
-			first := stream.RandomUniform(state.Graph(), shape)
-			if stream.State() == state {
-				panic("the state is the one that the stream started from")
-			}
-			return Concatenate([]*Node{first, stream.RandomUniform(state.Graph(), shape)}, 0)
-		}, state))
-		if slices.Equal(out[:4], out[4:]) {
-			t.Errorf("both draws are %v", out[:4])
 		}
 	})
 }
