@@ -67,7 +67,10 @@ func TestCheckOfOwnSolvers(t *testing.T) {
 		"right": {order: 2, step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
 			return ralston(f, y, s.At(0), s.At(2./3), s.Width())
 		}},
-		"another order": {order: 3, want: "forward in time: the order is 1.9", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
+		"another order": {order: 3, want: "forward in time: the order is ", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
+			return ralston(f, y, s.At(0), s.At(2./3), s.Width())
+		}},
+		"a lower order": {order: 1, want: "forward in time: the order is ", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
 			return ralston(f, y, s.At(0), s.At(2./3), s.Width())
 		}},
 		"flipped time": {order: 2, want: "the order is", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
@@ -80,7 +83,7 @@ func TestCheckOfOwnSolvers(t *testing.T) {
 		"another length": {order: 2, want: "the order is", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
 			return ralston(f, y, s.At(0), s.At(2./3), ConstAs(s.Width(), 0.1))
 		}},
-		"one time for both slopes": {order: 2, want: "forward in time: the order is 0.9", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
+		"one time for both slopes": {order: 2, want: "forward in time: the order is 1.0", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
 			return ralston(f, y, s.At(0), s.At(0), s.Width())
 		}},
 		"a part is missing": {order: 2, want: "returned 1 parts for a state of 2", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
