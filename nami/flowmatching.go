@@ -83,7 +83,7 @@ func (m FlowMatching) Bind(backend compute.Backend, store *model.Store, context 
 	if p.dtype != dtypes.Float32 && p.dtype != dtypes.Float64 {
 		return nil, fmt.Errorf("nami: the dtype is %s: a process computes in Float32 or Float64", p.dtype)
 	}
-	p.solve = loop.New(backend, store, 1, m.body(p.dtype))
+	p.solve = loop.New(backend, store, m.body(p.dtype))
 	return p.Rebind(context)
 }
 
@@ -116,13 +116,13 @@ func (m FlowMatching) dynamics(scope *model.Scope, x, c *Node) solver.Dynamics {
 // body is one step of a solve. fixed holds t0, t1 and the number of steps, then the
 // context if there is one.
 func (m FlowMatching) body(dtype dtypes.DType) loop.Body {
-	return func(scope *model.Scope, i *Node, state, fixed []*Node) []*Node {
+	return func(scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
 		var c *Node
 		if len(fixed) > 3 {
 			c = fixed[3]
 		}
 		over := solver.NewInterval(fixed[0], fixed[1], ConvertDType(i, dtype), fixed[2])
-		return m.Solver.Step(m.dynamics(scope, state[0], c), state, over)
+		return m.Solver.(solver.ODE).Step(m.dynamics(scope, state[0], c), state, over), nil
 	}
 }
 

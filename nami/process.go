@@ -26,7 +26,7 @@ type Process struct {
 	batch    []int
 	dtype    dtypes.DType
 	random   *stream
-	progress loop.Progress
+	progress func(done, total int)
 	solve    *loop.Program
 	draws    *draws
 }
@@ -132,7 +132,11 @@ func (p *Process) integrate(ctx context.Context, noise *tensors.Tensor) (*tensor
 	if p.context != nil {
 		fixed = append(fixed, p.context)
 	}
-	out, err := p.solve.Run(ctx, steps, []*tensors.Tensor{noise}, fixed, p.progress)
+	var after func(int, []*tensors.Tensor)
+	if p.progress != nil {
+		after = func(done int, _ []*tensors.Tensor) { p.progress(done, steps) }
+	}
+	out, _, err := p.solve.Run(ctx, steps, []*tensors.Tensor{noise}, fixed, after)
 	if err != nil {
 		return nil, fmt.Errorf("nami: sampling: %w", err)
 	}

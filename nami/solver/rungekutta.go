@@ -14,7 +14,7 @@ type RungeKutta struct {
 	steps   int
 }
 
-var _ Solver = RungeKutta{}
+var _ ODE = RungeKutta{}
 
 // Euler is the method of order 1, with one evaluation of the field in each of the
 // given number of steps.
@@ -28,6 +28,9 @@ func Heun(steps int) RungeKutta { return RungeKutta{&heun, steps} }
 
 // RK4 is Kutta's classical method of order 4, with four evaluations in each step.
 func RK4(steps int) RungeKutta { return RungeKutta{&rk4, steps} }
+
+// Traits implements [Solver].
+func (r RungeKutta) Traits() Traits { return Traits{Differentiable: true} }
 
 // Steps implements [Solver].
 func (r RungeKutta) Steps() int { return r.steps }
@@ -43,7 +46,7 @@ func (r RungeKutta) String() string {
 	return fmt.Sprintf("%s(%d)", r.tableau.name, r.steps)
 }
 
-// Step implements [Solver].
+// Step implements [ODE].
 func (r RungeKutta) Step(f Dynamics, y []*Node, over Interval) []*Node {
 	if r.tableau == nil {
 		exceptions.Panicf("solver.RungeKutta: the zero value is no method: use solver.RK4(64), say")
@@ -54,18 +57,4 @@ func (r RungeKutta) Step(f Dynamics, y []*Node, over Interval) []*Node {
 		slopes = append(slopes, f(advance(y, slopes, weights, h), over.At(r.tableau.c[stage])))
 	}
 	return advance(y, slopes, r.tableau.b, h)
-}
-
-// advance returns y + h·Σ weights[i]·slopes[i], part by part.
-func advance(y []*Node, slopes [][]*Node, weights []float64, h *Node) []*Node {
-	next := append([]*Node(nil), y...)
-	for i, w := range weights {
-		if w == 0 {
-			continue
-		}
-		for part, slope := range slopes[i] {
-			next[part] = Add(next[part], Mul(slope, Mul(h, ConstAs(h, w))))
-		}
-	}
-	return next
 }

@@ -18,17 +18,20 @@ import (
 func run(t *testing.T, p *loop.Program, n int, start ...float64) []float64 {
 	t.Helper()
 	factor := tensors.FromScalar(1.5)
-	out, err := p.Run(context.Background(), n, []*tensors.Tensor{tensors.FromFlatDataAndDimensions(start, len(start))}, []*tensors.Tensor{factor}, nil)
+	out, done, err := p.Run(context.Background(), n, []*tensors.Tensor{tensors.FromFlatDataAndDimensions(start, len(start))}, []*tensors.Tensor{factor}, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if done != n {
+		t.Errorf("%d steps were made, expected %d", done, n)
 	}
 	return tensors.MustCopyFlatData[float64](out[0])
 }
 
 // step is x ← factor·x + i + w, with a variable w = 2.
-func step(scope *model.Scope, i *Node, state, fixed []*Node) []*Node {
+func step(scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
 	w := scope.VariableWithValue("w", 2.0).NodeValue(i.Graph())
-	return []*Node{Add(Add(Mul(state[0], fixed[0]), ConvertDType(i, state[0].DType())), w)}
+	return []*Node{Add(Add(Mul(state[0], fixed[0]), ConvertDType(i, state[0].DType())), w)}, nil
 }
 
 func want(n int, x float64) float64 {
@@ -43,7 +46,7 @@ func want(n int, x float64) float64 {
 func TestStepsAreNotPartOfTheProgram(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		builds := 0
-		p := loop.New(backend, model.NewStore(), 1, func(scope *model.Scope, i *Node, state, fixed []*Node) []*Node {
+		p := loop.New(backend, model.NewStore(), func(scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
 			builds++
 			return step(scope, i, state, fixed)
 		})
@@ -66,8 +69,9 @@ func TestStepsAreNotPartOfTheProgram(t *testing.T) {
 // A sort can't stand in a compiled loop: then the host drives, with the same numbers.
 func TestFallsBackToTheHost(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		p := loop.New(backend, model.NewStore(), 1, func(scope *model.Scope, i *Node, state, fixed []*Node) []*Node {
-			return []*Node{Sort(step(scope, i, state, fixed)[0], 0, true)}
+		p := loop.New(backend, model.NewStore(), func(scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
+			next, _ := step(scope, i, state, fixed)
+			return []*Node{Sort(next[0], 0, true)}, nil
 		})
 		for range 2 {
 			got := run(t, p, 5, 3, -1)
@@ -78,9 +82,35 @@ func TestFallsBackToTheHost(t *testing.T) {
 	})
 }
 
+// A body that needs no more steps ends the loop, compiled or not.
+func TestMore(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for _, onHost := range []bool{false, true} {
+			p := loop.New(backend, model.NewStore(), func(_ *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
+				x := Mul(state[0], fixed[0])
+				if onHost {
+					x = Sort(x, 0, true)
+				}
+				return []*Node{x}, LogicalAny(LessThan(x, ConstAs(x, 100)))
+			})
+			for _, start := range []float64{1, 1000} {
+				x := tensors.FromFlatDataAndDimensions([]float64{start, 2 * start}, 2)
+				out, done, err := p.Run(context.Background(), 1000, []*tensors.Tensor{x}, []*tensors.Tensor{tensors.FromScalar(2.0)}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := map[float64]int{1: 7, 1000: 1}[start]
+				if got := tensors.MustCopyFlatData[float64](out[0])[0]; done != want || got != start*float64(int(1)<<want) {
+					t.Errorf("from %g: %d steps to %g, expected %d", start, done, got, want)
+				}
+			}
+		}
+	})
+}
+
 // More shapes than are kept compiled are only slower.
 func TestManyShapes(t *testing.T) {
-	p := loop.New(gomlxtest.Go(t), model.NewStore(), 1, step)
+	p := loop.New(gomlxtest.Go(t), model.NewStore(), step)
 	for range 2 {
 		for size := 1; size <= 20; size++ {
 			if got := run(t, p, 2, make([]float64, size)...); len(got) != size || got[size-1] != want(2, 0) {
@@ -93,19 +123,19 @@ func TestManyShapes(t *testing.T) {
 func TestErrors(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	state := func() []*tensors.Tensor { return []*tensors.Tensor{tensors.FromFlatDataAndDimensions([]float64{1}, 1)} }
-	changing := loop.New(backend, model.NewStore(), 1, func(scope *model.Scope, i *Node, state, _ []*Node) []*Node {
+	changing := loop.New(backend, model.NewStore(), func(scope *model.Scope, i *Node, state, _ []*Node) ([]*Node, *Node) {
 		w := scope.VariableWithValue("w", 2.0)
 		w.SetNodeValue(Add(w.NodeValue(i.Graph()), ConstAs(w.NodeValue(i.Graph()), 1)))
-		return state
+		return state, nil
 	})
-	if _, err := changing.Run(context.Background(), 2, state(), nil, nil); err == nil || !strings.Contains(err.Error(), "/w changes during a step") {
+	if _, _, err := changing.Run(context.Background(), 2, state(), nil, nil); err == nil || !strings.Contains(err.Error(), "/w changes during a step") {
 		t.Errorf("got %v, expected an error that names the variable", err)
 	}
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	enough := errors.New("enough")
-	slow := loop.New(backend, model.NewStore(), 1, step)
-	_, err := slow.Run(ctx, 1_000_000_000, state(), []*tensors.Tensor{tensors.FromScalar(0.5)}, func(done, _ int) {
+	slow := loop.New(backend, model.NewStore(), step)
+	_, _, err := slow.Run(ctx, 1_000_000_000, state(), []*tensors.Tensor{tensors.FromScalar(0.5)}, func(done int, _ []*tensors.Tensor) {
 		if done > 1 {
 			cancel(enough)
 		}

@@ -12,34 +12,37 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Body builds the graph of step i, an int32 scalar: it returns the next state,
-// shaped like state. fixed doesn't change from step to step. A body may use no other
-// nodes, and no nested control flow.
-type Body func(scope *model.Scope, i *Node, state, fixed []*Node) []*Node
+// Body builds the graph of step i, an int32 scalar: it returns the next state, shaped
+// like state, and a scalar bool that says whether more steps are needed; nil if they
+// always are. fixed doesn't change from step to step. A body may use no other nodes, and
+// no nested control flow.
+type Body func(scope *model.Scope, i *Node, state, fixed []*Node) (next []*Node, more *Node)
 
-// Steps runs body from step first to step last, exclusive, in one loop of the graph,
-// and returns the last state and the step reached. first and last are int32 scalars,
-// inputs of the program, so that another count of steps needs no other program.
+// Steps runs body from step first to step last, exclusive, or until it needs no more,
+// in one loop of the graph. It returns the last state, the step reached and whether more
+// are needed. first and last are int32 scalars, inputs of the program, so that another
+// count of steps needs no other program.
 //
 // GoMLX caches scalar constants by graph and not by function, so a graph can hold
 // one While only, and nothing else but its parameters (see [Program]).
-func Steps(scope *model.Scope, first, last *Node, state, fixed []*Node, body Body) ([]*Node, *Node) {
+func Steps(scope *model.Scope, first, last *Node, state, fixed []*Node, body Body) (next []*Node, reached, more *Node) {
 	g := state[0].Graph()
 	read := variablesRead(scope, state, fixed, body)
 	outer := make([]*Node, len(read)) // their parameters must be made in the main function
 	for i, v := range read {
 		outer[i] = v.NodeValue(g)
 	}
-	init := append([]*Node{first, last}, state...)
+	init := append([]*Node{first, last, Const(g, true)}, state...)
 	parameters := func() (ps []*Node) {
 		for i, s := range init {
 			ps = append(ps, Parameter(g, fmt.Sprintf("state_%d", i), s.Shape()))
 		}
 		return ps
 	}
-	more := NewClosure(g, func(g *Graph) []*Node {
+	// A condition may hold no reduction, so whether to go on is part of the state.
+	condition := NewClosure(g, func(g *Graph) []*Node {
 		ps := parameters()
-		return []*Node{LessThan(ps[0], ps[1])}
+		return []*Node{LogicalAnd(ps[2], LessThan(ps[0], ps[1]))}
 	})
 	step := NewClosure(g, func(g *Graph) []*Node {
 		ps := parameters()
@@ -50,14 +53,17 @@ func Steps(scope *model.Scope, first, last *Node, state, fixed []*Node, body Bod
 		for i, n := range fixed {
 			local[i] = localize(n)
 		}
-		next := body(scope.ResetVisited(), ps[0], ps[2:], local)
-		return append([]*Node{Add(ps[0], Const(g, int32(1))), ps[1]}, next...)
+		next, more := body(scope.ResetVisited(), ps[0], ps[3:], local)
+		if more == nil {
+			more = ps[2]
+		}
+		return append([]*Node{Add(ps[0], Const(g, int32(1))), ps[1], more}, next...)
 	})
 	for i, v := range read { // unchanged, as far as the graph is concerned
 		v.SetNodeValue(outer[i])
 	}
-	out := While(more, step, init...)
-	return out[2:], out[0]
+	out := While(condition, step, init...)
+	return out[3:], out[0], out[2]
 }
 
 // variablesRead finds the variables that body uses, by building it once in a graph

@@ -1,0 +1,115 @@
+package loop
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// maxKept bounds how many compiled graphs a [Single] or a [Program] keeps, the most
+// recently used ones: one for each combination of input shapes.
+const maxKept = 16
+
+// building guards the graphs under construction: variables of a store note the graph
+// that uses them, and one store may serve several programs.
+var building sync.Mutex
+
+// compiled is a graph for one combination of shapes.
+type compiled struct {
+	key     string
+	exec    *model.Exec
+	onHost  bool // it makes one step, else it loops
+	success bool // it ran at least once
+}
+
+// call runs c. Its inputs are only read.
+func (c *compiled) call(inputs ...[]*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	var args []any
+	for _, ts := range inputs {
+		for _, t := range ts {
+			args = append(args, t)
+		}
+	}
+	if !c.success {
+		building.Lock()
+		defer building.Unlock()
+	}
+	err = gomlx.Try(func() (err error) {
+		out, err = c.exec.Call(args...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.success = true
+	return out, nil
+}
+
+// cache holds what is compiled over one store, the most recently used one last.
+type cache struct {
+	backend compute.Backend
+	store   *model.Store
+	kept    []*compiled
+}
+
+// find returns what is kept for key and makes it the most recently used one; nil if
+// nothing is.
+func (c *cache) find(key string) *compiled {
+	for i, k := range c.kept {
+		if k.key == key {
+			c.kept = append(append(c.kept[:i:i], c.kept[i+1:]...), k)
+			return k
+		}
+	}
+	return nil
+}
+
+// add keeps build's graph for key; it is compiled when it is first called.
+func (c *cache) add(key string, onHost bool, build func(scope *model.Scope, in []*Node) []*Node) (*compiled, error) {
+	exec, err := model.NewExec(c.backend, c.store, build)
+	if err != nil {
+		return nil, err
+	}
+	k := &compiled{key: key, exec: exec, onHost: onHost}
+	c.kept = append(c.kept, k)
+	if len(c.kept) > maxKept {
+		c.drop(c.kept[0])
+	}
+	return k, nil
+}
+
+func (c *cache) drop(k *compiled) {
+	for i := range c.kept {
+		if c.kept[i] == k {
+			c.kept = append(c.kept[:i:i], c.kept[i+1:]...)
+			break
+		}
+	}
+	k.exec.Finalize()
+}
+
+// keyOf is the combination of shapes.
+func keyOf(inputs ...[]*tensors.Tensor) string {
+	var key strings.Builder
+	for _, ts := range inputs {
+		for _, t := range ts {
+			key.WriteString(t.Shape().String())
+		}
+		key.WriteByte(';')
+	}
+	return key.String()
+}
+
+func finalize(ts []*tensors.Tensor) {
+	for _, t := range ts {
+		if t != nil && t.Ok() {
+			t.MustFinalizeAll()
+		}
+	}
+}
