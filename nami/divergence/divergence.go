@@ -13,20 +13,34 @@ import (
 )
 
 // Estimator gives the divergence of a field over events. What it returns can be
-// differentiated again: with respect to x, to a context and to weights.
+// differentiated again: with respect to x, to a context and to weights. A user's own type
+// is an Estimator as soon as it has these two methods.
 type Estimator interface {
-	// Probes draws the random vectors that the estimate needs, shaped lead+[n]+event for
-	// events of x's shape lead+event; nil if it needs none. They are drawn once for a
-	// whole solve: a right-hand side that changes from call to call has no order of
-	// convergence, and no adaptive solver settles on it.
-	Probes(random distribution.Random, g *Graph, x shapes.Shape, rank int) *Node
-
 	// Estimate returns f(x), shaped like x, and its divergence, of the lead's shape. x is
-	// lead+event with events of the given rank; probes are what Probes returned.
+	// lead+event with events of the given rank; probes are what a [Stochastic] estimator
+	// drew, else nil.
 	Estimate(f func(x *Node) *Node, x *Node, rank int, probes *Node) (value, divergence *Node)
 
 	// Check returns an error if the estimator isn't fit for events of that shape.
 	Check(eventShape []int) error
+}
+
+// Stochastic is an estimator that needs random vectors.
+type Stochastic interface {
+	Estimator
+
+	// Probes draws them for events of x's shape lead+event: lead and what the estimator
+	// likes. They are drawn once for a whole solve: a right-hand side that changes from
+	// call to call has no order of convergence, and no adaptive solver settles on it.
+	Probes(random distribution.Random, g *Graph, x shapes.Shape, rank int) *Node
+}
+
+// Probes draws what e needs for events of x's shape: nil if it isn't [Stochastic].
+func Probes(e Estimator, random distribution.Random, g *Graph, x shapes.Shape, rank int) *Node {
+	if s, ok := e.(Stochastic); ok {
+		return s.Probes(random, g, x, rank)
+	}
+	return nil
 }
 
 // apply calls f, and checks that it gives a vector field.

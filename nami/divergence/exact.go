@@ -3,10 +3,8 @@ package divergence
 import (
 	"fmt"
 
-	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/event"
 
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -22,9 +20,6 @@ type Exact struct {
 }
 
 var _ Estimator = Exact{}
-
-// Probes implements [Estimator]: there are none.
-func (Exact) Probes(distribution.Random, *Graph, shapes.Shape, int) *Node { return nil }
 
 // Check implements [Estimator]: the event may have MaxSize values.
 func (e Exact) Check(eventShape []int) error {

@@ -48,7 +48,7 @@ type Hutchinson struct {
 	N int
 }
 
-var _ Estimator = Hutchinson{}
+var _ Stochastic = Hutchinson{}
 
 func (h Hutchinson) n() int {
 	if h.N == 0 {
@@ -57,7 +57,7 @@ func (h Hutchinson) n() int {
 	return h.N
 }
 
-// Probes implements [Estimator]: lead+[N]+event numbers.
+// Probes implements [Stochastic]: lead+[N]+event numbers.
 func (h Hutchinson) Probes(random distribution.Random, g *Graph, x shapes.Shape, rank int) *Node {
 	lead, shape, err := event.Split(x.Dimensions, rank)
 	if err == nil {
