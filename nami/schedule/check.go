@@ -132,7 +132,7 @@ func (at *evaluated) direction() error {
 	sigma := append(append([]float64{at.sigmaEnds[0]}, at.sigma...), at.sigmaEnds[1])
 	for i, t := range times {
 		if !(alpha[i] >= 0 && sigma[i] >= 0 && finite(alpha[i]) && finite(sigma[i])) {
-			return fmt.Errorf("α is %v and σ %v at t=%v: neither may be negative, infinite or NaN", alpha[i], sigma[i], t)
+			return fmt.Errorf("α is %.4g and σ %.4g at t=%v: neither may be negative, infinite or NaN", alpha[i], sigma[i], t)
 		}
 		// σ/α grows: compared without dividing, as α may end at 0.
 		if i > 0 && sigma[i]*alpha[i-1] <= sigma[i-1]*alpha[i] {

@@ -15,12 +15,12 @@ import (
 // All follows from two equations, x = α·x0 + σ·ε and the one that defines value: they
 // are solved for x0 and ε, which give the result.
 //
-// Where α or σ vanishes, some conversions have no limit: nothing but noise can't tell
-// the data. There α, σ and α·σ̇ - α̇·σ are taken to be no smaller than the machine
-// epsilon of the dtype, 2⁻²³ in float32 and 2⁻⁵² in float64, below which x holds no
-// digit of the other part. So results are always finite, converting back gives what one
-// began with, and conversions that have a limit keep it. A solver that ends at σ = 0
-// still should stop short of it, as a field's error in ε is divided by σ.
+// Where α or σ vanishes, some conversions have no limit: pure noise can't tell the data.
+// So α, σ and α·σ̇ - α̇·σ are taken to be no smaller than the machine epsilon of the
+// dtype, 2⁻²³ in float32 and 2⁻⁵² in float64, below which x holds no digit of the other
+// part. Results are always finite, and a conversion that has a limit keeps it. They may
+// be large: what a field errs in ε is divided by σ. So a solver in a schedule with
+// σ(0) = 0 should end a little before t=0, and finish with the x0 that it predicts there.
 //
 // It panics if shapes don't fit or from or to is no prediction.
 func Convert(s Schedule, from, to Prediction, value, x, t *Node) *Node {

@@ -42,16 +42,21 @@ func (f Converted) String() string {
 // is asked there: with x scaled by √(α²+σ²) of its schedule over that of the new one, at
 // the time that [TimeOf] finds. Variables are the wrapped field's.
 //
-// Noise beyond what From reaches is taken for From's last: VP{}, say, ends at σ/α = 152.
+// x0 and ε are formed in the old schedule, then As in the new one: so data come out of a
+// field for noise even where the new schedule is pure noise, as [Linear] is at t=1, which
+// an [Eps] converted there could not tell. Noise beyond what From reaches is taken for
+// its last: VP{}, say, ends at σ/α = 152.
 type Rescheduled struct {
 	// Field is what was trained.
 	Field field.Field
 
-	// Prediction is what Field predicts of From's process, and this one of To's.
+	// From is the schedule of the training, and Prediction what Field predicts in it.
+	From       Schedule
 	Prediction Prediction
 
-	// From is the schedule of the training, To the one to use.
-	From, To Schedule
+	// To is the schedule to use, and As what this field predicts in it.
+	To Schedule
+	As Prediction
 }
 
 // EventRank implements [field.Field].
@@ -61,17 +66,18 @@ func (f Rescheduled) EventRank() int { return f.Field.EventRank() }
 func (f Rescheduled) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	must(Validate(f.From))
 	must(f.Prediction.Validate())
+	must(f.As.Validate())
 	to := mixtureAt(f.To, x, t)
 	trainedT := TimeOf(f.From, f.To.Alpha(t), f.To.Sigma(t))
 	from := mixtureAt(f.From, x, trainedT)
 	from.x = Mul(x, Sqrt(Div(from.norm2(), to.norm2())))
 	value := field.Call(f.Field, scope, from.x, trainedT, c)
-	return to.predict(f.Prediction,
+	return to.predict(f.As,
 		func() *Node { return from.data(f.Prediction, value) },
 		func() *Node { return from.noise(f.Prediction, value) })
 }
 
 // String describes the field on one line.
 func (f Rescheduled) String() string {
-	return fmt.Sprintf("Rescheduled{%v, %v, %v to %v}", f.Field, f.Prediction, f.From, f.To)
+	return fmt.Sprintf("Rescheduled{%v, %v %v to %v %v}", f.Field, f.From, f.Prediction, f.To, f.As)
 }
