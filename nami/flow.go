@@ -70,8 +70,12 @@ func (f *flow) rank() int { return f.field.EventRank() }
 func (f *flow) dynamics(scope *model.Scope, in inputs, estimator divergence.Estimator) solver.Dynamics {
 	return func(y []*Node, u *Node) []*Node {
 		slope := func(x *Node) *Node { return f.slope(scope, x, u, in) }
-		if estimator == nil {
+		switch estimator.(type) {
+		case nil:
 			return []*Node{slope(y[0])}
+		case own:
+			v, div := f.velocity.(field.Divergent).ApplyWithDivergence(scope.ResetVisited(), y[0], u, in.c)
+			return []*Node{v, Neg(div)}
 		}
 		v, div := estimator.Estimate(slope, y[0], f.rank(), in.probes)
 		return []*Node{v, Neg(div)}
@@ -109,6 +113,7 @@ func (f *flow) draw(scope *model.Scope, g *Graph, dtype dtypes.DType, in inputs,
 
 // sampleWithLogProb builds samples and their log-density.
 func (f *flow) sampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, estimator divergence.Estimator, lead []int) (x, logProb *Node) {
+	estimator = f.must(estimator)
 	in := inputs{c: expand(c, lead)}
 	noise := f.draw(scope, g, dtype, in, lead)
 	in.probes = divergence.Probes(estimator, scope, g, noise.Shape(), f.rank())
@@ -118,6 +123,7 @@ func (f *flow) sampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DTyp
 
 // logProb builds the log-density of x.
 func (f *flow) logProb(scope *model.Scope, x, c *Node, estimator divergence.Estimator) *Node {
+	estimator = f.must(estimator)
 	lead, shape, err := event.Split(x.Shape().Dimensions, f.rank())
 	if err == nil {
 		err = estimator.Check(shape)
@@ -132,10 +138,41 @@ func (f *flow) logProb(scope *model.Scope, x, c *Node, estimator divergence.Esti
 	return Sub(f.baseLogProb(scope, y[0], in), y[1])
 }
 
+// must is orOwn for graph building.
+func (f *flow) must(estimator divergence.Estimator) divergence.Estimator {
+	estimator, err := f.orOwn(estimator, false)
+	if err != nil {
+		panic(err)
+	}
+	return estimator
+}
+
 // expand repeats a context, batch+[context_dim], over the lead.
 func expand(c *Node, lead []int) *Node {
 	if c == nil {
 		return nil
 	}
 	return event.Expand(c, lead, 1)
+}
+
+// own stands for the divergence that the field itself knows.
+type own struct{}
+
+// Check implements [divergence.Estimator].
+func (own) Check([]int) error { return nil }
+
+// Estimate implements [divergence.Estimator]; the field is asked instead.
+func (own) Estimate(func(*Node) *Node, *Node, int, *Node) (value, div *Node) {
+	panic("nami: a field's own divergence was estimated")
+}
+
+// orOwn is the estimator, or if it is nil the field's own divergence.
+func (f *flow) orOwn(estimator divergence.Estimator, masked bool) (divergence.Estimator, error) {
+	if estimator != nil {
+		return estimator, nil
+	}
+	if _, ok := f.velocity.(field.Divergent); !ok || masked || f.clock != nil {
+		return nil, errNoEstimator
+	}
+	return own{}, nil
 }

@@ -15,13 +15,15 @@ import (
 // sample_shape+batch_shape+event_shape: that of the noise that the flow makes x of, plus
 // the integral of the velocity's divergence over the way there (Chen et al. 2018,
 // arXiv:1806.07366, theorem 1). With [divergence.Hutchinson] it is an unbiased estimate
-// whose probes come from the process's seed.
+// whose probes come from the process's seed. A nil estimator asks the field, which must be
+// a field.Divergent.
 func (p *Process) LogProb(ctx context.Context, x *tensors.Tensor, estimator divergence.Estimator) (*tensors.Tensor, error) {
 	if err := p.needsODE("LogProb"); err != nil {
 		return nil, err
 	}
-	if estimator == nil {
-		return nil, errNoEstimator
+	estimator, err := p.orOwn(estimator, p.mask != nil)
+	if err != nil {
+		return nil, err
 	}
 	lead, err := p.check("data", x)
 	if err != nil {
@@ -50,8 +52,8 @@ func (p *Process) SampleWithLogProb(ctx context.Context, estimator divergence.Es
 	if err := p.needsODE("SampleWithLogProb"); err != nil {
 		return nil, nil, err
 	}
-	if estimator == nil {
-		return nil, nil, errNoEstimator
+	if estimator, err = p.orOwn(estimator, p.mask != nil); err != nil {
+		return nil, nil, err
 	}
 	lead, err := p.lead(sampleShape)
 	if err != nil {

@@ -96,4 +96,4 @@ func describe(estimator divergence.Estimator) string {
 	return fmt.Sprintf("%T %v", estimator, estimator)
 }
 
-var errNoEstimator = errors.New("nami: the estimator of the divergence is nil: use divergence.Exact{} for events of few values, divergence.Hutchinson{} for large ones")
+var errNoEstimator = errors.New("nami: the estimator of the divergence is nil, and the field doesn't know its divergence: use divergence.Exact{} for events of few values, divergence.Hutchinson{} for large ones")
