@@ -100,10 +100,23 @@ func toTensor(value any, dtype dtypes.DType) *tensors.Tensor {
 			}
 			return
 		}
-		flat = append(flat, v.(float64))
+		flat = append(flat, toFloat(v))
 	}
 	walk(value)
 	return fromFloats(flat, dims, dtype)
+}
+
+// toFloat reads a number; JSON holds those that aren't finite as strings.
+func toFloat(v any) float64 {
+	switch v {
+	case "inf":
+		return math.Inf(1)
+	case "-inf":
+		return math.Inf(-1)
+	case "nan":
+		return math.NaN()
+	}
+	return v.(float64)
 }
 
 func fromFloats(flat []float64, dims []int, dtype dtypes.DType) *tensors.Tensor {
@@ -146,6 +159,21 @@ func agree(t *testing.T, what string, got, want *tensors.Tensor) {
 	for i := range g {
 		if !(math.Abs(g[i]-w[i]) <= tol*scale) {
 			t.Fatalf("%s: value %d is %v, expected %v (tolerance %g)", what, i, g[i], w[i], tol*scale)
+		}
+	}
+}
+
+// agreeEach fails unless got has want's shape and each |got-want| ≤ tol·|want|: for what
+// grows without bound. Infinite values must be equal.
+func agreeEach(t *testing.T, what string, got, want *tensors.Tensor, tol float64) {
+	t.Helper()
+	if fmt.Sprint(got.Shape().Dimensions) != fmt.Sprint(want.Shape().Dimensions) {
+		t.Fatalf("%s has shape %v, expected %v", what, got.Shape(), want.Shape())
+	}
+	g, w := toFloats(got), toFloats(want)
+	for i := range g {
+		if g[i] != w[i] && !(math.Abs(g[i]-w[i]) <= tol*math.Abs(w[i])) {
+			t.Fatalf("%s: value %d is %v, expected %v (relative tolerance %g)", what, i, g[i], w[i], tol)
 		}
 	}
 }
