@@ -188,9 +188,15 @@ func tolerance(dtype dtypes.DType) float64 {
 // load puts a golden network's weights into a new store, and returns the field.
 func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store) {
 	t.Helper()
+	store := model.NewStore()
+	return n.loadIn(t, store.RootScope(), dtype), store
+}
+
+// loadIn puts a golden network's weights into a scope, and returns the field.
+func (n network) loadIn(t *testing.T, root *model.Scope, dtype dtypes.DType) field.MLP {
+	t.Helper()
 	m := field.MLP{EventShape: n.EventShape, ContextDim: n.ContextDim, Hidden: []int{}}
 	m.Activation = map[string]activation.Type{"silu": activation.TypeSilu, "tanh": activation.TypeTanh}[n.Activation]
-	store := model.NewStore()
 	for i, layer := range n.Layers {
 		if i < len(n.Layers)-1 {
 			m.Hidden = append(m.Hidden, len(layer.Bias))
@@ -202,7 +208,7 @@ func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store
 				flat[j*len(layer.Weight)+o] = w
 			}
 		}
-		scope := store.RootScope().At("mlp").At("layer_%d", i).At("dense")
+		scope := root.At("mlp").At("layer_%d", i).At("dense")
 		for name, value := range map[string]*tensors.Tensor{
 			"weights": fromFloats(flat, []int{in, len(layer.Weight)}, dtype),
 			"biases":  fromFloats(layer.Bias, []int{len(layer.Bias)}, dtype),
@@ -212,7 +218,7 @@ func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store
 			}
 		}
 	}
-	return m, store
+	return m
 }
 
 var bothDTypes = []dtypes.DType{dtypes.Float32, dtypes.Float64}
