@@ -103,10 +103,23 @@ func toTensor(value any, dtype dtypes.DType) *tensors.Tensor {
 			}
 			return
 		}
-		flat = append(flat, v.(float64))
+		flat = append(flat, toFloat(v))
 	}
 	walk(value)
 	return fromFloats(flat, dims, dtype)
+}
+
+// toFloat reads a number; JSON holds those that aren't finite as strings.
+func toFloat(v any) float64 {
+	switch v {
+	case "inf":
+		return math.Inf(1)
+	case "-inf":
+		return math.Inf(-1)
+	case "nan":
+		return math.NaN()
+	}
+	return v.(float64)
 }
 
 func fromFloats(flat []float64, dims []int, dtype dtypes.DType) *tensors.Tensor {
@@ -153,6 +166,21 @@ func agree(t *testing.T, what string, got, want *tensors.Tensor) {
 	}
 }
 
+// agreeEach fails unless got has want's shape and each |got-want| ≤ tol·|want|: for what
+// grows without bound. Infinite values must be equal.
+func agreeEach(t *testing.T, what string, got, want *tensors.Tensor, tol float64) {
+	t.Helper()
+	if fmt.Sprint(got.Shape().Dimensions) != fmt.Sprint(want.Shape().Dimensions) {
+		t.Fatalf("%s has shape %v, expected %v", what, got.Shape(), want.Shape())
+	}
+	g, w := toFloats(got), toFloats(want)
+	for i := range g {
+		if g[i] != w[i] && !(math.Abs(g[i]-w[i]) <= tol*math.Abs(w[i])) {
+			t.Fatalf("%s: value %d is %v, expected %v (relative tolerance %g)", what, i, g[i], w[i], tol)
+		}
+	}
+}
+
 func tolerance(dtype dtypes.DType) float64 {
 	if dtype == dtypes.Float64 {
 		return 1e-10
@@ -163,9 +191,15 @@ func tolerance(dtype dtypes.DType) float64 {
 // load puts a golden network's weights into a new store, and returns the field.
 func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store) {
 	t.Helper()
+	store := model.NewStore()
+	return n.loadIn(t, store.RootScope(), dtype), store
+}
+
+// loadIn puts a golden network's weights into a scope, and returns the field.
+func (n network) loadIn(t *testing.T, root *model.Scope, dtype dtypes.DType) field.MLP {
+	t.Helper()
 	m := field.MLP{EventShape: n.EventShape, ContextDim: n.ContextDim, Hidden: []int{}}
 	m.Activation = map[string]activation.Type{"silu": activation.TypeSilu, "tanh": activation.TypeTanh}[n.Activation]
-	store := model.NewStore()
 	for i, layer := range n.Layers {
 		if i < len(n.Layers)-1 {
 			m.Hidden = append(m.Hidden, len(layer.Bias))
@@ -177,7 +211,7 @@ func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store
 				flat[j*len(layer.Weight)+o] = w
 			}
 		}
-		scope := store.RootScope().At("mlp").At("layer_%d", i).At("dense")
+		scope := root.At("mlp").At("layer_%d", i).At("dense")
 		for name, value := range map[string]*tensors.Tensor{
 			"weights": fromFloats(flat, []int{in, len(layer.Weight)}, dtype),
 			"biases":  fromFloats(layer.Bias, []int{len(layer.Bias)}, dtype),
@@ -187,7 +221,7 @@ func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store
 			}
 		}
 	}
-	return m, store
+	return m
 }
 
 var bothDTypes = []dtypes.DType{dtypes.Float32, dtypes.Float64}

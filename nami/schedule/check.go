@@ -2,16 +2,13 @@ package schedule
 
 import (
 	"fmt"
-	"math"
+	"slices"
 
+	"github.com/nami-flow/go-nami/nami/internal/conformance"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Check reports where s breaks a rule of [Schedule], for the test of one's own: time
@@ -40,59 +37,35 @@ func Check(backend compute.Backend, s Schedule) error {
 
 // checkShapes panics if a method returns another shape or dtype than it should.
 func checkShapes(backend compute.Backend, s Schedule) {
-	for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
-		for _, lead := range [][]int{{}, {4}, {2, 3}} {
-			g := NewGraph(backend, "schedule.Check")
-			t := Parameter(g, "t", shapes.Make(dtype, lead...))
-			x := Parameter(g, "x", shapes.Make(dtype, append(lead, 5)...))
-			mustLike("Alpha(t)", s.Alpha(t), "t", t)
-			mustLike("Sigma(t)", s.Sigma(t), "t", t)
-			mustLike("Diffusion(t)", s.Diffusion(t), "t", t)
-			mustLike("Drift(x, t)", s.Drift(x, t), "x", x)
-			g.Finalize()
-		}
-	}
+	conformance.Shapes(backend, func(x, t *Node) {
+		conformance.Like("Alpha(t)", s.Alpha(t), "t", t)
+		conformance.Like("Sigma(t)", s.Sigma(t), "t", t)
+		conformance.Like("Diffusion(t)", s.Diffusion(t), "t", t)
+		conformance.Like("Drift(x, t)", s.Drift(x, t), "x", x)
+	})
 }
 
-func mustLike(what string, got *Node, name string, want *Node) {
-	if !got.Shape().Equal(want.Shape()) {
-		exceptions.Panicf("%s returned %s for %s of %s: it must have the shape and dtype of %s", what, got.Shape(), name, want.Shape(), name)
-	}
-}
+// times are where a schedule is checked.
+var times = conformance.Times
 
-// checkTimes are where derivatives are compared. There are as many events as values in
-// one, so that a t that stands on the event's axis shows.
-var checkTimes = []float64{0.1, 0.3, 0.5, 0.7, 0.9}
-
-// checkStep is the step of the central differences.
-const checkStep = 1e-4
-
-// evaluated holds a schedule's values at checkTimes, and at 0 and 1.
+// evaluated holds a schedule's values at these times, and at 0 and 1.
 type evaluated struct {
 	alpha, sigma, diffusion    []float64
 	alphaSlope, sigmaSlope     []float64 // central differences
 	alphaEnds, sigmaEnds       []float64
-	x, drift                   [][]float64
+	x, drift                   []float64
 	alphaDot, sigmaDot, timeOf []float64 // nil if not implemented
 }
 
 func evaluate(backend compute.Backend, s Schedule) (*evaluated, error) {
-	at := &evaluated{}
-	for i := range checkTimes {
-		row := make([]float64, len(checkTimes))
-		for j := range row {
-			row[j] = math.Cos(float64(i + 2*j)) // of both signs
-		}
-		at.x = append(at.x, row)
-	}
 	differentiable, _ := s.(Differentiable)
 	invertible, _ := s.(Invertible)
-	out, err := CallOnceN(backend, func(t, x, ends *Node) []*Node {
-		later, earlier := AddScalar(t, checkStep), AddScalar(t, -checkStep)
-		slope := func(f func(*Node) *Node) *Node { return DivScalar(Sub(f(later), f(earlier)), 2*checkStep) }
+	x := conformance.Events(0)
+	values, err := conformance.Eval(backend, func(in []*Node) []*Node {
+		t, ends := in[0], in[1]
 		nodes := []*Node{
-			s.Alpha(t), s.Sigma(t), s.Diffusion(t), slope(s.Alpha), slope(s.Sigma),
-			s.Alpha(ends), s.Sigma(ends), s.Drift(x, t),
+			s.Alpha(t), s.Sigma(t), s.Diffusion(t), conformance.Slope(s.Alpha, t), conformance.Slope(s.Sigma, t),
+			s.Alpha(ends), s.Sigma(ends), s.Drift(in[2], t),
 		}
 		if differentiable != nil {
 			nodes = append(nodes, differentiable.AlphaDot(t), differentiable.SigmaDot(t))
@@ -101,19 +74,13 @@ func evaluate(backend compute.Backend, s Schedule) (*evaluated, error) {
 			nodes = append(nodes, invertible.TimeOf(s.Alpha(t), s.Sigma(t)))
 		}
 		return nodes
-	}, checkTimes, at.x, []float64{0, 1})
+	}, times, []float64{0, 1}, x)
 	if err != nil {
 		return nil, err
 	}
-	values := make([][]float64, len(out))
-	for i, o := range out {
-		values[i] = tensors.MustCopyFlatData[float64](o)
-		o.MustFinalizeAll()
-	}
-	at.alpha, at.sigma, at.diffusion, at.alphaSlope, at.sigmaSlope = values[0], values[1], values[2], values[3], values[4]
-	at.alphaEnds, at.sigmaEnds = values[5], values[6]
-	for i := range checkTimes {
-		at.drift = append(at.drift, values[7][i*len(checkTimes):(i+1)*len(checkTimes)])
+	at := &evaluated{
+		alpha: values[0], sigma: values[1], diffusion: values[2], alphaSlope: values[3], sigmaSlope: values[4],
+		alphaEnds: values[5], sigmaEnds: values[6], x: slices.Concat(x...), drift: values[7],
 	}
 	values = values[8:]
 	if differentiable != nil {
@@ -127,11 +94,11 @@ func evaluate(backend compute.Backend, s Schedule) (*evaluated, error) {
 
 // direction checks that time runs from data to noise.
 func (at *evaluated) direction() error {
-	times := append(append([]float64{0}, checkTimes...), 1)
-	alpha := append(append([]float64{at.alphaEnds[0]}, at.alpha...), at.alphaEnds[1])
-	sigma := append(append([]float64{at.sigmaEnds[0]}, at.sigma...), at.sigmaEnds[1])
+	between := func(ends, inner []float64) []float64 { return slices.Concat(ends[:1], inner, ends[1:]) }
+	times := between([]float64{0, 1}, times)
+	alpha, sigma := between(at.alphaEnds, at.alpha), between(at.sigmaEnds, at.sigma)
 	for i, t := range times {
-		if !(alpha[i] >= 0 && sigma[i] >= 0 && finite(alpha[i]) && finite(sigma[i])) {
+		if !(alpha[i] >= 0 && sigma[i] >= 0 && conformance.Finite(alpha[i]) && conformance.Finite(sigma[i])) {
 			return fmt.Errorf("α is %.4g and σ %.4g at t=%v: neither may be negative, infinite or NaN", alpha[i], sigma[i], t)
 		}
 		// σ/α grows: compared without dividing, as α may end at 0.
@@ -149,16 +116,17 @@ func (at *evaluated) direction() error {
 
 // processes checks that drift and diffusion are those of α and σ.
 func (at *evaluated) processes() error {
-	for i, t := range checkTimes {
-		rate := at.alphaSlope[i] / at.alpha[i]
-		for j, x := range at.x[i] {
-			if want := rate * x; !near(at.drift[i][j], want) {
-				return fmt.Errorf("Drift of event %d, value %d (x = %.4g, t = %v) is %.6g, expected x·α̇/α = %.6g: the drift must be the rate of α, and t belongs to the lead axes of x",
-					i, j, x, t, at.drift[i][j], want)
-			}
+	for k, x := range at.x {
+		i, j := k/len(times), k%len(times)
+		if want := x * at.alphaSlope[i] / at.alpha[i]; !conformance.Near(at.drift[k], want) {
+			return fmt.Errorf("Drift of event %d, value %d (x = %.4g, t = %v) is %.6g, expected x·α̇/α = %.6g: the drift must be the rate of α, and t belongs to the lead axes of x",
+				i, j, x, times[i], at.drift[k], want)
 		}
+	}
+	for i, t := range times {
+		rate := at.alphaSlope[i] / at.alpha[i]
 		want := 2*at.sigma[i]*at.sigmaSlope[i] - 2*rate*at.sigma[i]*at.sigma[i]
-		if got := at.diffusion[i] * at.diffusion[i]; !near(got, want) || at.diffusion[i] < 0 {
+		if got := at.diffusion[i] * at.diffusion[i]; !conformance.Near(got, want) || at.diffusion[i] < 0 {
 			return fmt.Errorf("Diffusion is %.6g at t=%v, expected √(dσ²/dt - 2(α̇/α)σ²) = √%.6g", at.diffusion[i], t, want)
 		}
 	}
@@ -168,11 +136,11 @@ func (at *evaluated) processes() error {
 // derivatives checks what the schedule says of [Differentiable].
 func (at *evaluated) derivatives() error {
 	for i := range at.alphaDot {
-		if !near(at.alphaDot[i], at.alphaSlope[i]) {
-			return fmt.Errorf("AlphaDot is %.6g at t=%v, where α changes by %.6g", at.alphaDot[i], checkTimes[i], at.alphaSlope[i])
+		if !conformance.Near(at.alphaDot[i], at.alphaSlope[i]) {
+			return fmt.Errorf("AlphaDot is %.6g at t=%v, where α changes by %.6g", at.alphaDot[i], times[i], at.alphaSlope[i])
 		}
-		if !near(at.sigmaDot[i], at.sigmaSlope[i]) {
-			return fmt.Errorf("SigmaDot is %.6g at t=%v, where σ changes by %.6g", at.sigmaDot[i], checkTimes[i], at.sigmaSlope[i])
+		if !conformance.Near(at.sigmaDot[i], at.sigmaSlope[i]) {
+			return fmt.Errorf("SigmaDot is %.6g at t=%v, where σ changes by %.6g", at.sigmaDot[i], times[i], at.sigmaSlope[i])
 		}
 	}
 	return nil
@@ -181,11 +149,9 @@ func (at *evaluated) derivatives() error {
 // inverse checks what the schedule says of [Invertible].
 func (at *evaluated) inverse() error {
 	for i, got := range at.timeOf {
-		if !near(got, checkTimes[i]) {
-			return fmt.Errorf("TimeOf(α, σ) is %.6g for the α and σ of t=%v", got, checkTimes[i])
+		if !conformance.Near(got, times[i]) {
+			return fmt.Errorf("TimeOf(α, σ) is %.6g for the α and σ of t=%v", got, times[i])
 		}
 	}
 	return nil
 }
-
-func near(got, want float64) bool { return math.Abs(got-want) <= 1e-4*math.Max(1, math.Abs(want)) }

@@ -30,7 +30,7 @@ type EDM struct {
 // Validate reports parameters that are out of range.
 func (s EDM) Validate() error {
 	s = s.orDefault()
-	if !(s.Rho > 0 && finite(s.Rho)) {
+	if !(s.Rho > 0 && s.Rho <= math.MaxFloat64) {
 		return fmt.Errorf("schedule.EDM: Rho is %v: it must be positive and finite (7 is usual)", s.Rho)
 	}
 	return checkSigmas("EDM", s.SigmaMin, s.SigmaMax)

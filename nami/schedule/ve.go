@@ -32,14 +32,12 @@ func (s VE) Validate() error {
 
 // checkSigmas reports noise levels that are out of range.
 func checkSigmas(name string, low, high float64) error {
-	if !(0 < low && low < high && finite(high)) {
+	if !(0 < low && low < high && high <= math.MaxFloat64) {
 		return fmt.Errorf("schedule.%s: SigmaMin is %v and SigmaMax %v: both must be positive and finite, and SigmaMax the larger",
 			name, low, high)
 	}
 	return nil
 }
-
-func finite(v float64) bool { return !math.IsInf(v, 0) && !math.IsNaN(v) }
 
 func (s VE) orDefault() VE {
 	if s == (VE{}) {

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
@@ -26,7 +27,7 @@ type VP struct {
 
 // Validate reports parameters that are out of range.
 func (s VP) Validate() error {
-	if s = s.orDefault(); !(0 < s.BetaMin && s.BetaMin < s.BetaMax && finite(s.BetaMax)) {
+	if s = s.orDefault(); !(0 < s.BetaMin && s.BetaMin < s.BetaMax && s.BetaMax <= math.MaxFloat64) {
 		return fmt.Errorf("schedule.VP: BetaMin is %v and BetaMax %v: both must be positive and finite, and BetaMax the larger (0.1 and 20 are usual)",
 			s.BetaMin, s.BetaMax)
 	}
