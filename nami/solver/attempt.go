@@ -163,8 +163,11 @@ func (a Adaptive) norm(v, y, z []*Node, lead []int) *Node {
 	count := 0
 	for part, x := range v {
 		weight := 1.0
-		if len(a.Weights) > 0 {
-			weight = a.Weights[part]
+		if len(a.Weights) > 0 { // those that are left out, in an adjoint, have none
+			weight = 0
+			if part < len(a.Weights) {
+				weight = a.Weights[part]
+			}
 		}
 		var square *Node
 		if weight == 0 {

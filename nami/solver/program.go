@@ -177,7 +177,7 @@ func (p *Program) samples(y []*tensors.Tensor) (n int, dtype dtypes.DType, err e
 		return 0, dtype, errors.New("solver: the state has no parts")
 	}
 	if a, ok := p.solver.(Adaptive); ok && len(a.Weights) > 0 {
-		if len(a.Weights) != len(y) {
+		if !p.joint && len(a.Weights) != len(y) {
 			return 0, dtype, fmt.Errorf("solver: %v has %d weights for a state of %d parts: give one for each", a, len(a.Weights), len(y))
 		}
 		if slices.Max(a.Weights) == 0 {

@@ -5,6 +5,9 @@ package loop
 import (
 	"fmt"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -66,20 +69,38 @@ func Steps(scope *model.Scope, first, last *Node, state, fixed []*Node, body Bod
 	return out[3:], out[0], out[2]
 }
 
-// variablesRead finds the variables that body uses, by building it once in a graph
-// that is thrown away.
-func variablesRead(scope *model.Scope, state, fixed []*Node, body Body) (read []*model.Variable) {
-	g, store := state[0].Graph(), scope.Store()
-	scratch := NewGraph(g.Backend(), g.Name()+" (variables)")
+// variablesRead finds the variables that body uses.
+func variablesRead(scope *model.Scope, state, fixed []*Node, body Body) []*model.Variable {
+	g := state[0].Graph()
+	return reads(g.Backend(), scope.Store(), func(scratch *Graph) {
+		like := func(ns []*Node) (out []*Node) {
+			for _, n := range ns {
+				out = append(out, Parameter(scratch, "", n.Shape()))
+			}
+			return out
+		}
+		body(scope.ResetVisited(), Parameter(scratch, "", shapes.Make(dtypes.Int32)), like(state), like(fixed))
+	})
+}
+
+// Variables finds the variables of store that a graph uses, in the store's order. It is
+// an error if it changes one.
+func Variables(backend compute.Backend, store *model.Store, build func(g *Graph)) (read []*model.Variable, err error) {
+	building.Lock()
+	defer building.Unlock()
+	err = gomlx.Try(func() error {
+		read = reads(backend, store, build)
+		return nil
+	})
+	return read, err
+}
+
+// reads builds a graph that is thrown away, to see which variables it uses.
+func reads(backend compute.Backend, store *model.Store, build func(g *Graph)) (read []*model.Variable) {
+	scratch := NewGraph(backend, "variables")
 	defer scratch.Finalize()
 	model.SetStore(scratch, store)
-	like := func(ns []*Node) (out []*Node) {
-		for _, n := range ns {
-			out = append(out, Parameter(scratch, "", n.Shape()))
-		}
-		return out
-	}
-	body(scope.ResetVisited(), Parameter(scratch, "", shapes.Make(dtypes.Int32)), like(state), like(fixed))
+	build(scratch)
 	refuseChanges(store, scratch)
 	for v := range store.IterVariables() {
 		if v.InUseByGraph(scratch) {
