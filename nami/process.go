@@ -1,14 +1,15 @@
 package nami
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
+	"sync"
 
+	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
+	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -16,25 +17,127 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Process is a flow bound to its weights and a context. It is safe for concurrent use;
-// calls take turns on the device.
+// Process is a model bound to its weights and a context: it samples, and gives
+// log-densities. It is safe for concurrent use; calls take turns on the device.
+//
+// Large calls go to the device in chunks of [ChunkSize] events, so memory is bounded by
+// what a chunk needs and what is returned. The random numbers of an event depend on the
+// seed, on the call's number and on the event's place in it, not on the chunks.
 type Process struct {
-	model    FlowMatching
-	backend  compute.Backend
-	store    *model.Store
-	context  *tensors.Tensor // batch_shape+[context_dim], or nil
-	batch    []int
-	dtype    dtypes.DType
-	random   *stream
-	progress func(done, total int)
-	solve    *loop.Program
-	draws    *draws
+	*bound
+	context *tensors.Tensor // batch_shape+[context_dim], or nil
+	mask    *tensors.Tensor // batch_shape+[objects], or nil
+	batch   []int
+	random  *stream
 }
 
-// Rebind returns a process with another context, of shape batch_shape+[context_dim],
-// or nil for none. Both share their compiled programs and their stream of random
-// numbers: a service binds once and rebinds for each request. The tensor is read, not
-// copied: leave it as it is while the process lives.
+// bound is what the processes of one binding share.
+type bound struct {
+	flow
+	backend  compute.Backend
+	store    *model.Store
+	dtype    dtypes.DType
+	chunk    int
+	progress func(done, total int)
+
+	mu       sync.Mutex
+	programs map[string]*solver.Program
+	singles  map[string]*loop.Single
+}
+
+// settings are what options change.
+type settings struct {
+	dtype       dtypes.DType
+	seed        int64
+	chunk       int
+	progress    func(done, total int)
+	noise, data float64
+}
+
+// Option changes a process from its defaults.
+type Option func(*settings)
+
+// Seed sets where a process's random numbers start; 0 if not given. The same seed and
+// shapes give the same samples, to rounding on every backend.
+func Seed(seed int64) Option { return func(s *settings) { s.seed = seed } }
+
+// DType sets what a process computes in: dtypes.Float32, the default, or dtypes.Float64,
+// which the field's variables must have too (see [Convert]).
+func DType(dtype dtypes.DType) Option { return func(s *settings) { s.dtype = dtype } }
+
+// WithProgress calls f as a solve goes on, with how much of it is done, about ten times a
+// second: steps, summed over the chunks.
+func WithProgress(f func(done, total int)) Option { return func(s *settings) { s.progress = f } }
+
+// ChunkSize sets how many events are on the device at once; 16,384 if not given.
+func ChunkSize(events int) Option { return func(s *settings) { s.chunk = events } }
+
+// Times sets where a solve begins and ends: a sample moves from time noise to time data,
+// 1 and 0 if not given, a likelihood's way is the opposite one.
+func Times(noise, data float64) Option { return func(s *settings) { s.noise, s.data = noise, data } }
+
+// settle makes settings of options.
+func settle(options []Option) (s settings, err error) {
+	s = settings{dtype: dtypes.Float32, chunk: 16_384, noise: 1}
+	for _, option := range options {
+		option(&s)
+	}
+	switch {
+	case s.dtype != dtypes.Float32 && s.dtype != dtypes.Float64:
+		return s, fmt.Errorf("nami: the dtype is %s: a process computes in Float32 or Float64", s.dtype)
+	case s.chunk < 1:
+		return s, fmt.Errorf("nami: ChunkSize is %d: it must be at least 1", s.chunk)
+	case !(s.data >= 0 && s.data < s.noise && s.noise <= 1):
+		return s, fmt.Errorf("nami: Times are %v (noise) and %v (data): expected 0 ≤ data < noise ≤ 1", s.noise, s.data)
+	}
+	return s, nil
+}
+
+// checkParts refuses what no model can be bound to.
+func checkParts(backend compute.Backend, store *model.Store, s solver.Solver) error {
+	switch {
+	case backend == nil:
+		return errors.New("nami: the backend is nil: open one with nami.OpenBackend")
+	case store == nil:
+		return errors.New("nami: the store is nil: make one with model.NewStore(), and train or load a model in it")
+	case s == nil:
+		return errors.New("nami: Solver is nil: give the model a solver, say solver.RK4(64)")
+	case s.Steps() < 1:
+		return fmt.Errorf("nami: the solver has %d steps: it needs at least 1", s.Steps())
+	}
+	return nil
+}
+
+// checkBase refuses a base that doesn't fit the field.
+func checkBase(base distribution.Base, rank int) error {
+	switch base.(type) {
+	case distribution.Distribution, distribution.Conditional:
+	default:
+		return fmt.Errorf("nami: Base is a %T: it must be a distribution.Distribution or a distribution.Conditional", base)
+	}
+	if rank != len(base.EventShape()) {
+		return fmt.Errorf("nami: the field's events have rank %d, the base's shape %s: they must be one event",
+			rank, event.Format(base.EventShape()))
+	}
+	return nil
+}
+
+// bind makes a process of a flow whose parts were checked.
+func bind(f flow, backend compute.Backend, store *model.Store, context *tensors.Tensor, s settings) (*Process, error) {
+	p := &Process{
+		bound: &bound{
+			flow: f, backend: backend, store: store, dtype: s.dtype, chunk: s.chunk, progress: s.progress,
+			programs: map[string]*solver.Program{}, singles: map[string]*loop.Single{},
+		},
+		random: &stream{seed: s.seed},
+	}
+	return p.Rebind(context)
+}
+
+// Rebind returns a process with another context, of shape batch_shape+[context_dim], or
+// nil for none. Both share their compiled programs and their stream of random numbers: a
+// service binds once and rebinds for each request. The tensor is read, not copied: leave
+// it as it is while the process lives.
 func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	q := *p
 	q.context, q.batch = context, nil
@@ -50,8 +153,46 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 		}
 		q.batch, contextDim = dims[:len(dims)-1], dims[len(dims)-1]
 	}
-	err := checkField(q.backend, q.store, q.model.Field, q.dtype, []int{1}, q.model.Base.EventShape(), contextDim)
-	if err != nil {
+	if err := p.inspect(contextDim); err != nil {
+		return nil, err
+	}
+	if p.mask != nil {
+		return q.Masked(p.mask)
+	}
+	return &q, nil
+}
+
+// Masked returns a process for events of varying numbers of objects: the first axis of an
+// event counts objects, and mask, of shape batch_shape+[objects], is 1 where there is one
+// and 0 where there is padding. Samples are exactly zero in the padding, what stands there
+// in an event given to the process changes nothing, and the log-density is that of the
+// objects alone. The batch shape must be the context's, if there is one. nil takes a mask
+// away. It shares p's compiled programs; the tensor is read, not copied.
+func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
+	q := *p
+	q.mask = mask
+	if q.context == nil {
+		q.batch = nil
+	}
+	if mask == nil {
+		return &q, nil
+	}
+	shape := p.base.EventShape()
+	if len(shape) < 2 {
+		return nil, fmt.Errorf("nami: events have shape %s: a masked event needs an axis of objects and one of features at least", event.Format(shape))
+	}
+	dims := mask.Shape().Dimensions
+	if len(dims) == 0 || dims[len(dims)-1] != shape[0] || mask.DType() != p.dtype {
+		return nil, fmt.Errorf("nami: the mask is %s: expected %s values of shape batch_shape+[%d], one for each object of an event %s",
+			mask.Shape(), p.dtype, shape[0], event.Format(shape))
+	}
+	batch := dims[:len(dims)-1]
+	if q.context != nil && !slices.Equal(batch, q.batch) {
+		return nil, fmt.Errorf("nami: the mask is %s, and the context's batch shape is %s: expected one mask for each context",
+			mask.Shape(), event.Format(q.batch))
+	}
+	q.batch = batch
+	if err := checkMask(mask); err != nil {
 		return nil, err
 	}
 	return &q, nil
@@ -65,130 +206,17 @@ func (p *Process) Seeded(seed int64) *Process {
 	return &q
 }
 
-// Sample draws samples of shape sample_shape + batch_shape + event_shape, where
-// batch_shape comes from the context: 10,000 events of shape (2) without context are
-// (10000, 2), one for each of 16 contexts with events of 8 is (1, 16, 8). Each call
-// draws new ones. It stops soon after ctx is done, with an error that wraps its cause.
-// Samples that are not finite are an error.
-func (p *Process) Sample(ctx context.Context, sampleShape ...int) (*tensors.Tensor, error) {
-	for axis, size := range sampleShape {
-		if size < 1 {
-			return nil, fmt.Errorf("nami: axis %d of the sample shape %s is %d: every axis needs at least 1",
-				axis, event.Format(sampleShape), size)
-		}
-	}
-	noise, err := p.noise(slices.Concat(sampleShape, p.batch))
-	if err != nil {
-		return nil, err
-	}
-	return p.integrate(ctx, noise)
-}
-
-// SampleFrom carries given noise, of shape sample_shape+batch_shape+event_shape, from
-// t=1 to t=0: for reproducing samples, or for moving from one to another.
-func (p *Process) SampleFrom(ctx context.Context, noise *tensors.Tensor) (*tensors.Tensor, error) {
-	if noise == nil {
-		return nil, errors.New("nami: the noise is nil")
-	}
-	if noise.DType() != p.dtype || noise.Size() == 0 {
-		return nil, fmt.Errorf("nami: the noise is %s: expected %s values, at least one event", noise.Shape(), p.dtype)
-	}
-	if err := p.validate(noise.Shape().Dimensions); err != nil {
-		return nil, fmt.Errorf("nami: the noise: %w", err)
-	}
-	if err := checkFinite("noise", noise); err != nil {
-		return nil, err
-	}
-	own, err := noise.LocalClone() // the solve consumes its state
-	if err != nil {
-		return nil, err
-	}
-	return p.integrate(ctx, own)
-}
-
-// validate checks that dims is sample_shape+batch_shape+event_shape.
-func (p *Process) validate(dims []int) error {
-	shape := p.model.Base.EventShape()
-	if err := event.Validate(dims, shape, nil); err != nil {
-		return err
-	}
-	lead := dims[:len(dims)-len(shape)]
-	if len(lead) < len(p.batch) || !slices.Equal(lead[len(lead)-len(p.batch):], p.batch) {
-		return fmt.Errorf("shape %s has the lead %s, which must end in the context's batch shape %s",
-			event.Format(dims), event.Format(lead), event.Format(p.batch))
-	}
-	return nil
-}
-
-// integrate carries noise, which it consumes, to t=0.
-func (p *Process) integrate(ctx context.Context, noise *tensors.Tensor) (*tensors.Tensor, error) {
-	steps := p.model.Solver.Steps()
-	fixed := []*tensors.Tensor{p.scalar(1), p.scalar(0), p.scalar(float64(steps))}
-	defer func() {
-		for _, t := range fixed[:3] {
-			t.MustFinalizeAll()
-		}
-	}()
-	if p.context != nil {
-		fixed = append(fixed, p.context)
-	}
-	var after func(int, []*tensors.Tensor)
-	if p.progress != nil {
-		after = func(done int, _ []*tensors.Tensor) { p.progress(done, steps) }
-	}
-	out, _, err := p.solve.Run(ctx, steps, []*tensors.Tensor{noise}, fixed, after)
-	if err != nil {
-		return nil, fmt.Errorf("nami: sampling: %w", err)
-	}
-	if err := out[0].ToLocal(); err != nil {
-		return nil, fmt.Errorf("nami: sampling: %w", err)
-	}
-	if err := checkFinite("samples", out[0]); err != nil {
-		return nil, fmt.Errorf("%w: the field diverges; train longer, or take more steps than %d", err, steps)
-	}
-	return out[0], nil
-}
-
-func (p *Process) scalar(v float64) *tensors.Tensor {
-	if p.dtype == dtypes.Float64 {
-		return tensors.FromScalar(v)
-	}
-	return tensors.FromScalar(float32(v))
-}
-
-// checkFinite is an error that says how many values of t are NaN or infinite.
-func checkFinite(what string, t *tensors.Tensor) error {
-	bad, first := 0, -1
-	note := func(i int, v float64) {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			if bad == 0 {
-				first = i
-			}
-			bad++
-		}
-	}
-	err := t.ConstFlatData(func(flat any) {
-		switch values := flat.(type) {
-		case []float32:
-			for i, v := range values {
-				if v-v != 0 {
-					note(i, float64(v))
-				}
-			}
-		case []float64:
-			for i, v := range values {
-				if v-v != 0 {
-					note(i, v)
-				}
-			}
+// checkMask refuses values other than 0 and 1.
+func checkMask(mask *tensors.Tensor) error {
+	at := -1
+	var value float64
+	each(mask, func(i int, v float64) {
+		if at < 0 && v != 0 && v != 1 {
+			at, value = i, v
 		}
 	})
-	if err != nil {
-		return err
-	}
-	if bad > 0 {
-		return fmt.Errorf("nami: %d of %d values of the %s, of shape %s, are NaN or infinite, the first at flat index %d",
-			bad, t.Size(), what, t.Shape(), first)
+	if at >= 0 {
+		return fmt.Errorf("nami: value %d of the mask, of shape %s, is %v: expected 1 for an object and 0 for padding", at, mask.Shape(), value)
 	}
 	return nil
 }

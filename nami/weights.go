@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
@@ -28,24 +29,28 @@ func Initialize(backend compute.Backend, store *model.Store, f field.Field, even
 		if err := store.SetRNGStateFromSeed(seed); err != nil {
 			return err
 		}
-		inspect(backend, store, f, dtypes.Float32, []int{1}, eventShape, contextDim)
+		inspect(backend, store, f, dtypes.Float32, []int{1}, eventShape, contextDim, nil)
 		return store.InitializeVariables(backend, nil)
 	})
 }
 
-// checkField builds f once for one event in a graph that is thrown away. It returns
-// what is wrong: shapes, or variables that the store doesn't hold.
-func checkField(backend compute.Backend, store *model.Store, f field.Field, dtype dtypes.DType, lead, eventShape []int, contextDim int) error {
-	known := variables(store)
+// inspect builds the flow's field and its base's density once for one event, with a
+// context of that size if it isn't 0, in a graph that is thrown away. It returns what is
+// wrong: shapes, or variables that the store doesn't hold.
+func (p *Process) inspect(contextDim int) error {
+	known := variables(p.store)
 	err := gomlx.Try(func() error {
-		inspect(backend, store, f, dtype, lead, eventShape, contextDim)
+		shape := p.base.EventShape()
+		inspect(p.backend, p.store, p.field, p.dtype, []int{1}, shape, contextDim, func(scope *model.Scope, x, c *Node) {
+			distribution.Given(p.base, scope, c)
+		})
 		return nil
 	})
-	return errors.Join(err, missing(store, known))
+	return errors.Join(err, missing(p.store, known))
 }
 
 // inspect builds f in a graph that is thrown away; its variables stay in the store.
-func inspect(backend compute.Backend, store *model.Store, f field.Field, dtype dtypes.DType, lead, eventShape []int, contextDim int) {
+func inspect(backend compute.Backend, store *model.Store, f field.Field, dtype dtypes.DType, lead, eventShape []int, contextDim int, more func(scope *model.Scope, x, c *Node)) {
 	g := NewGraph(backend, "inspect")
 	defer g.Finalize()
 	model.SetStore(g, store)
@@ -55,6 +60,9 @@ func inspect(backend compute.Backend, store *model.Store, f field.Field, dtype d
 		c = Parameter(g, "c", shapes.Make(dtype, slices.Concat(lead, []int{contextDim})...))
 	}
 	field.Call(f, store.RootScope(), x, Parameter(g, "t", shapes.Make(dtype)), c)
+	if more != nil {
+		more(store.RootScope(), x, c)
+	}
 }
 
 // variables is the set of the paths of the variables in store.

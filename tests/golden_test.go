@@ -8,9 +8,12 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
@@ -100,10 +103,23 @@ func toTensor(value any, dtype dtypes.DType) *tensors.Tensor {
 			}
 			return
 		}
-		flat = append(flat, v.(float64))
+		flat = append(flat, toFloat(v))
 	}
 	walk(value)
 	return fromFloats(flat, dims, dtype)
+}
+
+// toFloat reads a number; JSON holds those that aren't finite as strings.
+func toFloat(v any) float64 {
+	switch v {
+	case "inf":
+		return math.Inf(1)
+	case "-inf":
+		return math.Inf(-1)
+	case "nan":
+		return math.NaN()
+	}
+	return v.(float64)
 }
 
 func fromFloats(flat []float64, dims []int, dtype dtypes.DType) *tensors.Tensor {
@@ -150,6 +166,21 @@ func agree(t *testing.T, what string, got, want *tensors.Tensor) {
 	}
 }
 
+// agreeEach fails unless got has want's shape and each |got-want| ≤ tol·|want|: for what
+// grows without bound. Infinite values must be equal.
+func agreeEach(t *testing.T, what string, got, want *tensors.Tensor, tol float64) {
+	t.Helper()
+	if fmt.Sprint(got.Shape().Dimensions) != fmt.Sprint(want.Shape().Dimensions) {
+		t.Fatalf("%s has shape %v, expected %v", what, got.Shape(), want.Shape())
+	}
+	g, w := toFloats(got), toFloats(want)
+	for i := range g {
+		if g[i] != w[i] && !(math.Abs(g[i]-w[i]) <= tol*math.Abs(w[i])) {
+			t.Fatalf("%s: value %d is %v, expected %v (relative tolerance %g)", what, i, g[i], w[i], tol)
+		}
+	}
+}
+
 func tolerance(dtype dtypes.DType) float64 {
 	if dtype == dtypes.Float64 {
 		return 1e-10
@@ -160,9 +191,15 @@ func tolerance(dtype dtypes.DType) float64 {
 // load puts a golden network's weights into a new store, and returns the field.
 func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store) {
 	t.Helper()
+	store := model.NewStore()
+	return n.loadIn(t, store.RootScope(), dtype), store
+}
+
+// loadIn puts a golden network's weights into a scope, and returns the field.
+func (n network) loadIn(t *testing.T, root *model.Scope, dtype dtypes.DType) field.MLP {
+	t.Helper()
 	m := field.MLP{EventShape: n.EventShape, ContextDim: n.ContextDim, Hidden: []int{}}
 	m.Activation = map[string]activation.Type{"silu": activation.TypeSilu, "tanh": activation.TypeTanh}[n.Activation]
-	store := model.NewStore()
 	for i, layer := range n.Layers {
 		if i < len(n.Layers)-1 {
 			m.Hidden = append(m.Hidden, len(layer.Bias))
@@ -174,7 +211,7 @@ func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store
 				flat[j*len(layer.Weight)+o] = w
 			}
 		}
-		scope := store.RootScope().At("mlp").At("layer_%d", i).At("dense")
+		scope := root.At("mlp").At("layer_%d", i).At("dense")
 		for name, value := range map[string]*tensors.Tensor{
 			"weights": fromFloats(flat, []int{in, len(layer.Weight)}, dtype),
 			"biases":  fromFloats(layer.Bias, []int{len(layer.Bias)}, dtype),
@@ -184,7 +221,7 @@ func (n network) load(t *testing.T, dtype dtypes.DType) (field.MLP, *model.Store
 			}
 		}
 	}
-	return m, store
+	return m
 }
 
 var bothDTypes = []dtypes.DType{dtypes.Float32, dtypes.Float64}
@@ -192,4 +229,69 @@ var bothDTypes = []dtypes.DType{dtypes.Float32, dtypes.Float64}
 // sscanLayer reads the number of the layer out of a variable's path.
 func sscanLayer(path string, layer *int) (int, error) {
 	return fmt.Sscanf(path, "/mlp/layer_%d/", layer)
+}
+
+// thin leaves out two of three cases where each would compile anew, which takes XLA a
+// second: the pure Go backend runs them all.
+func thin(backend compute.Backend, i int) bool { return backend.Name() != "go" && i%3 != 0 }
+
+// load finds a case's field, by the name of a network or by its formula.
+func (g golden) load(t *testing.T, inputs map[string]json.RawMessage, key string, dtype dtypes.DType) (field.Field, []int, *model.Store) {
+	t.Helper()
+	var name string
+	if json.Unmarshal(inputs[key], &name) == nil {
+		f, store := g.Networks[name].load(t, dtype)
+		return f, f.EventShape, store
+	}
+	formula, _ := get[map[string]json.RawMessage](t, inputs, key)
+	kind, _ := get[string](t, formula, "kind")
+	switch kind {
+	case "affine":
+		f := affine{}
+		f.A, _ = get[[][]float64](t, formula, "A")
+		f.B, _ = get[[]float64](t, formula, "b")
+		return f, []int{len(f.B)}, model.NewStore()
+	case "gaussian_flow":
+		mean, _ := get[[]float64](t, formula, "mean")
+		std, _ := get[[]float64](t, formula, "std")
+		return gaussianFlow(mean, std), []int{len(mean)}, model.NewStore()
+	}
+	t.Fatalf("the field %q is unknown", kind)
+	return nil, nil, nil
+}
+
+// affine is v = A x + b, which knows its divergence, the trace of A.
+type affine struct {
+	A [][]float64
+	B []float64
+}
+
+func (affine) EventRank() int { return 1 }
+
+func (f affine) Apply(_ *model.Scope, x, _, _ *Node) *Node {
+	g, dtype := x.Graph(), x.DType()
+	rows := Reshape(x, -1, len(f.B))
+	b := BroadcastToDims(ExpandLeftToRank(ConstAsDType(g, dtype, f.B), 2), rows.Shape().Dimensions...)
+	return Reshape(Add(Einsum("nd,ed->ne", rows, ConstAsDType(g, dtype, f.A)), b), x.Shape().Dimensions...)
+}
+
+func (f affine) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	trace := 0.0
+	for i := range f.A {
+		trace += f.A[i][i]
+	}
+	return f.Apply(scope, x, t, c), MulScalar(OnesLike(ReduceSum(x, -1)), trace)
+}
+
+// gaussianFlow is the velocity of the linear path from N(0, I) to N(mean, std²).
+func gaussianFlow(mean, std []float64) field.Field {
+	return field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
+		g, dtype := x.Graph(), x.DType()
+		t = event.Lift(t, x)
+		row := func(values []float64) *Node { return ExpandLeftToRank(ConstAsDType(g, dtype, values), x.Rank()) }
+		m, v := row(mean), Square(row(std))
+		s := OneMinus(t)
+		s2 := Add(Mul(Square(s), v), Square(t))
+		return Sub(Mul(Div(Sub(t, Mul(s, v)), s2), Sub(x, Mul(s, m))), m)
+	}}
 }

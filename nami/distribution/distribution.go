@@ -5,6 +5,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Random is a source of uniform numbers in [0, 1). A *model.Scope is one.
@@ -12,13 +14,54 @@ type Random interface {
 	RandomUniform(g *Graph, shape shapes.Shape) *Node
 }
 
+// Base is what a flow starts from: a [Distribution], or a [Conditional] one.
+type Base interface {
+	// EventShape is the shape of one event; empty for a scalar.
+	EventShape() []int
+}
+
+// Conditional is a family of distributions, of which a context or learned variables
+// pick one for each element of a batch. A user's own type is a Conditional as soon as it
+// has these two methods.
+type Conditional interface {
+	Base
+
+	// Given returns the distributions for a context c, lead+[context_dim], or nil. What
+	// they draw and what they are asked for has that lead. Variables live in scope.
+	Given(scope *model.Scope, c *Node) Distribution
+}
+
+// Given is the distribution that base stands for, given a context c of shape
+// lead+[context_dim], or nil. It panics if base is neither a [Distribution] nor a
+// [Conditional].
+func Given(base Base, scope *model.Scope, c *Node) Distribution {
+	switch b := base.(type) {
+	case Conditional:
+		return b.Given(scope, c)
+	case Distribution:
+		return b
+	}
+	exceptions.Panicf("distribution: %T is no base: it must be a distribution.Distribution or a distribution.Conditional", base)
+	return nil
+}
+
+// Independent is a distribution under which the values of an event are independent, so
+// that some can be left out, as padded objects are.
+type Independent interface {
+	Distribution
+
+	// LogProbValues is the log-density of each value of x, in nats: x is lead+event, and
+	// so is the result, whose sum over the event is LogProb.
+	LogProbValues(x *Node) *Node
+}
+
 // Distribution is a density over events that can be sampled. A user's own type is
 // a Distribution as soon as it has these methods.
 type Distribution interface {
-	// EventShape is the shape of one event; empty for a scalar.
-	EventShape() []int
+	Base
 
-	// Sample draws independent events, of shape lead+event.
+	// Sample draws independent events, of shape lead+event. What it asks of random has
+	// the lead's axes first, so that a row's numbers can be told from its place.
 	Sample(random Random, g *Graph, dtype dtypes.DType, lead ...int) *Node
 
 	// LogProb is the log-density of x, in nats: x is lead+event, the result lead. It

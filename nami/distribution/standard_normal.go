@@ -18,7 +18,7 @@ type StandardNormal struct {
 	event []int
 }
 
-var _ Distribution = StandardNormal{}
+var _ Independent = StandardNormal{}
 
 // NewStandardNormal returns N(0, I) over events of the given shape; without
 // arguments, over scalars.
@@ -36,14 +36,21 @@ func (d StandardNormal) Sample(random Random, g *Graph, dtype dtypes.DType, lead
 
 // LogProb implements [Distribution]: log p(x) = -(|x|² + d log 2π)/2.
 func (d StandardNormal) LogProb(x *Node) *Node {
-	rank := len(d.event)
-	lead := event.Lead(x, rank)
-	if err := event.Validate(x.Shape().Dimensions, d.event, lead); err != nil {
+	d.check(x)
+	squares := ReduceSum(Square(event.Flatten(x, len(d.event))), -1)
+	return MulScalar(AddScalar(squares, float64(event.Size(d.event))*math.Log(2*math.Pi)), -0.5)
+}
+
+// LogProbValues implements [Independent].
+func (d StandardNormal) LogProbValues(x *Node) *Node {
+	d.check(x)
+	return MulScalar(AddScalar(Square(x), math.Log(2*math.Pi)), -0.5)
+}
+
+func (d StandardNormal) check(x *Node) {
+	if err := event.Validate(x.Shape().Dimensions, d.event, nil); err != nil {
 		panic(fmt.Errorf("distribution.StandardNormal: x: %w", err))
 	}
-	flat := event.Flatten(x, rank)
-	squares := ReduceSum(Square(flat), -1)
-	return MulScalar(AddScalar(squares, float64(event.Size(d.event))*math.Log(2*math.Pi)), -0.5)
 }
 
 // String names the distribution and its event shape.

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -30,12 +31,20 @@ func Flatten(x *graph.Node, rank int) *graph.Node {
 // Unflatten gives the last axis of x, as [Flatten] left it, the shape of event. It
 // panics if the sizes differ.
 func Unflatten(x *graph.Node, event []int) *graph.Node {
-	dims := x.Shape().Dimensions
+	dims, err := unflattened(x.Shape().Dimensions, event)
+	if err != nil {
+		panic(fmt.Errorf("event.Unflatten: %w", err))
+	}
+	return graph.Reshape(x, dims...)
+}
+
+// unflattened is the shape dims with event in place of its last axis.
+func unflattened(dims, event []int) ([]int, error) {
 	if len(dims) == 0 || dims[len(dims)-1] != Size(event) {
-		exceptions.Panicf("event.Unflatten: the last axis of x, of shape %s, must hold the %d values of an event %s",
+		return nil, fmt.Errorf("the last axis of x, of shape %s, must hold the %d values of an event %s",
 			Format(dims), Size(event), Format(event))
 	}
-	return graph.Reshape(x, append(slices.Clone(dims[:len(dims)-1]), event...)...)
+	return append(slices.Clone(dims[:len(dims)-1]), event...), nil
 }
 
 // Lift appends axes of size 1 to t until its rank is that of x, so that one value

@@ -13,11 +13,17 @@ type Linear struct{}
 
 // Point implements [Path].
 func (Linear) Point(target, source, t *Node) *Node {
+	checkEnds(target, source)
 	t = event.Lift(t, target)
 	return Add(Mul(OneMinus(t), target), Mul(t, source))
 }
 
 // Velocity implements [Path].
-func (Linear) Velocity(target, source, _ *Node) *Node {
+func (Linear) Velocity(target, source, t *Node) *Node {
+	checkEnds(target, source)
+	event.Lift(t, target) // panics if t doesn't fit
 	return Sub(source, target)
 }
+
+// String names the path.
+func (Linear) String() string { return "Linear" }

@@ -5,10 +5,10 @@ package path
 import . "github.com/gomlx/gomlx/core/graph"
 
 // Path is a family of curves between a target (data) and a source (noise) point. A
-// user's own type is a Path as soon as it has these two methods.
+// user's own type is a Path as soon as it has these two methods; check it with [Check].
 type Path interface {
-	// Point returns x_t. target and source are lead+event, t is a scalar or lead;
-	// the result is shaped like target.
+	// Point returns x_t. target and source are lead+event of one shape, t is a scalar or
+	// lead; the result is shaped like target.
 	Point(target, source, t *Node) *Node
 
 	// Velocity returns dx_t/dt at the same arguments, which a field learns.

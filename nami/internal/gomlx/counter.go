@@ -19,22 +19,23 @@ import (
 // numbers: as easy as 1, 2, 3", SC'11), of the counter (row, element/2).
 type Counter struct {
 	key   [2]*Node // scalars of uint32
-	first *Node    // scalar of uint32
+	rows  *Node    // scalar or vector of uint32
 	draws uint32
 }
 
 // NewCounter draws with key, a vector of two uint32 (see [Key]). The first axis of what
-// is drawn are rows, numbered from first, a uint32 scalar.
-func NewCounter(key, first *Node) *Counter {
+// is drawn are rows: rows, of uint32, is the number of the first one, or a vector with
+// the number of each.
+func NewCounter(key, rows *Node) *Counter {
 	word := func(i int) *Node { return Reshape(Slice(key, AxisElem(i))) }
-	return &Counter{key: [2]*Node{word(0), word(1)}, first: first}
+	return &Counter{key: [2]*Node{word(0), word(1)}, rows: rows}
 }
 
 // Fold returns the stream of the i-th step, a scalar of integers, and a number b below
 // 2³²-1. Streams of one key are independent, and so are they and the draws of c itself.
 func (c *Counter) Fold(i *Node, b uint32) *Counter {
 	k0, k1 := threefry(c.key, ConvertDType(i, dtypes.Uint32), Const(c.key[0].Graph(), b))
-	return &Counter{key: [2]*Node{k0, k1}, first: c.first}
+	return &Counter{key: [2]*Node{k0, k1}, rows: c.rows}
 }
 
 // RandomUniform implements [Uniforms]: numbers in [0, 1), of 24 bits in Float32 and of
@@ -99,7 +100,12 @@ func (c *Counter) words(key [2]*Node, shape shapes.Shape, level uint32) (a, b *N
 	g := key[0].Graph()
 	rows, columns := matrix(shape)
 	s := shapes.Make(dtypes.Uint32, rows, (columns+1)/2)
-	row := Add(Iota(g, s, 0), c.first)
+	var row *Node
+	if c.rows.IsScalar() {
+		row = Add(Iota(g, s, 0), c.rows)
+	} else {
+		row = ExpandAndBroadcast(c.rows, s.Dimensions, []int{1})
+	}
 	column := Iota(g, s, 1)
 	if level > 0 {
 		column = Add(column, Const(g, level<<31))
@@ -160,11 +166,17 @@ func right(x *Node, bits int) *Node {
 	return BitwiseShiftRightLogical(x, Const(x.Graph(), uint32(bits)))
 }
 
-// Key is the key of the draw-th draw of a program that was given a seed, for
+// Key is the key of the draw-th part of a program that was given a seed, for
 // [NewCounter]: a vector of two uint32.
 func Key(seed int64, draw uint64) *tensors.Tensor {
+	k := uint64(Derive(seed, draw))
+	return tensors.FromFlatDataAndDimensions([]uint32{uint32(k), uint32(k >> 32)}, 2)
+}
+
+// Derive returns the seed of the draw-th part of a program that was given a seed.
+func Derive(seed int64, draw uint64) int64 {
 	k0, k1 := hostThreefry([2]uint32{uint32(seed), uint32(uint64(seed) >> 32)}, uint32(draw), uint32(draw>>32))
-	return tensors.FromFlatDataAndDimensions([]uint32{k0, k1}, 2)
+	return int64(uint64(k0) | uint64(k1)<<32)
 }
 
 // hostThreefry is threefry on the host.

@@ -45,6 +45,12 @@ func TestCounterRows(t *testing.T) {
 				} {
 					all := drawn(t, backend, 0, f(7))
 					some := drawn(t, backend, 2, f(3))
+					listed := drawn(t, backend, 0, func(c *gomlx.Counter, g *Graph) *Node {
+						return f(3)(gomlx.NewCounter(Const(g, tensors.MustCopyFlatData[uint32](gomlx.Key(3, 1))), Const(g, []uint32{2, 3, 4})), g)
+					})
+					if !slices.Equal(some, listed) {
+						t.Errorf("%s, %s, %d columns: rows from 2 are %v, listed %v", name, dtype, columns, some, listed)
+					}
 					if !slices.Equal(all[2*columns:5*columns], some) {
 						t.Errorf("%s, %s, %d columns: rows 2 to 4 are %v, drawn alone %v", name, dtype, columns, all[2*columns:5*columns], some)
 					}

@@ -1,0 +1,63 @@
+package divergence
+
+import (
+	"fmt"
+
+	"github.com/nami-flow/go-nami/nami/event"
+
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// defaultMaxSize is where Exact begins to cost more than an estimate is worth.
+const defaultMaxSize = 64
+
+// Exact is the trace itself, for events of any shape: one evaluation of the field and
+// one vector–Jacobian product for each value of an event. The program grows with the
+// event's size, so there is a limit; [Hutchinson] has none.
+type Exact struct {
+	// MaxSize is the largest number of values in an event; 64 if 0.
+	MaxSize int
+}
+
+var _ Estimator = Exact{}
+
+// Check implements [Estimator]: the event may have MaxSize values.
+func (e Exact) Check(eventShape []int) error {
+	limit := e.MaxSize
+	if limit == 0 {
+		limit = defaultMaxSize
+	}
+	if size := event.Size(eventShape); size > limit {
+		return fmt.Errorf("divergence.Exact: an event of shape %s has %d values, more than MaxSize %d: each costs a derivative at every evaluation; use divergence.Hutchinson{}, or raise MaxSize",
+			event.Format(eventShape), size, limit)
+	}
+	return nil
+}
+
+// Estimate implements [Estimator]. It panics if the event is larger than MaxSize.
+func (e Exact) Estimate(f func(x *Node) *Node, x *Node, rank int, _ *Node) (value, divergence *Node) {
+	lead, shape, err := event.Split(x.Shape().Dimensions, rank)
+	if err == nil {
+		err = e.Check(shape)
+	}
+	if err != nil {
+		panic(err)
+	}
+	value = apply(f, x)
+	v, g, size := rows(value, rank), x.Graph(), event.Size(shape)
+	for i := range size {
+		unit := make([]float64, size)
+		unit[i] = 1
+		axis := ConstAsDType(g, x.DType(), unit)
+		diagonal := Einsum("nd,d->n", rows(vjp(v, axis, x), rank), axis)
+		if divergence == nil {
+			divergence = diagonal
+		} else {
+			divergence = Add(divergence, diagonal)
+		}
+	}
+	return value, Reshape(divergence, lead...)
+}
+
+// String describes the estimator on one line.
+func (e Exact) String() string { return "Exact" }

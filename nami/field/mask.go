@@ -1,0 +1,50 @@
+package field
+
+import (
+	"slices"
+
+	"github.com/nami-flow/go-nami/nami/event"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// masked is a field that neither sees nor moves padded objects.
+type masked struct {
+	Field
+	mask *Node
+}
+
+// Masked returns f for events of varying numbers of objects: the first axis of an event
+// counts objects, and mask, lead+[objects], is 1 where there is one and 0 where there is
+// padding. f sees zeros there, and its value there is zero, so nothing depends on what
+// stands in the padding. Like mask, the result belongs to one graph.
+func Masked(f Field, mask *Node) Field { return masked{f, mask} }
+
+// Apply implements [Field].
+func (m masked) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	return Mask(m.Field.Apply(scope, Mask(x, m.mask, m.EventRank()), t, c), m.mask, m.EventRank())
+}
+
+// Mask sets padded objects of x to zero, whatever stands there, NaN included: x is
+// lead+event with events of the given rank, of which the first axis counts objects; mask
+// is lead+[objects], 1 for an object and 0 for padding. It panics if the rank is below 2,
+// or if mask has another shape.
+func Mask(x, mask *Node, rank int) *Node {
+	if rank < 2 {
+		exceptions.Panicf("field.Mask: the event rank is %d: a masked event has an axis of objects and at least one of their features", rank)
+	}
+	objects := len(event.Lead(x, rank)) + 1
+	dims := x.Shape().Dimensions
+	if !slices.Equal(mask.Shape().Dimensions, dims[:objects]) {
+		exceptions.Panicf("field.Mask: the mask is %s, x is %s with events of rank %d: the mask must be %s, the lead and the objects",
+			mask.Shape(), x.Shape(), rank, event.Format(dims[:objects]))
+	}
+	var features []int
+	for axis := objects; axis < len(dims); axis++ {
+		features = append(features, axis)
+	}
+	present := ExpandAndBroadcast(GreaterThan(mask, ConstAs(mask, 0.5)), dims, features)
+	return Where(present, x, ConstAs(x, 0))
+}

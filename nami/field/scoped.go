@@ -1,0 +1,29 @@
+package field
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Scoped is a field whose variables live in a scope of their own. Two networks of one
+// store need it, as those of a velocity and a score: without it they would share weights.
+type Scoped struct {
+	// Scope is the name of the scope, below the one that the field is given.
+	Scope string
+
+	// Field is the field that lives there.
+	Field Field
+}
+
+// EventRank implements [Field].
+func (f Scoped) EventRank() int { return f.Field.EventRank() }
+
+// Apply implements [Field].
+func (f Scoped) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	return Call(f.Field, scope.At("%s", f.Scope), x, t, c)
+}
+
+// String describes the field on one line.
+func (f Scoped) String() string { return fmt.Sprintf("Scoped{%s, %v}", f.Scope, f.Field) }

@@ -1,0 +1,51 @@
+package nami
+
+import (
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// takeRows copies n rows of t from number first on, around its end to its beginning, into
+// a tensor of shape [n]+row: t has count rows, of the shape that its last axes have.
+func takeRows(t *tensors.Tensor, count, first, n int, row []int) (*tensors.Tensor, error) {
+	shape := t.Shape().Clone()
+	shape.Dimensions = append([]int{n}, row...)
+	out := tensors.FromShape(shape)
+	size := int(t.Memory()) / count
+	err := t.ConstBytes(func(from []byte) {
+		err := out.MutableBytes(func(to []byte) {
+			for i := 0; i < n; {
+				at := (first + i) % count
+				run := min(n-i, count-at)
+				copy(to[i*size:(i+run)*size], from[at*size:])
+				i += run
+			}
+		})
+		if err != nil {
+			panic(err) // out was made just now
+		}
+	})
+	return out, err
+}
+
+// putRows copies the rows of a chunk that count into to, from row first on.
+func putRows(to *tensors.Tensor, first int, from *tensors.Tensor, c chunk) error {
+	if err := from.ToLocal(); err != nil {
+		return err
+	}
+	size := int(from.Memory()) / c.n
+	return from.ConstBytes(func(source []byte) {
+		err := to.MutableBytes(func(target []byte) { copy(target[first*size:], source[:c.keep*size]) })
+		if err != nil {
+			panic(err) // to was made by us, on the host
+		}
+	})
+}
+
+// finalize frees tensors.
+func finalize(ts []*tensors.Tensor) {
+	for _, t := range ts {
+		if t.Ok() {
+			t.MustFinalizeAll()
+		}
+	}
+}

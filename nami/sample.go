@@ -1,0 +1,177 @@
+package nami
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/solver"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Sample draws samples of shape sample_shape + batch_shape + event_shape, where
+// batch_shape comes from the context: 10,000 events of shape (2) without context are
+// (10000, 2), one for each of 16 contexts with events of 8 is (1, 16, 8). Each call
+// draws new ones. It stops soon after ctx is done, with an error that wraps its cause.
+// Samples that don't come out finite are an error that says how many, and at what time.
+func (p *Process) Sample(ctx context.Context, sampleShape ...int) (*tensors.Tensor, error) {
+	lead, err := p.lead(sampleShape)
+	if err != nil {
+		return nil, err
+	}
+	return p.sample(ctx, lead, 0, p.random.next())
+}
+
+// Stream draws n samples for each context, as [Process.Sample] with the sample shape (n)
+// does, and hands them out as they come, of shape (k) + batch_shape + event_shape with as
+// many k as fit into a chunk ([ChunkSize]): memory doesn't grow with n. The samples are
+// those that Sample would have returned, whatever the chunk's size. After an error it
+// ends.
+func (p *Process) Stream(ctx context.Context, n int) iter.Seq2[*tensors.Tensor, error] {
+	return func(yield func(*tensors.Tensor, error) bool) {
+		if _, err := p.lead([]int{n}); err != nil {
+			yield(nil, err)
+			return
+		}
+		seed, perSample := p.random.next(), event.Size(p.batch)
+		most := max(1, p.chunk/perSample)
+		for first := 0; first < n; first += most {
+			k := min(most, n-first)
+			samples, err := p.sample(ctx, slices.Concat([]int{k}, p.batch), first*perSample, seed)
+			if !yield(samples, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// SampleFrom carries given noise, of shape sample_shape+batch_shape+event_shape, to the
+// data's time: for reproducing samples, or for moving from one to another.
+func (p *Process) SampleFrom(ctx context.Context, noise *tensors.Tensor) (*tensors.Tensor, error) {
+	return p.carry(ctx, "noise", noise, p.noise, p.data)
+}
+
+// Encode carries data, of shape sample_shape+batch_shape+event_shape, to the noise that
+// the deterministic flow makes it of: the inverse of [Process.SampleFrom], to the
+// solver's accuracy.
+func (p *Process) Encode(ctx context.Context, x *tensors.Tensor) (*tensors.Tensor, error) {
+	if err := p.needsODE("Encode"); err != nil {
+		return nil, err
+	}
+	return p.carry(ctx, "data", x, p.data, p.noise)
+}
+
+// lead checks a sample shape and returns it with the batch's.
+func (p *Process) lead(sampleShape []int) ([]int, error) {
+	for axis, size := range sampleShape {
+		if size < 1 {
+			return nil, fmt.Errorf("nami: axis %d of the sample shape %s is %d: every axis needs at least 1",
+				axis, event.Format(sampleShape), size)
+		}
+	}
+	return slices.Concat(sampleShape, p.batch), nil
+}
+
+func (p *Process) sample(ctx context.Context, lead []int, first int, seed int64) (*tensors.Tensor, error) {
+	solution, err := p.do(ctx, job{
+		lead: lead, first: first, from: p.noise, to: p.data, seed: seed,
+		start: func(c chunk) ([]*tensors.Tensor, error) {
+			noise, err := p.drawNoise(seed, c)
+			return []*tensors.Tensor{noise}, err
+		},
+	})
+	return only(solution, err, "sampling")
+}
+
+// carry takes events from one time to another.
+func (p *Process) carry(ctx context.Context, what string, x *tensors.Tensor, from, to float64) (*tensors.Tensor, error) {
+	lead, err := p.check(what, x)
+	if err != nil {
+		return nil, err
+	}
+	solution, err := p.do(ctx, job{lead: lead, from: from, to: to, seed: p.random.next(), start: p.startFrom(x, lead)})
+	return only(solution, err, "solving")
+}
+
+// startFrom starts a job from given events.
+func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c chunk) ([]*tensors.Tensor, error) {
+	return func(c chunk) ([]*tensors.Tensor, error) {
+		rows, err := takeRows(x, event.Size(lead), c.first, c.n, p.base.EventShape())
+		if err != nil || p.mask == nil {
+			return []*tensors.Tensor{rows}, err
+		}
+		defer rows.MustFinalizeAll()
+		return p.single("mask", func(_ *model.Scope, in [][]*Node) []*Node {
+			return []*Node{field.Mask(in[0][0], p.unpack(in[1]).mask, p.rank())}
+		}).Call([]*tensors.Tensor{rows}, p.ofRows(c))
+	}
+}
+
+// ofRows are the chunk's context and mask, without probes.
+func (p *Process) ofRows(c chunk) []*tensors.Tensor {
+	n := 0
+	for _, t := range []*tensors.Tensor{p.context, p.mask} {
+		if t != nil {
+			n++
+		}
+	}
+	return c.fixed[:n]
+}
+
+// drawNoise draws from the base for the rows of a chunk.
+func (p *Process) drawNoise(seed int64, c chunk) (*tensors.Tensor, error) {
+	noise, err := p.draw("noise", seed, forNoise, c, p.ofRows(c),
+		func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in inputs) *Node {
+			x := distribution.Given(p.base, scope, in.c).Sample(random, g, p.dtype, lead)
+			if in.mask != nil {
+				x = field.Mask(x, in.mask, p.rank())
+			}
+			return x
+		})
+	if err != nil {
+		return nil, fmt.Errorf("nami: drawing from the base: %w", err)
+	}
+	return noise, nil
+}
+
+// check refuses events that the process can't take, and returns their lead.
+func (p *Process) check(what string, x *tensors.Tensor) (lead []int, err error) {
+	if x == nil {
+		return nil, fmt.Errorf("nami: the %s is nil", what)
+	}
+	if x.DType() != p.dtype || x.Size() == 0 {
+		return nil, fmt.Errorf("nami: the %s is %s: expected %s values, at least one event", what, x.Shape(), p.dtype)
+	}
+	shape, dims := p.base.EventShape(), x.Shape().Dimensions
+	if err := event.Validate(dims, shape, nil); err != nil {
+		return nil, fmt.Errorf("nami: the %s: %w", what, err)
+	}
+	lead = dims[:len(dims)-len(shape)]
+	if len(lead) < len(p.batch) || !slices.Equal(lead[len(lead)-len(p.batch):], p.batch) {
+		return nil, fmt.Errorf("nami: the %s: shape %s has the lead %s, which must end in the context's batch shape %s",
+			what, event.Format(dims), event.Format(lead), event.Format(p.batch))
+	}
+	if p.mask != nil {
+		return lead, nil // what stands in the padding doesn't matter
+	}
+	return lead, checkFinite(what, x)
+}
+
+// only is the first part of a solution, or its error.
+func only(solution *solver.Solution, err error, what string) (*tensors.Tensor, error) {
+	if err == nil {
+		err = solution.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nami: %s: %w", what, err)
+	}
+	return solution.Y[0], nil
+}
+
