@@ -275,6 +275,27 @@ func TestFirstStep(t *testing.T) {
 	}
 }
 
+// Near t = 0 steps may be shorter than the resolution of time at 1: dx/dt = 1/(t + ε) from 1
+// to 0 in Float32, x = log(t + ε).
+func TestShortStepsNearZero(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		const epsilon = 1e-7
+		p := program(t, backend, solver.Tsit5(1e-4, 1e-4), func(*model.Scope, []*Node) solver.System {
+			return solver.System{Drift: func(y []*Node, t *Node) []*Node {
+				return []*Node{Div(ConstAs(t, 1), Add(t, ConstAs(t, epsilon)))}
+			}}
+		})
+		out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float32, []float64{0, 1}, 2)}, nil, solver.Run{T0: 1, T1: 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Err(); err != nil {
+			t.Fatal(err)
+		}
+		near(t, "log ε", flat(out.Y[0]), []float64{math.Log(epsilon), math.Log(epsilon) + 1}, 2e-3)
+	})
+}
+
 // A part without weight doesn't choose steps.
 func TestWeights(t *testing.T) {
 	backend := gomlxtest.Go(t)

@@ -49,19 +49,3 @@ func TestMisuse(t *testing.T) {
 		}
 	}
 }
-
-func ExampleUnroll() {
-	backend, err := gomlx.Open("go")
-	if err != nil {
-		panic(err)
-	}
-	decay := func(y []*Node, _ *Node) []*Node { return []*Node{Neg(y[0])} }
-	out, err := CallOnce(backend, func(y *Node) *Node {
-		return solver.Unroll(solver.RK4(10), decay, []*Node{y}, 0, 1)[0]
-	}, 1.0)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Printf("%.5f\n", out.Value())
-	// Output: 0.36788
-}
