@@ -91,7 +91,7 @@ func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source
 
 // String describes the loss on one line, the same in every process.
 func (l FMLoss) String() string {
-	return fmt.Sprintf("FMLoss{%v, path %T, base %v, %v}", l.Field, l.Path, l.Base, l.Reduction)
+	return fmt.Sprintf("FMLoss{%v, path %v, base %v, %v}", l.Field, l.Path, l.Base, l.Reduction)
 }
 
 // draw draws the noise of a batch and a time uniform on [0, 1) for each event.
