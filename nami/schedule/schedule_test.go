@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"pgregory.net/rapid"
 )
 
 // all holds every schedule, and one with only the four methods.
@@ -77,6 +78,25 @@ func TestCheckAcceptsOurs(t *testing.T) {
 			if err := schedule.Check(backend, s); err != nil {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// So are they with any parameters that make sense.
+func TestCheckAcceptsAnyParameters(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	rapid.Check(t, func(t *rapid.T) {
+		between := func(low, high float64, name string) float64 {
+			return math.Exp(rapid.Float64Range(math.Log(low), math.Log(high)).Draw(t, name))
+		}
+		low, high := between(1e-4, 0.09, "low"), between(1.1, 1000, "high")
+		s := rapid.SampledFrom([]schedule.Schedule{
+			schedule.VP{BetaMin: low, BetaMax: between(3, 40, "β")},
+			schedule.VE{SigmaMin: low, SigmaMax: high},
+			schedule.EDM{SigmaMin: low, SigmaMax: high, Rho: between(0.5, 12, "ρ")},
+		}).Draw(t, "schedule")
+		if err := schedule.Check(backend, s); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
