@@ -193,7 +193,11 @@ func (p *Process) draw(name string, seed int64, part uint64, c chunk, fixed []*t
 	defer finalize(in)
 	out, err := p.single(name, func(scope *model.Scope, in [][]*Node) []*Node {
 		key, numbers := in[0][0], in[0][1]
-		return []*Node{f(gomlx.NewCounter(key, numbers), key.Graph(), numbers.Shape().Dim(0), scope, p.unpack(in[1]))}
+		var given inputs
+		if len(in[1]) > 0 {
+			given = p.unpack(in[1])
+		}
+		return []*Node{f(gomlx.NewCounter(key, numbers), key.Graph(), numbers.Shape().Dim(0), scope, given)}
 	}).Call(in, fixed)
 	if err != nil {
 		return nil, err

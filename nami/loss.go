@@ -59,8 +59,8 @@ func (l FMLoss) PerEvent(scope *model.Scope, target, source, t, c *Node) *Node {
 // nil. Weights that the store lacks are an error. It compiles at every call; a [Computation]
 // doesn't.
 func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source, t, context *tensors.Tensor) (float64, error) {
-	if l.Field == nil {
-		return 0, errNoField
+	if err := checkField(l.Field); err != nil {
+		return 0, err
 	}
 	in := []*tensors.Tensor{target, source, t}
 	for i, tensor := range in {
@@ -91,13 +91,13 @@ func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source
 
 // String describes the loss on one line, the same in every process.
 func (l FMLoss) String() string {
-	return fmt.Sprintf("FMLoss{%v, path %T, base %v, %v}", l.Field, l.Path, l.Base, l.Reduction)
+	return fmt.Sprintf("FMLoss{%v, path %v, base %v, %v}", l.Field, l.Path, l.Base, l.Reduction)
 }
 
 // draw draws the noise of a batch and a time uniform on [0, 1) for each event.
 func draw(scope *model.Scope, f field.Field, base distribution.Base, x, c *Node) (noise, t *Node) {
-	if f == nil {
-		panic(errNoField)
+	if err := checkField(f); err != nil {
+		panic(err)
 	}
 	lead, shape, err := event.Split(x.Shape().Dimensions, f.EventRank())
 	if err != nil {
@@ -113,8 +113,8 @@ func draw(scope *model.Scope, f field.Field, base distribution.Base, x, c *Node)
 // checkBatch panics unless f can learn from the batch: other, called what, is shaped like
 // the target, and t fits.
 func checkBatch(f field.Field, target, other *Node, what string, t *Node) {
-	if f == nil {
-		panic(errNoField)
+	if err := checkField(f); err != nil {
+		panic(err)
 	}
 	rank := f.EventRank()
 	event.Lead(target, rank) // panics if there is no event
@@ -138,6 +138,14 @@ func orLinear(p path.Path) path.Path {
 		return path.Linear{}
 	}
 	return p
+}
+
+// checkField refuses a field that is missing, or incomplete.
+func checkField(f field.Field) error {
+	if f == nil {
+		return errNoField
+	}
+	return field.Validate(f)
 }
 
 var errNoField = errors.New("nami: Field is nil: give the model a field, say field.MLP{EventShape: []int{2}}")

@@ -43,6 +43,7 @@ type bound struct {
 	mu       sync.Mutex
 	programs map[string]*solver.Program
 	singles  map[string]*loop.Single
+	adjoints map[string]*solver.Adjoint
 }
 
 // settings are what options change.
@@ -128,6 +129,7 @@ func bind(f flow, backend compute.Backend, store *model.Store, context *tensors.
 		bound: &bound{
 			flow: f, backend: backend, store: store, dtype: s.dtype, chunk: s.chunk, progress: s.progress,
 			programs: map[string]*solver.Program{}, singles: map[string]*loop.Single{},
+			adjoints: map[string]*solver.Adjoint{},
 		},
 		random: &stream{seed: s.seed},
 	}

@@ -174,4 +174,3 @@ func only(solution *solver.Solution, err error, what string) (*tensors.Tensor, e
 	}
 	return solution.Y[0], nil
 }
-

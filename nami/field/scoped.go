@@ -1,6 +1,7 @@
 package field
 
 import (
+	"errors"
 	"fmt"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -17,8 +18,19 @@ type Scoped struct {
 	Field Field
 }
 
+// Validate reports a field or a name that is missing.
+func (f Scoped) Validate() error {
+	if f.Scope == "" {
+		return errors.New("field.Scoped: Scope is empty: give the scope a name")
+	}
+	return Validate(f.Field)
+}
+
 // EventRank implements [Field].
-func (f Scoped) EventRank() int { return f.Field.EventRank() }
+func (f Scoped) EventRank() int {
+	must(f.Validate())
+	return f.Field.EventRank()
+}
 
 // Apply implements [Field].
 func (f Scoped) Apply(scope *model.Scope, x, t, c *Node) *Node {

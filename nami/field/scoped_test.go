@@ -1,6 +1,7 @@
 package field_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/field"
@@ -32,4 +33,20 @@ func TestScoped(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestValidate(t *testing.T) {
+	mlp := field.MLP{EventShape: []int{2}}
+	if err := field.Validate(field.Scoped{Scope: "a", Field: mlp}); err != nil {
+		t.Error(err)
+	}
+	for want, f := range map[string]field.Field{
+		"the field is nil: give a network": field.Scoped{Scope: "a"},
+		"Scope is empty: give the scope":   field.Scoped{Field: mlp},
+		"the field is nil":                 nil,
+	} {
+		if err := field.Validate(f); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, expected it to say %q", err, want)
+		}
+	}
 }

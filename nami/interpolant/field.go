@@ -1,6 +1,8 @@
 package interpolant
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/nami-flow/go-nami/nami/event"
@@ -9,7 +11,6 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // ScoreFromNoise is the score of x_t from the latent noise that a field predicts,
@@ -26,15 +27,22 @@ type ScoreFromNoise struct {
 	Gamma Gamma
 }
 
+// Validate reports parts that are missing or don't fit.
+func (f ScoreFromNoise) Validate() error {
+	if _, zero := f.Gamma.(Zero); zero {
+		return errors.New("interpolant.ScoreFromNoise: the gamma is Zero: without latent noise there is no score to be had from it; use the interpolant's gamma, say Brownian")
+	}
+	return cmp.Or(field.Validate(f.Noise), Validate(f.Gamma))
+}
+
 // EventRank implements [field.Field].
-func (f ScoreFromNoise) EventRank() int { return f.Noise.EventRank() }
+func (f ScoreFromNoise) EventRank() int {
+	must(f.Validate())
+	return f.Noise.EventRank()
+}
 
 // Apply implements [field.Field].
 func (f ScoreFromNoise) Apply(scope *model.Scope, x, t, c *Node) *Node {
-	if _, zero := f.Gamma.(Zero); zero {
-		exceptions.Panicf("interpolant.ScoreFromNoise: the gamma is Zero: without latent noise there is no score to be had from it; use the interpolant's gamma, say Brownian")
-	}
-	must(Validate(f.Gamma))
 	gamma := event.Lift(gomlx.AwayFromZero(f.Gamma.Gamma(t)), x)
 	return Neg(Div(field.Call(f.Noise, scope, x, t, c), gamma))
 }
@@ -57,16 +65,30 @@ type DriftFromVelocityScore struct {
 	Gamma Gamma
 }
 
+// Validate reports parts that are missing or don't fit.
+func (f DriftFromVelocityScore) Validate() error {
+	if err := cmp.Or(field.Validate(f.Velocity), f.mirror().Validate()); err != nil {
+		return err
+	}
+	if v, s := f.Velocity.EventRank(), f.Score.EventRank(); v != s {
+		return fmt.Errorf("interpolant.DriftFromVelocityScore: the velocity's events have rank %d, the score's %d: they must be one event", v, s)
+	}
+	return nil
+}
+
+func (f DriftFromVelocityScore) mirror() MirrorVelocityFromScore {
+	return MirrorVelocityFromScore{Score: f.Score, Gamma: f.Gamma}
+}
+
 // EventRank implements [field.Field].
-func (f DriftFromVelocityScore) EventRank() int { return f.Velocity.EventRank() }
+func (f DriftFromVelocityScore) EventRank() int {
+	must(f.Validate())
+	return f.Velocity.EventRank()
+}
 
 // Apply implements [field.Field].
 func (f DriftFromVelocityScore) Apply(scope *model.Scope, x, t, c *Node) *Node {
-	if v, s := f.Velocity.EventRank(), f.Score.EventRank(); v != s {
-		exceptions.Panicf("interpolant.DriftFromVelocityScore: the velocity's events have rank %d, the score's %d: they must be one event", v, s)
-	}
-	mirror := MirrorVelocityFromScore{Score: f.Score, Gamma: f.Gamma}
-	return Add(field.Call(f.Velocity, scope, x, t, c), field.Call(mirror, scope, x, t, c))
+	return Add(field.Call(f.Velocity, scope, x, t, c), field.Call(f.mirror(), scope, x, t, c))
 }
 
 // String describes the field on one line.
@@ -85,12 +107,19 @@ type MirrorVelocityFromScore struct {
 	Gamma Gamma
 }
 
+// Validate reports parts that are missing or out of range.
+func (f MirrorVelocityFromScore) Validate() error {
+	return cmp.Or(field.Validate(f.Score), Validate(f.Gamma))
+}
+
 // EventRank implements [field.Field].
-func (f MirrorVelocityFromScore) EventRank() int { return f.Score.EventRank() }
+func (f MirrorVelocityFromScore) EventRank() int {
+	must(f.Validate())
+	return f.Score.EventRank()
+}
 
 // Apply implements [field.Field].
 func (f MirrorVelocityFromScore) Apply(scope *model.Scope, x, t, c *Node) *Node {
-	must(Validate(f.Gamma))
 	return Neg(Mul(event.Lift(f.Gamma.GammaGammaDot(t), x), field.Call(f.Score, scope, x, t, c)))
 }
 

@@ -144,6 +144,9 @@ func TestFieldMisuse(t *testing.T) {
 	scalar := field.Func{Rank: 0, F: vector.F}
 	for want, f := range map[string]field.Field{
 		"the gamma is Zero: without latent noise": interpolant.ScoreFromNoise{Noise: vector, Gamma: interpolant.Zero{}},
+		"the field is nil":                        interpolant.MirrorVelocityFromScore{Gamma: interpolant.Brownian{}},
+		"field: the field is nil":                 interpolant.ScoreFromNoise{Gamma: interpolant.Brownian{}},
+		"the field is nil: give a network":        interpolant.DriftFromVelocityScore{Velocity: vector, Gamma: interpolant.Brownian{}},
 		"the gamma is nil":                        interpolant.ScoreFromNoise{Noise: vector},
 		"Scale is 0":                              interpolant.MirrorVelocityFromScore{Score: vector, Gamma: interpolant.ScaledBrownian{}},
 		"the velocity's events have rank 1, the score's 0: they must be": interpolant.DriftFromVelocityScore{Velocity: vector, Score: scalar, Gamma: interpolant.Brownian{}},
@@ -153,6 +156,9 @@ func TestFieldMisuse(t *testing.T) {
 		}, [][]float64{{1, 2}}, 0.5)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, expected it to say %q", f, err, want)
+		}
+		if err := field.Validate(f); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: Validate gives %v, expected it to say %q", f, err, want)
 		}
 	}
 }

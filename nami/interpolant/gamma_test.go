@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/interpolant"
+	"github.com/nami-flow/go-nami/nami/path"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -158,8 +160,18 @@ func TestInterpolant(t *testing.T) {
 }
 
 func TestStrings(t *testing.T) {
-	got := fmt.Sprint(interpolant.Brownian{}, " ", interpolant.ScaledBrownian{Scale: 2}, " ", interpolant.Zero{})
-	if want := "Brownian{1e-12} ScaledBrownian{2, 1e-12} Zero"; got != want {
-		t.Errorf("got %s, expected %s", got, want)
+	f := field.Func{Rank: 1}
+	score := interpolant.ScoreFromNoise{Noise: f, Gamma: interpolant.Brownian{}}
+	for want, v := range map[string]any{
+		"ScaledBrownian{2, 1e-12}":                                 interpolant.ScaledBrownian{Scale: 2},
+		"ScoreFromNoise{Func{rank 1}, Brownian{1e-12}}":            score,
+		"MirrorVelocityFromScore{Func{rank 1}, Zero}":              interpolant.MirrorVelocityFromScore{Score: f, Gamma: interpolant.Zero{}},
+		"DriftFromVelocityScore{Func{rank 1}, Func{rank 1}, Zero}": interpolant.DriftFromVelocityScore{Velocity: f, Score: f, Gamma: interpolant.Zero{}},
+		"Interpolant{Linear, Zero}":                                interpolant.Interpolant{Path: path.Linear{}, Gamma: interpolant.Zero{}},
+		"Interpolant{Linear, Brownian{1e-12}}":                     interpolant.Interpolant{},
+	} {
+		if got := fmt.Sprint(v); got != want {
+			t.Errorf("got %s, expected %s", got, want)
+		}
 	}
 }

@@ -24,7 +24,8 @@ type Interpolant struct {
 // Point builds x_t. target, source and z are lead+event of one shape, t is a scalar or
 // lead; the result is shaped like target. It panics on misuse.
 func (in Interpolant) Point(target, source, z, t *Node) *Node {
-	in = in.orDefault(target, z)
+	checkNoise(target, z)
+	in = in.orDefault()
 	return Add(in.Path.Point(target, source, t), Mul(event.Lift(in.Gamma.Gamma(t), z), z))
 }
 
@@ -33,15 +34,12 @@ func (in Interpolant) Point(target, source, z, t *Node) *Node {
 // infinite: learn the path's velocity and the noise by themselves there, or both z and -z
 // of each draw.
 func (in Interpolant) Velocity(target, source, z, t *Node) *Node {
-	in = in.orDefault(target, z)
+	checkNoise(target, z)
+	in = in.orDefault()
 	return Add(in.Path.Velocity(target, source, t), Mul(event.Lift(GammaDot(in.Gamma, t), z), z))
 }
 
-func (in Interpolant) orDefault(target, z *Node) Interpolant {
-	if !z.Shape().Equal(target.Shape()) {
-		exceptions.Panicf("interpolant: the latent noise z is %s, the target (data) %s: both must have one shape and dtype",
-			z.Shape(), target.Shape())
-	}
+func (in Interpolant) orDefault() Interpolant {
 	if in.Path == nil {
 		in.Path = path.Linear{}
 	}
@@ -51,7 +49,15 @@ func (in Interpolant) orDefault(target, z *Node) Interpolant {
 	return in
 }
 
+func checkNoise(target, z *Node) {
+	if !z.Shape().Equal(target.Shape()) {
+		exceptions.Panicf("interpolant: the latent noise z is %s, the target (data) %s: both must have one shape and dtype",
+			z.Shape(), target.Shape())
+	}
+}
+
 // String describes the interpolant on one line.
 func (in Interpolant) String() string {
+	in = in.orDefault()
 	return fmt.Sprintf("Interpolant{%v, %v}", in.Path, in.Gamma)
 }

@@ -192,3 +192,10 @@ func lift(t, x *Node) *Node {
 	}
 	return t
 }
+
+func TestStrings(t *testing.T) {
+	got := fmt.Sprint(path.Linear{}, " ", path.Cosine{}, " ", path.Scheduled{Schedule: schedule.VP{}})
+	if want := "Linear Cosine Scheduled{VP{0.1, 20}}"; got != want {
+		t.Errorf("got %s, expected %s", got, want)
+	}
+}

@@ -12,6 +12,9 @@ import (
 // velocity that is learned along it with normal noise is that of the diffusion's
 // probability-flow ODE, and converts to its other predictions (see [schedule.Convert]).
 //
+// The velocity of [schedule.VP] grows as 1/√t towards the data, where its square has no
+// finite mean: along that path, learn the noise, or v, and convert.
+//
 // Where the schedule doesn't reach pure data or pure noise, nor does the path: that of
 // [schedule.VE] ends at the target plus SigmaMax times the source.
 type Scheduled struct {

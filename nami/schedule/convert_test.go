@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,14 +13,16 @@ import (
 	"github.com/nami-flow/go-nami/nami/schedule"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"pgregory.net/rapid"
 )
 
 // on returns the schedules to try on a backend. XLA takes seconds to compile them all, and
 // the few differ from the rest in the formulas of TestEnds only.
 func on(backend compute.Backend) []schedule.Schedule {
 	if backend.Name() == "go" {
-		return all
+		return slices.Clone(all)
 	}
 	return []schedule.Schedule{schedule.VP{}, schedule.Cosine{}, schedule.Linear{}}
 }
@@ -223,6 +226,27 @@ func TestConvertTimeOnLead(t *testing.T) {
 		}, [][][]float64{{{1, 2}, {3, -4}}, {{0.5, 6}, {-7, 8}}}, [][][]float64{{{0, 1}, {-2, 3}}, {{1, 0.3}, {5, 1}}}, []float64{0.2, 0.7})
 		compare(t, "event 0", out[0], out[1], 1e-13)
 		compare(t, "event 1", out[2], out[3], 1e-13)
+	})
+}
+
+// Every conversion keeps the shape of any event under any lead, with either kind of time.
+func TestConvertShapes(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	rapid.Check(t, func(t *rapid.T) {
+		lead := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 3).Draw(t, "lead")
+		shape := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 3).Draw(t, "event")
+		s := rapid.SampledFrom(all).Draw(t, "schedule")
+		from, to := rapid.SampledFrom(predictions).Draw(t, "from"), rapid.SampledFrom(predictions).Draw(t, "to")
+		dtype := rapid.SampledFrom(bothDTypes).Draw(t, "dtype")
+		g := NewGraph(backend, "shapes")
+		defer g.Finalize()
+		x := Parameter(g, "x", shapes.Make(dtype, append(lead[:len(lead):len(lead)], shape...)...))
+		for name, dims := range map[string][]int{"scalar": nil, "each": lead} {
+			at := Parameter(g, name, shapes.Make(dtype, dims...))
+			if got := schedule.Convert(s, from, to, x, x, at); !got.Shape().Equal(x.Shape()) {
+				t.Fatalf("%v %v to %v with t %s: the result is %s for x %s", s, from, to, at.Shape(), got.Shape(), x.Shape())
+			}
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/nami-flow/go-nami/nami/field"
@@ -22,8 +23,16 @@ type Converted struct {
 	From, To Prediction
 }
 
+// Validate reports parts that are missing or out of range.
+func (f Converted) Validate() error {
+	return cmp.Or(field.Validate(f.Field), Validate(f.Schedule), f.From.Validate(), f.To.Validate())
+}
+
 // EventRank implements [field.Field].
-func (f Converted) EventRank() int { return f.Field.EventRank() }
+func (f Converted) EventRank() int {
+	must(f.Validate())
+	return f.Field.EventRank()
+}
 
 // Apply implements [field.Field].
 func (f Converted) Apply(scope *model.Scope, x, t, c *Node) *Node {
@@ -59,14 +68,19 @@ type Rescheduled struct {
 	As Prediction
 }
 
+// Validate reports parts that are missing or out of range.
+func (f Rescheduled) Validate() error {
+	return cmp.Or(field.Validate(f.Field), Validate(f.From), f.Prediction.Validate(), Validate(f.To), f.As.Validate())
+}
+
 // EventRank implements [field.Field].
-func (f Rescheduled) EventRank() int { return f.Field.EventRank() }
+func (f Rescheduled) EventRank() int {
+	must(f.Validate())
+	return f.Field.EventRank()
+}
 
 // Apply implements [field.Field].
 func (f Rescheduled) Apply(scope *model.Scope, x, t, c *Node) *Node {
-	must(Validate(f.From))
-	must(f.Prediction.Validate())
-	must(f.As.Validate())
 	to := mixtureAt(f.To, x, t)
 	trainedT := TimeOf(f.From, f.To.Alpha(t), f.To.Sigma(t))
 	from := mixtureAt(f.From, x, trainedT)

@@ -124,6 +124,10 @@ func TestRescheduledIsExact(t *testing.T) {
 	x := [][]float64{{-1, 0, 2}, {0.4, 1, -2}, {3, -0.7, 1}, {0, 1.5, -3}}
 	from, to := schedule.VP{}, schedule.VE{SigmaMin: 0.02, SigmaMax: 20}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		predictions := predictions
+		if backend.Name() != "go" { // the rest is as quick to say, and slow to compile
+			predictions = []schedule.Prediction{schedule.Eps, schedule.Velocity}
+		}
 		for _, dtype := range bothDTypes {
 			out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, at *Node) (out []*Node) {
 				x, at = ConvertDType(x, dtype), ConvertDType(at, dtype)
@@ -150,6 +154,28 @@ func TestRescheduledIsExact(t *testing.T) {
 					compare(t, fmt.Sprint(dtype, " ", p, " ", what), tensors.MustCopyFlatData[float64](got), tensors.MustCopyFlatData[float64](want), tol)
 				}
 			}
+		}
+	})
+}
+
+// A rescheduled field is differentiable, as its divergence needs: the velocity for a
+// Gaussian is linear in x, and its slope that of the perfect field.
+func TestRescheduledGradient(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for _, from := range []schedule.Schedule{schedule.VP{}, schedule.Cosine{}, bare{schedule.Cosine{}}} {
+			f := schedule.Rescheduled{
+				Field: gaussian(from, schedule.Eps, 0.7, 0.6), From: from,
+				To: schedule.EDM{}, As: schedule.Velocity,
+			}
+			want := gaussian(schedule.EDM{}, schedule.Velocity, 0.7, 0.6)
+			out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, t *Node) []*Node {
+				slope := func(f field.Field) *Node { return Gradient(ReduceAllSum(field.Call(f, scope, x, t, nil)), x)[0] }
+				return []*Node{slope(f), slope(want)}
+			}, [][]float64{{1, -2}, {0, 3}, {1, 1}}, []float64{0.1, 0.4, 0.8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, fmt.Sprint(from), tensors.MustCopyFlatData[float64](out[0]), tensors.MustCopyFlatData[float64](out[1]), 1e-6)
 		}
 	})
 }
@@ -192,6 +218,8 @@ func TestWrapperMisuse(t *testing.T) {
 		"the schedule is nil":            schedule.Rescheduled{Field: f, From: schedule.VP{}},
 		"SigmaMin is 5 and SigmaMax 0":   schedule.Rescheduled{Field: f, From: schedule.VE{SigmaMin: 5}, To: schedule.VP{}},
 		"Prediction(8) is no prediction": schedule.Converted{Field: f, Schedule: schedule.VP{}, From: schedule.Eps, To: 8},
+		"the field is nil":               schedule.Converted{Schedule: schedule.VP{}, To: schedule.X0},
+		"the field is nil: give":         schedule.Rescheduled{From: schedule.VP{}, To: schedule.VP{}},
 		"BetaMin is 5 and BetaMax 0":     schedule.Converted{Field: f, Schedule: schedule.VP{BetaMin: 5}, To: schedule.X0},
 	} {
 		_, err := model.CallOnce(gomlxtest.Go(t), model.NewStore(), func(scope *model.Scope, x, at *Node) *Node {
@@ -199,6 +227,9 @@ func TestWrapperMisuse(t *testing.T) {
 		}, [][]float64{{1, 2}}, 0.5)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, expected it to say %q", wrapper, err, want)
+		}
+		if err := field.Validate(wrapper); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: Validate gives %v, expected it to say %q", wrapper, err, want)
 		}
 	}
 }

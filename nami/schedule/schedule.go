@@ -36,8 +36,9 @@ type Schedule interface {
 }
 
 // Differentiable is a [Schedule] that knows its derivatives in closed form. Where α or
-// σ vanishes the other methods can't tell them, and a schedule needs these for a
-// velocity there. They are finite: an infinite limit is cut as [Convert] says.
+// σ vanishes, drift and diffusion are infinite or 0/0 and can't tell them; a schedule
+// that goes there needs these two methods to have a velocity. They are finite: an
+// infinite limit is cut as [Convert] says.
 type Differentiable interface {
 	// AlphaDot is dα/dt.
 	AlphaDot(t *Node) *Node

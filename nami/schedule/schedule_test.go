@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"pgregory.net/rapid"
 )
 
 // all holds every schedule, and one with only the four methods.
@@ -77,6 +78,25 @@ func TestCheckAcceptsOurs(t *testing.T) {
 			if err := schedule.Check(backend, s); err != nil {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// So are they with any parameters that make sense.
+func TestCheckAcceptsAnyParameters(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	rapid.Check(t, func(t *rapid.T) {
+		between := func(low, high float64, name string) float64 {
+			return math.Exp(rapid.Float64Range(math.Log(low), math.Log(high)).Draw(t, name))
+		}
+		low, high := between(1e-4, 0.09, "low"), between(1.1, 1000, "high")
+		s := rapid.SampledFrom([]schedule.Schedule{
+			schedule.VP{BetaMin: low, BetaMax: between(3, 40, "β")},
+			schedule.VE{SigmaMin: low, SigmaMax: high},
+			schedule.EDM{SigmaMin: low, SigmaMax: high, Rho: between(0.5, 12, "ρ")},
+		}).Draw(t, "schedule")
+		if err := schedule.Check(backend, s); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
@@ -149,22 +169,22 @@ func TestVPKeepsDigits(t *testing.T) {
 	})
 }
 
-// TimeOf undoes α and σ, in closed form and by halving, up to a common factor; what no
+// TimeOf undoes α and σ, in closed form and by search, up to a common factor; what no
 // time has goes to the nearer end.
 func TestTimeOf(t *testing.T) {
 	times := []float64{0.003, 0.02, 0.2, 0.5, 0.8, 0.97, 1}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for _, dtype := range bothDTypes {
-			halved := append(all[:len(all):len(all)], bare{schedule.EDM{}}, bare{schedule.Cosine{}})
+			schedules := append(on(backend), bare{schedule.EDM{}}, bare{schedule.Cosine{}})
 			out := eval(t, backend, dtype, func(in []*Node) (out []*Node) {
-				for _, s := range halved {
+				for _, s := range schedules {
 					out = append(out, schedule.TimeOf(s,
 						Concatenate([]*Node{MulScalar(s.Alpha(in[0]), 3), in[1]}, 0),
 						Concatenate([]*Node{MulScalar(s.Sigma(in[0]), 3), in[2]}, 0)))
 				}
 				return out
 			}, times, []float64{1, 0}, []float64{0, 1}) // and pure data, pure noise
-			for i, s := range halved {
+			for i, s := range schedules {
 				// σ/α of EDM and VE starts where a digit of it is worth many of t.
 				compare(t, fmt.Sprint(s, dtype), out[i], append(times[:len(times):len(times)], 0, 1), math.Max(1e-10, 40*gomlx.Epsilon(dtype)))
 			}

@@ -17,7 +17,8 @@ type Invertible interface {
 
 // TimeOf returns the time t in [0, 1] at which s has the signal-to-noise ratio
 // (alpha/sigma)², shaped like alpha and sigma. It is the nearer end where no time has
-// it. A schedule that isn't [Invertible] is searched for it to the last digit of the
+// it: so with alpha 1 and sigma 0.01 it is where a solve may end and take the x0 predicted
+// there, and 0 if s never has less noise. A schedule that isn't [Invertible] is searched for it to the last digit of the
 // dtype, which takes σ/α to grow with t.
 func TimeOf(s Schedule, alpha, sigma *Node) *Node {
 	if inv, ok := s.(Invertible); ok {

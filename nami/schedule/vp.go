@@ -69,6 +69,7 @@ func (s VP) SigmaDot(t *Node) *Node {
 
 // TimeOf implements [Invertible]: B = log(1 + σ²/α²), a quadratic in t.
 func (s VP) TimeOf(alpha, sigma *Node) *Node {
+	must(s.Validate())
 	s = s.orDefault()
 	b := Log1p(Square(Div(sigma, gomlx.AwayFromZero(alpha))))
 	root := Sqrt(AddScalar(MulScalar(b, 2*(s.BetaMax-s.BetaMin)), s.BetaMin*s.BetaMin))

@@ -1,0 +1,23 @@
+package field
+
+import "errors"
+
+// Validate reports what is wrong with a field's configuration. It asks the field's own
+// Validate() error, which those that wrap others have and a user's may have; a nil field
+// is an error.
+func Validate(f Field) error {
+	if f == nil {
+		return errors.New("field: the field is nil: give a network, say field.MLP{EventShape: []int{2}}")
+	}
+	if v, ok := f.(interface{ Validate() error }); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+// must panics with an error of a configuration, as graph functions do.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
