@@ -18,6 +18,10 @@ func (p *Program) adaptive(ctx context.Context, s *Solution, dtype dtypes.DType,
 	smallest := ulps * epsilon(dtype) * 1e-3 * math.Max(math.Abs(run.T0), math.Abs(run.T1))
 	times := []*tensors.Tensor{scalar(dtype, run.T1), scalar(dtype, smallest), scalar(dtype, run.T0)}
 	defer finalize(times)
+	if err := context.Cause(ctx); err != nil { // before a long compilation
+		finalize(s.Y)
+		return fmt.Errorf("solver: stopped before the first step: %w", err)
+	}
 	rest, err := p.begin.Call(s.Y, times, fixed)
 	if err != nil {
 		finalize(s.Y)

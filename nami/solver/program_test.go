@@ -3,11 +3,13 @@ package solver_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/solver"
@@ -17,6 +19,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"golang.org/x/sync/errgroup"
+	"pgregory.net/rapid"
 )
 
 // One program serves all numbers of steps and windows of time: the system is built as
@@ -48,6 +52,74 @@ func TestProgramCompilesOnce(t *testing.T) {
 		}
 		for part := range unrolled {
 			near(t, "the loop", flat(first.Y[part]), flat(unrolled[part]), 1e-13)
+		}
+	})
+}
+
+// States of any number of parts and any shapes: for dy/dt = w·y a step of RK4 multiplies by
+// 1 + z + z²/2 + z³/6 + z⁴/24 with z = w·h, exactly.
+func TestShapes(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	p := program(t, backend, solver.RK4(1), func(_ *model.Scope, fixed []*Node) solver.System {
+		return solver.System{Drift: func(y []*Node, _ *Node) (dy []*Node) {
+			for _, x := range y {
+				dy = append(dy, Mul(x, event.Lift(fixed[0], x)))
+			}
+			return dy
+		}}
+	})
+	rapid.Check(t, func(r *rapid.T) {
+		n := rapid.IntRange(1, 4).Draw(r, "n")
+		values := rapid.Float64Range(-2, 2)
+		w := rapid.SliceOfN(values, n, n).Draw(r, "w")
+		var y []*tensors.Tensor
+		var starts [][]float64
+		for range rapid.IntRange(1, 3).Draw(r, "parts") {
+			dims := append([]int{n}, rapid.SliceOfN(rapid.IntRange(1, 3), 0, 3).Draw(r, "event")...)
+			start := rapid.SliceOfN(values, event.Size(dims), event.Size(dims)).Draw(r, "y")
+			starts = append(starts, start)
+			y = append(y, floats(dtypes.Float64, start, dims...))
+		}
+		run := solver.Run{T0: values.Draw(r, "t0"), T1: values.Draw(r, "t1"), Steps: rapid.IntRange(1, 20).Draw(r, "steps")}
+		out, err := p.Solve(context.Background(), y, []*tensors.Tensor{floats(dtypes.Float64, w, n)}, run)
+		if err != nil || out.Err() != nil {
+			r.Fatal(err, out.Err())
+		}
+		for part, start := range starts {
+			each := len(start) / n
+			for i, v := range flat(out.Y[part]) {
+				z := w[i/each] * (run.T1 - run.T0) / float64(run.Steps)
+				want := start[i] * math.Pow(1+z+z*z/2+z*z*z/6+z*z*z*z/24, float64(run.Steps))
+				if !(math.Abs(v-want) <= 1e-10*math.Max(1, math.Abs(want))) {
+					r.Fatalf("value %d of part %d is %v, expected %v", i, part, v, want)
+				}
+			}
+		}
+	})
+}
+
+// One program serves several callers and shapes at once.
+func TestConcurrentSolves(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		p := program(t, backend, solver.Bosh3(1e-4, 1e-4), relaxation)
+		var group errgroup.Group
+		for i := range 8 {
+			group.Go(func() error {
+				n := 1 + i%2
+				y := []*tensors.Tensor{floats(dtypes.Float64, make([]float64, n), n, 1), floats(dtypes.Float64, make([]float64, n), n)}
+				out, err := p.Solve(context.Background(), y, []*tensors.Tensor{floats(dtypes.Float64, make([]float64, n), n)}, solver.Run{T0: 0, T1: float64(i)})
+				if err != nil {
+					return err
+				}
+				// Without relaxation dx/dt = -sin t.
+				if x := flat(out.Y[0])[0]; math.Abs(x-math.Cos(float64(i))+1) > 0.01 {
+					return fmt.Errorf("x(%d) is %v", i, x)
+				}
+				return out.Err()
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Error(err)
 		}
 	})
 }
