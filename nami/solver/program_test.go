@@ -339,6 +339,14 @@ func TestProgramMisuse(t *testing.T) {
 	}
 	err = gomlx.Try(func() error {
 		g := NewGraph(backend, "misuse")
+		solver.Unroll(own{steps: 2}, nil, []*Node{Const(g, 1.0)}, 0, 1)
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "the traits of own say that gradients don't flow through it") {
+		t.Errorf("got %v", err)
+	}
+	err = gomlx.Try(func() error {
+		g := NewGraph(backend, "misuse")
 		solver.UnrollSDE(solver.SRA1(0), solver.System{}, []*Node{Const(g, 1.0)}, 0, 1, nil)
 		return nil
 	})
