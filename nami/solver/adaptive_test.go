@@ -348,8 +348,8 @@ func TestAdaptiveStops(t *testing.T) {
 func TestAdaptiveMisuse(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	for want, change := range map[string]func(s *solver.Adaptive){
-		"rtol and atol must be at least 0":     func(s *solver.Adaptive) { s.RTol = -1 },
-		"one of them more":                     func(s *solver.Adaptive) { s.RTol, s.ATol = 0, 0 },
+		"rtol must be at least 0":              func(s *solver.Adaptive) { s.RTol = -1 },
+		"atol more than 0":                     func(s *solver.Adaptive) { s.ATol = 0 },
 		"has 0 steps: it needs at least 1":     func(s *solver.Adaptive) { s.MaxSteps = 0 },
 		"FirstStep is -1":                      func(s *solver.Adaptive) { s.FirstStep = -1 },
 		"I = 0 and P = 0":                      func(s *solver.Adaptive) { s.Control = solver.Control{} },
