@@ -188,6 +188,7 @@ func (p *Program) lookUp(key string, onHost bool) (*program, error) {
 			return append([]*Node{Identity(in[0])}, next...)
 		}
 		out, reached := Steps(scope, in[0], in[1], in[2:2+p.states], in[2+p.states:], p.body)
+		refuseChanges(p.store, in[0].Graph())
 		return append([]*Node{reached}, out...)
 	}
 	var err error

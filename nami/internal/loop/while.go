@@ -4,6 +4,7 @@ package loop
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -13,7 +14,8 @@ import (
 )
 
 // Body builds the graph of step i, an int32 scalar: it returns the next state,
-// shaped like state. fixed doesn't change from step to step. A body may use no other
+// shaped like state. fixed doesn't change from step to step. Variables of scope's
+// store that it changes go on from step to step as well. A body may use no other
 // nodes, and no nested control flow.
 type Body func(scope *model.Scope, i *Node, state, fixed []*Node) []*Node
 
@@ -25,44 +27,37 @@ type Body func(scope *model.Scope, i *Node, state, fixed []*Node) []*Node
 // one While only, and nothing else but its parameters (see [Program]).
 func Steps(scope *model.Scope, first, last *Node, state, fixed []*Node, body Body) ([]*Node, *Node) {
 	g := state[0].Graph()
-	read := variablesRead(scope, state, fixed, body)
-	outer := make([]*Node, len(read)) // their parameters must be made in the main function
-	for i, v := range read {
-		outer[i] = v.NodeValue(g)
-	}
-	init := append([]*Node{first, last}, state...)
+	read, changed := variablesUsed(scope, state, fixed, body)
+	outer, start := values(g, read), values(g, changed) // their parameters must be made in the main function
+	init := slices.Concat([]*Node{first, last}, state, start)
 	parameters := func() (ps []*Node) {
 		for i, s := range init {
 			ps = append(ps, Parameter(g, fmt.Sprintf("state_%d", i), s.Shape()))
 		}
 		return ps
 	}
+	carried := 2 + len(state) // where the changed variables begin
 	more := NewClosure(g, func(g *Graph) []*Node {
 		ps := parameters()
 		return []*Node{LessThan(ps[0], ps[1])}
 	})
 	step := NewClosure(g, func(g *Graph) []*Node {
 		ps := parameters()
-		for i, v := range read {
-			v.SetNodeValue(localize(outer[i]))
-		}
-		local := make([]*Node, len(fixed))
-		for i, n := range fixed {
-			local[i] = localize(n)
-		}
-		next := body(scope.ResetVisited(), ps[0], ps[2:], local)
-		return append([]*Node{Add(ps[0], Const(g, int32(1))), ps[1]}, next...)
+		set(read, localize(outer))
+		set(changed, ps[carried:])
+		next := body(scope.ResetVisited(), ps[0], ps[2:carried], localize(fixed))
+		return slices.Concat([]*Node{Add(ps[0], Const(g, int32(1))), ps[1]}, next, values(g, changed))
 	})
-	for i, v := range read { // unchanged, as far as the graph is concerned
-		v.SetNodeValue(outer[i])
-	}
+	set(read, outer) // unchanged, as far as the graph is concerned
+	set(changed, start)
 	out := While(more, step, init...)
-	return out[2:], out[0]
+	set(changed, out[carried:])
+	return out[2:carried], out[0]
 }
 
-// variablesRead finds the variables that body uses, by building it once in a graph
-// that is thrown away.
-func variablesRead(scope *model.Scope, state, fixed []*Node, body Body) (read []*model.Variable) {
+// variablesUsed finds the variables that body only reads and those that it changes, by
+// building it once in a graph that is thrown away.
+func variablesUsed(scope *model.Scope, state, fixed []*Node, body Body) (read, changed []*model.Variable) {
 	g, store := state[0].Graph(), scope.Store()
 	scratch := NewGraph(g.Backend(), g.Name()+" (variables)")
 	defer scratch.Finalize()
@@ -74,13 +69,28 @@ func variablesRead(scope *model.Scope, state, fixed []*Node, body Body) (read []
 		return out
 	}
 	body(scope.ResetVisited(), Parameter(scratch, "", shapes.Make(dtypes.Int32)), like(state), like(fixed))
-	refuseChanges(store, scratch)
 	for v := range store.IterVariables() {
-		if v.InUseByGraph(scratch) {
+		switch {
+		case v.ChangedInGraph(scratch):
+			changed = append(changed, v)
+		case v.InUseByGraph(scratch):
 			read = append(read, v)
 		}
 	}
-	return read
+	return read, changed
+}
+
+func values(g *Graph, variables []*model.Variable) (ns []*Node) {
+	for _, v := range variables {
+		ns = append(ns, v.NodeValue(g))
+	}
+	return ns
+}
+
+func set(variables []*model.Variable, ns []*Node) {
+	for i, v := range variables {
+		v.SetNodeValue(ns[i])
+	}
 }
 
 // refuseChanges panics if the graph changes a variable of the store.
@@ -92,8 +102,11 @@ func refuseChanges(store *model.Store, g *Graph) {
 	}
 }
 
-// localize makes a node of the main function usable by every operation of a
-// closure: some backends refuse it as an operand of arithmetic. XLA fuses it away.
-func localize(n *Node) *Node {
-	return Where(Const(n.Graph(), true), n, n)
+// localize makes nodes of the main function usable by every operation of a closure:
+// some backends refuse them as operands of arithmetic. XLA fuses it away.
+func localize(ns []*Node) (local []*Node) {
+	for _, n := range ns {
+		local = append(local, Where(Const(n.Graph(), true), n, n))
+	}
+	return local
 }
