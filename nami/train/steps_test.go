@@ -52,11 +52,11 @@ func TestStepsSplit(t *testing.T) {
 }
 
 // sorting adds nothing to the loss, but a sort can't stand in a compiled loop.
-type sorting struct{ train.Loss }
+type sorting struct{ of train.Loss }
 
 func (l sorting) Loss(scope *model.Scope, x, c *Node) *Node {
 	smallest := ReduceAllMin(Sort(StopGradient(x), 0, true))
-	return Add(l.Loss.Loss(scope, x, c), Mul(smallest, ConstAs(x, 0)))
+	return Add(l.of.Loss(scope, x, c), Mul(smallest, ConstAs(x, 0)))
 }
 
 // Steps made one by one are those of a loop, up to rounding.
