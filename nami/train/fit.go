@@ -79,13 +79,14 @@ func (f *fit) run(ctx context.Context, x *tensors.Tensor) (*History, error) {
 			return f.history, errors.Join(fmt.Errorf("train: stopped after %d of %d steps: %w%s", step, f.config.steps, stopped, f.where()), err)
 		}
 		end := min(step+burst, f.config.steps)
-		for ; step < end; step++ {
-			rows := tensors.FromFlatDataAndDimensions(order.batch(step), order.size)
-			err := f.trainer.step(x, f.config.context, rows)
-			if err = errors.Join(err, rows.FinalizeAll()); err != nil {
-				return f.history, fmt.Errorf("train: step %d: %w", step+1, err)
-			}
+		var rows [][]int32
+		for i := step; i < end; i++ {
+			rows = append(rows, order.batch(i))
 		}
+		if err := f.trainer.steps(x, f.config.context, len(rows), rows); err != nil {
+			return f.history, fmt.Errorf("train: after step %d: %w", step, err)
+		}
+		step = end
 		losses, err := f.trainer.Losses()
 		if err != nil {
 			return f.history, err

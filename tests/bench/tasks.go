@@ -58,10 +58,8 @@ func trainSmall(backend compute.Backend) (*work, error) {
 		return nil, err
 	}
 	run := func(_ context.Context, iterations int) error {
-		for range iterations {
-			if err := trainer.Step(data, nil); err != nil {
-				return err
-			}
+		if err := trainer.Steps(data, nil, iterations); err != nil {
+			return err
 		}
 		_, err := trainer.Losses()
 		return err
@@ -85,10 +83,8 @@ func checkTraining(backend compute.Backend, data *tensors.Tensor) ([]float64, er
 	if err != nil {
 		return nil, err
 	}
-	for range 11 {
-		if err := trainer.Step(data, nil); err != nil {
-			return nil, err
-		}
+	if err := trainer.Steps(data, nil, 11); err != nil {
+		return nil, err
 	}
 	losses, err := trainer.Losses()
 	if err != nil {
