@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -120,21 +121,18 @@ func displayData(f Figure, id string) (*protocol.DisplayData, error) {
 // describe is what stands in for the picture where none can be shown.
 func (f Figure) describe() string {
 	var parts []string
-	for _, row := range f.rows {
-		for _, p := range row {
-			if p == nil {
-				continue
-			}
-			part := p.kind
-			if p.title != "" {
-				part += ": " + p.title
-			}
-			if p.empty {
-				part += " (no data)"
-			}
-			if p.note != "" {
-				part += " (" + p.note + ")"
-			}
+	for p := range f.root.panels() {
+		part := p.kind
+		if p.title != "" {
+			part += ": " + p.title
+		}
+		if p.empty {
+			part += " (no data)"
+		}
+		if p.note != "" {
+			part += " (" + p.note + ")"
+		}
+		if part != "" && !slices.Contains(parts, part) {
 			parts = append(parts, part)
 		}
 	}
