@@ -73,7 +73,7 @@ func Histogram(series []Series, opts ...Option) Figure {
 			}
 		}
 		tallest = max(tallest, slices.Max(heights))
-		stairs := stairs{heights, over, s.logX}
+		stairs := stairs{heights: heights, over: over, log: s.logX}
 		l.marks = append(l.marks, stairs.fill(i))
 		outlines = append(outlines, stairs.line(i))
 		l.busy = append(l.busy, stairs.tops()...)
@@ -138,11 +138,12 @@ func binned(values []float64, over span, bins int) []float64 {
 	return heights
 }
 
-// stairs is the outline of a histogram. On a logarithmic axis, over holds logarithms.
+// stairs is the outline of a histogram. On a logarithmic axis, over holds logarithms;
+// upright ones have their counts to the right.
 type stairs struct {
-	heights []float64
-	over    span
-	log     bool
+	heights      []float64
+	over         span
+	log, upright bool
 }
 
 func (h stairs) edge(i int) float64 {
@@ -154,11 +155,15 @@ func (h stairs) edge(i int) float64 {
 }
 
 func (h stairs) points(s *stage) []vg.Point {
-	points := []vg.Point{s.at(h.edge(0), 0)}
-	for i, height := range h.heights {
-		points = append(points, s.at(h.edge(i), height), s.at(h.edge(i+1), height))
+	at := s.at
+	if h.upright {
+		at = func(v, height float64) vg.Point { return s.at(height, v) }
 	}
-	return append(points, s.at(h.edge(len(h.heights)), 0))
+	points := []vg.Point{at(h.edge(0), 0)}
+	for i, height := range h.heights {
+		points = append(points, at(h.edge(i), height), at(h.edge(i+1), height))
+	}
+	return append(points, at(h.edge(len(h.heights)), 0))
 }
 
 func (h stairs) fill(i int) mark {

@@ -86,6 +86,21 @@ func (decadeTicks) Ticks(lo, hi float64) []plot.Tick {
 }
 
 func superscript(n int) string {
-	return strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴",
-		"5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹").Replace(strconv.Itoa(n))
+	return digits(n, '⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹')
+}
+
+func subscript(n int) string {
+	return digits(n, '₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉')
+}
+
+func digits(n int, as ...rune) string {
+	var out []rune
+	for _, c := range strconv.Itoa(n) {
+		if c == '-' {
+			out = append(out, '⁻')
+			continue
+		}
+		out = append(out, as[c-'0'])
+	}
+	return string(out)
 }
