@@ -108,7 +108,7 @@ func (p *panel) needs(at fit) (n insets) {
 	if !p.y.unlabelled {
 		n.left = max(n.left, tickLength+2+widestLabel(at.yticks, at.y))
 		if p.y.label != "" {
-			n.left += 3 + labelHeight
+			n.left += 5 + labelHeight
 		}
 		n.top = lineHeight / 4
 	}
@@ -157,7 +157,7 @@ func (p *panel) drawAxes(s *stage, at fit) {
 	if p.y.label != "" && !p.y.unlabelled {
 		style := fitted(textStyle(labelSize, s.look.ink, draw.XCenter, draw.YBottom), p.y.label, s.Size().Y+30)
 		style.Rotation = math.Pi / 2
-		x := s.Min.X - tickLength - 5 - widestLabel(at.yticks, at.y)
+		x := s.Min.X - tickLength - 7 - widestLabel(at.yticks, at.y)
 		s.FillText(style, vg.Point{X: x, Y: s.Center().Y}, p.y.label)
 	}
 }

@@ -67,6 +67,7 @@ func Overlay(figures ...Figure) Figure {
 			}
 		}
 		out.layers = append(out.layers, p.layers...)
+		result.width, result.height = max(result.width, f.width), max(result.height, f.height)
 		out.kind += " with " + p.kind
 		out.empty = out.empty && p.empty
 		if out.bar == nil {

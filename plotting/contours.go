@@ -50,7 +50,7 @@ func Contours(plane Plane, logDensity *tensors.Tensor, opts ...Option) Figure {
 	l := contourLayer(surface, levels, s.filled)
 	name := s.name
 	if name == "" && s.levels == nil {
-		name = percents(s.shares()) + " of the probability"
+		name = percents(s.shares())
 	}
 	if name != "" {
 		l.legend = []legendEntry{{name, lineIcon(func(s *stage) draw.LineStyle { return draw.LineStyle{Color: s.color(0), Width: 1.2} })}}

@@ -23,7 +23,7 @@ func boxIcon(i int, opacity float64) func(*stage) {
 	}
 }
 
-// drawLegend names the layers in the corner that covers least of the data.
+// drawLegend names the layers in the place that covers least of the data.
 func drawLegend(s *stage, layers []layer) {
 	const line, iconWidth, gap, inset, apart = vg.Length(13), vg.Length(18), vg.Length(5), vg.Length(6), vg.Length(6)
 	style := textStyle(tickSize, s.look.ink, draw.XLeft, draw.YCenter)
@@ -38,7 +38,7 @@ func drawLegend(s *stage, layers []layer) {
 		return
 	}
 	size := vg.Point{X: width + iconWidth + gap + 2*inset, Y: vg.Length(entries)*line + 8}
-	box := draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: quietCorner(s, layers, size, apart)}
+	box := draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: quietPlace(s, layers, size, apart)}
 	box.SetColor(faint(s.look.paper, 0.85))
 	box.Fill(box.Path())
 	outline(box, draw.LineStyle{Color: s.look.seam, Width: frameLine})
@@ -59,17 +59,12 @@ func drawLegend(s *stage, layers []layer) {
 	}
 }
 
-func quietCorner(s *stage, layers []layer, size vg.Point, apart vg.Length) vg.Rectangle {
+func quietPlace(s *stage, layers []layer, size vg.Point, apart vg.Length) vg.Rectangle {
 	var best vg.Rectangle
 	fewest := -1
-	for _, corner := range [][2]bool{{true, true}, {false, true}, {true, false}, {false, false}} {
-		min := vg.Point{X: s.Min.X + apart, Y: s.Min.Y + apart}
-		if corner[0] {
-			min.X = s.Max.X - apart - size.X
-		}
-		if corner[1] {
-			min.Y = s.Max.Y - apart - size.Y
-		}
+	free := s.Size().Sub(vg.Point{X: size.X + 2*apart, Y: size.Y + 2*apart})
+	for _, place := range [][2]vg.Length{{1, 1}, {0, 1}, {1, 0}, {0, 0}, {1, 0.5}, {0, 0.5}, {0.5, 1}, {0.5, 0}} {
+		min := vg.Point{X: s.Min.X + apart + place[0]*free.X, Y: s.Min.Y + apart + place[1]*free.Y}
 		box := vg.Rectangle{Min: min, Max: vg.Point{X: min.X + size.X, Y: min.Y + size.Y}}
 		covered := 0
 		for _, l := range layers {

@@ -82,11 +82,11 @@ const vectorPoints = 2000
 // mark draws the points in the i-th colour of their layer.
 func (c cloud) mark(i int) mark {
 	n := float64(max(1, c.kept))
-	opacity := min(0.85, max(0.1, 25/math.Sqrt(n)))
-	if n > 62_500 {
-		opacity = max(0.01, 0.1*math.Sqrt(62_500/n))
+	opacity := min(0.85, max(0.1, 20/math.Sqrt(n)))
+	if n > 40_000 {
+		opacity = max(0.01, 0.1*math.Sqrt(40_000/n))
 	}
-	radius := vg.Length(min(2.4, max(0.9, 12/math.Pow(n, 0.26))))
+	radius := vg.Length(min(2.2, max(0.8, 9/math.Pow(n, 0.25))))
 	return func(s *stage) {
 		color := faint(s.color(i), opacity)
 		if c.kept > vectorPoints {

@@ -3,11 +3,6 @@ package plotting
 import (
 	"image/color"
 	"math"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/text"
-	"gonum.org/v1/plot/vg"
 )
 
 // Sizes in points. The bands and the margin are whole pixels at 192 per inch.
@@ -79,23 +74,4 @@ func faint(c color.NRGBA, opacity float64) color.NRGBA {
 func mixed(c, paper color.NRGBA, opacity float64) color.NRGBA {
 	blend := func(a, b uint8) uint8 { return uint8(math.Round(float64(b) + opacity*(float64(a)-float64(b)))) }
 	return color.NRGBA{blend(c.R, paper.R), blend(c.G, paper.G), blend(c.B, paper.B), 255}
-}
-
-func textStyle(size vg.Length, c color.Color, x text.XAlignment, y text.YAlignment) text.Style {
-	return text.Style{
-		Color:   c,
-		Font:    font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, size),
-		XAlign:  x,
-		YAlign:  y,
-		Handler: plot.DefaultTextHandler,
-	}
-}
-
-// fitted is the style with its size lowered, to three fifths at most, until the text
-// is no wider than width.
-func fitted(style text.Style, words string, width vg.Length) text.Style {
-	if w := style.Width(words); w > width && width > 0 {
-		style.Font.Size *= max(0.6, width/w)
-	}
-	return style
 }
