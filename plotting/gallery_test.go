@@ -117,7 +117,14 @@ func gallery() map[string]Figure {
 		}
 		return v
 	})
+	ways, times := paths(21, 1000)
 	return map[string]Figure{
+		"vectors":       VectorField(demoPlane, swirl(), Title("Velocity")),
+		"streamlines":   Streamlines(demoPlane, swirl(), Title("Streamlines")),
+		"stream-over":   Overlay(Density(demoPlane, logp, Title("t = 0.5")), Streamlines(demoPlane, swirl())),
+		"fields":        Row(VectorField(demoPlane, swirl(), Title("t = 1")), Streamlines(demoPlane, swirl(), Title("t = 0.5")), Density(demoPlane, logp, Title("t = 0"))),
+		"trajectories":  Trajectories(ways, Title("From noise to data")),
+		"film":          FilmStrip(ways, times, Title("From noise to data")),
 		"scatter":       Scatter(data, Title("Two moons")),
 		"scatter-few":   Scatter(samples, Title("Samples"), Name("samples")),
 		"scatter-1e5":   Scatter(moons(1, 100_000)),
@@ -181,6 +188,22 @@ func TestGallery(t *testing.T) {
 			}
 			if err := os.WriteFile(filepath.Join(*galleryDir, name+suffix+".png"), data, 0o644); err != nil {
 				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestAnimationGallery(t *testing.T) {
+	ways, times := paths(31, 1000)
+	a := Animate(ways, times, Title("Moons"))
+	for suffix, a := range map[string]Animation{"": a, "-dark": a.Dark()} {
+		for _, extension := range []string{".gif", ".apng"} {
+			dir := *galleryDir
+			if dir == "" {
+				dir = t.TempDir()
+			}
+			if err := a.Save(filepath.Join(dir, "animation"+suffix+extension)); err != nil {
+				t.Error(err)
 			}
 		}
 	}
