@@ -2,7 +2,6 @@ package plotting
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/plot/vg"
@@ -114,4 +113,4 @@ func (w ways) frames(s settings) func(k int, title string) *panel {
 }
 
 // shortTime writes a time with two decimals at most that matter.
-func shortTime(t float64) string { return strings.ReplaceAll(fmt.Sprintf("%.2f", t), "-", "−") }
+func shortTime(t float64) string { return minus(fmt.Sprintf("%.2f", t)) }

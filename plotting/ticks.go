@@ -53,8 +53,11 @@ func number(v float64, decimals int) string {
 	if strings.Trim(s, "-0.") == "" {
 		s = strings.TrimPrefix(s, "-")
 	}
-	return strings.ReplaceAll(s, "-", "−")
+	return minus(s)
 }
+
+// minus writes the sign that numbers have in print.
+func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }
 
 // decadeTicks labels powers of ten on a logarithmic axis, and 2 and 5 between them
 // where there are few.

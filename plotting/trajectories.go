@@ -44,7 +44,7 @@ func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
 	}
 	drawn := ways.n / max(1, stride)
 	lines := func(s *stage) {
-		style := draw.LineStyle{Color: faint(s.look.ink, min(0.5, 3.5/math.Sqrt(float64(max(1, drawn))))), Width: 0.7}
+		style := draw.LineStyle{Color: faint(s.look.ink, min(0.7, 5.5/math.Sqrt(float64(max(1, drawn))))), Width: 0.7}
 		for i := 0; i < ways.n; i += max(1, stride) {
 			var run []vg.Point
 			for k := range ways.times {
@@ -64,7 +64,7 @@ func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
 		start, end := newCloud(ways.frame(0)), newCloud(ways.frame(ways.times-1))
 		grey := func(s *stage) {
 			grey := *s
-			grey.look = &look{palette: []color.NRGBA{s.look.paleInk}}
+			grey.look = &look{palette: []color.NRGBA{mixed(s.look.paleInk, s.look.paper, 0.6)}}
 			start.mark(0)(&grey)
 		}
 		l.marks = []mark{grey, lines, end.mark(0)}
