@@ -80,7 +80,11 @@ func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 		outlines = append(outlines, h.line(i))
 		l.busy = append(l.busy, h.tops()...)
 		if len(series) > 1 || one.Name != "" {
-			l.legend = append(l.legend, legendEntry{nameOf(series, i), boxIcon(i, 0.3)})
+			opacity := 0.3
+			if len(series) > 1 {
+				opacity = 0 // not filled, as they hide each other
+			}
+			l.legend = append(l.legend, legendEntry{nameOf(series, i), boxIcon(i, opacity)})
 		}
 	}
 	p.empty = fewest == 0

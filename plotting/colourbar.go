@@ -54,5 +54,9 @@ func (b *colourBar) draw(s *stage) {
 
 // share is the place of a value between the first colour, at 0, and the last, at 1.
 func (b *colourBar) share(v float64) float64 {
-	return min(1, max(0, (v-b.over.lo)/(b.over.hi-b.over.lo)))
+	share := (v - b.over.lo) / (b.over.hi - b.over.lo)
+	if !(share > 0) { // a range below the resolution of a float64 gives NaN
+		return 0
+	}
+	return min(1, share)
 }

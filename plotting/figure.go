@@ -94,7 +94,7 @@ func (s span) padded(share float64) span {
 		return span{0, 1}
 	}
 	margin := share * (s.hi - s.lo)
-	if s.hi-s.lo <= 1e-9*max(math.Abs(s.lo), math.Abs(s.hi)) {
+	if s.hi-s.lo <= max(1e-300, 1e-9*max(math.Abs(s.lo), math.Abs(s.hi))) {
 		margin = max(0.5, 0.05*math.Abs(s.lo))
 	}
 	return span{s.lo - margin, s.hi + margin}
@@ -106,7 +106,7 @@ func (s span) logPadded(share float64) span {
 		return span{0.1, 1}
 	}
 	log := span{math.Log10(s.lo), math.Log10(s.hi)}.padded(share)
-	return span{math.Pow(10, log.lo), math.Pow(10, log.hi)}
+	return span{max(leastOnLog/1e5, math.Pow(10, log.lo)), math.Pow(10, log.hi)}
 }
 
 // widened has the given width about the same centre.

@@ -125,6 +125,10 @@ func gallery() map[string]Figure {
 		"fields":        Row(VectorField(demoPlane, swirl(), Title("t = 1")), Streamlines(demoPlane, swirl(), Title("t = 0.5")), Density(demoPlane, logp, Title("t = 0"))),
 		"trajectories":  Trajectories(ways, Title("From noise to data")),
 		"film":          FilmStrip(ways, times, Title("From noise to data")),
+		"quantiles":     Quantiles(times, mapped(normals(8, 21, 400), func(i int, v float64) float64 { return (2 + v) * math.Exp(-float64(i/400)/8) }), YLabel("∇·v"), Title("Divergence along the ways")),
+		"ranks":         RankHistogram([]Series{{Values: ranksOf(1, 0)}}, 99, Title("Calibrated")),
+		"ranks-two":     RankHistogram([]Series{{Name: "μ", Values: ranksOf(1, 0)}, {Name: "σ", Values: ranksOf(2, 0.12)}}, 99, Title("Rank histograms")),
+		"coverage":      Coverage([]Series{{Name: "μ", Values: uniform(1, 500, 1)}, {Name: "σ, too narrow", Values: uniform(2, 500, 0.6)}}, Title("Coverage")),
 		"scatter":       Scatter(data, Title("Two moons")),
 		"scatter-few":   Scatter(samples, Title("Samples"), Name("samples")),
 		"scatter-1e5":   Scatter(moons(1, 100_000)),
@@ -164,6 +168,23 @@ func gallery() map[string]Figure {
 			{Name: "RK4", X: []float64{4, 8, 16, 32, 64}, Values: []float64{0.1, 0.006, 4e-4, 2.4e-5, 1.5e-6}},
 		}, LogX(), LogY(), XLabel("evaluations"), YLabel("error")),
 	}
+}
+
+func uniform(seed uint64, n int, power float64) []float64 {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = math.Pow(rng.Float64(), power)
+	}
+	return out
+}
+
+func ranksOf(seed uint64, spread float64) []float64 {
+	out := uniform(seed, 1000, 1)
+	for i, u := range out {
+		out[i] = math.Floor(100 * min(0.999, max(0, u+spread*(u-0.5))))
+	}
+	return out
 }
 
 func errorsOf(seed uint64, size float64) []float64 {

@@ -41,7 +41,7 @@ func Histogram(series []Series, opts ...Option) Figure {
 		}
 		var good []float64
 		for _, v := range one.Values {
-			if finite(v) && !(s.logX && v <= 0) {
+			if finite(v) && !(s.logX && v < leastOnLog) {
 				good = append(good, on(v))
 				all = all.include(on(v))
 			}

@@ -229,10 +229,12 @@ func (l *layout) fit(p *panel, frame vg.Rectangle, room vg.Length) fit {
 	size := frame.Size()
 	ux, uy := (at.x.hi-at.x.lo)/float64(size.X), (at.y.hi-at.y.lo)/float64(size.Y)
 	unit := math.Max(ux, uy)
-	switch p.aspect {
-	case widened:
+	// A frame that would be a line is left as it is.
+	slender := !(ux/unit > 0.02 && uy/unit > 0.02)
+	switch {
+	case p.aspect == widened:
 		at.x, at.y = at.x.widened(unit*float64(size.X)), at.y.widened(unit*float64(size.Y))
-	case boxed:
+	case p.aspect == boxed && !slender:
 		dx, dy := size.X*vg.Length(1-ux/unit)/2, size.Y*vg.Length(1-uy/unit)/2
 		frame.Min.X, frame.Max.X = frame.Min.X+dx, frame.Max.X-dx
 		frame.Min.Y, frame.Max.Y = frame.Min.Y+dy, frame.Max.Y-dy

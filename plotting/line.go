@@ -66,7 +66,7 @@ func Line(series []Series, opts ...Option) Figure {
 				xs[j] = one.X[j]
 			}
 			total++
-			if !finite(v) || !finite(xs[j]) || (s.logY && v <= 0) || (s.logX && xs[j] <= 0) {
+			if !finite(v) || !finite(xs[j]) || (s.logY && v < leastOnLog) || (s.logX && xs[j] < leastOnLog) {
 				values[j] = math.NaN()
 				dropped++
 				continue

@@ -58,11 +58,11 @@ func (s settings) checkLogs(kind string) error {
 		log  bool
 		over span
 	}{{"x", s.logX, s.x}, {"y", s.logY, s.y}} {
-		if a.log && !a.over.isEmpty() && a.over.lo <= 0 {
+		if a.log && !a.over.isEmpty() && a.over.lo < leastOnLog {
 			return fmt.Errorf("plotting.%s: Limits from %s = %g on a logarithmic axis: a logarithm needs limits above 0", kind, a.name, a.over.lo)
 		}
 	}
-	if s.logY && s.reference != nil && *s.reference <= 0 {
+	if s.logY && s.reference != nil && *s.reference < leastOnLog {
 		return fmt.Errorf("plotting.%s: Reference at y = %g with LogY: a logarithm needs a value above 0", kind, *s.reference)
 	}
 	return nil

@@ -39,7 +39,7 @@ func Quantiles(x []float64, values *tensors.Tensor, opts ...Option) Figure {
 	for i, t := range x {
 		var good []float64
 		for j := range n {
-			if v := data.at(i*n + j); finite(v) && finite(t) && !(s.logY && v <= 0) && !(s.logX && t <= 0) {
+			if v := data.at(i*n + j); finite(v) && finite(t) && !(s.logY && v < leastOnLog) && !(s.logX && t < leastOnLog) {
 				good = append(good, v)
 			}
 		}

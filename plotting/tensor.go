@@ -66,3 +66,6 @@ func readPlane(x *tensors.Tensor) (numbers, error) {
 // finite tells whether v can be placed on an axis; beyond ±1e300 the arithmetic of
 // ranges overflows, so that such values count as infinite.
 func finite(v float64) bool { return math.Abs(v) <= 1e300 }
+
+// leastOnLog is the least value on a logarithmic axis; less counts as not positive.
+const leastOnLog = 1e-300

@@ -2,6 +2,7 @@ package plotting
 
 import (
 	"image/color"
+	"math"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -29,6 +30,8 @@ var (
 type run struct {
 	text  string
 	level int
+	// turned runs are upside down.
+	turned bool
 }
 
 func runs(line string) (out []run) {
@@ -46,10 +49,14 @@ func runs(line string) (out []run) {
 				break
 			}
 		}
-		if n := len(out); n > 0 && out[n-1].level == level {
+		if r == '∇' { // not in the font either
+			out = append(out, run{text: "Δ", turned: true})
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].level == level && !out[n-1].turned {
 			out[n-1].text += string(r)
 		} else {
-			out = append(out, run{string(r), level})
+			out = append(out, run{text: string(r), level: level})
 		}
 	}
 	return out
@@ -100,10 +107,19 @@ func (h scripts) Draw(c vg.Canvas, txt string, sty text.Style, at vg.Point) {
 			case -1:
 				lift = -0.13 * sty.Font.Size
 			}
-			if strings.TrimSpace(r.text) != "" {
+			width := face.Width(r.text)
+			switch {
+			case r.turned:
+				const capital = 0.69 // the height of a capital letter
+				c.Push()
+				c.Translate(vg.Point{X: x + width, Y: y + capital*sty.Font.Size})
+				c.Rotate(math.Pi)
+				c.FillString(face, vg.Point{}, r.text)
+				c.Pop()
+			case strings.TrimSpace(r.text) != "":
 				c.FillString(face, vg.Point{X: x, Y: y + lift}, r.text)
 			}
-			x += face.Width(r.text)
+			x += width
 		}
 	}
 }
