@@ -37,7 +37,7 @@ func (b *colourBar) draw(s *stage) {
 	strip.Max.X = strip.Min.X + barWidth
 	strip.x = scale{span{0, 1}, false, strip.Min.X, strip.Max.X}
 	strip.y = scale{b.over, false, strip.Min.Y, strip.Max.Y}
-	strip.raster(func(_, v float64) color.NRGBA { return viridis(b.share(v)) })
+	strip.raster(func(_, v float64) color.NRGBA { return viridis(b.over.share(v)) })
 	line := draw.LineStyle{Color: s.look.ink, Width: frameLine}
 	outline(strip.Canvas, line)
 	beside := textStyle(tickSize, s.look.ink, draw.XLeft, draw.YCenter)
@@ -50,13 +50,4 @@ func (b *colourBar) draw(s *stage) {
 	style := fitted(textStyle(labelSize, s.look.ink, draw.XCenter, draw.YTop), b.label, s.Size().Y+30)
 	style.Rotation = math.Pi / 2
 	s.FillText(style, vg.Point{X: strip.Max.X + tickLength + 5 + widestLabel(ticks, b.over), Y: s.Center().Y}, b.label)
-}
-
-// share is the place of a value between the first colour, at 0, and the last, at 1.
-func (b *colourBar) share(v float64) float64 {
-	share := (v - b.over.lo) / (b.over.hi - b.over.lo)
-	if !(share > 0) { // a range below the resolution of a float64 gives NaN
-		return 0
-	}
-	return min(1, share)
 }

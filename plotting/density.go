@@ -63,7 +63,7 @@ func heat(name, kind string, plane Plane, values *tensors.Tensor, of func(float6
 			if !finite(v) {
 				return s.look.seam
 			}
-			return viridis(p.bar.share(v))
+			return viridis(p.bar.over.share(v))
 		})
 	}}}}
 	return single(p, s, 4.6*vg.Inch, planeHeight(plane, 3.2))

@@ -88,6 +88,15 @@ func (s span) contains(v float64) bool { return v >= s.lo && v <= s.hi }
 // at is the i-th of n+1 equally spaced values.
 func (s span) at(i, n int) float64 { return s.lo + (s.hi-s.lo)*float64(i)/float64(n) }
 
+// share is the place of a value between lo, at 0, and hi, at 1; beyond them it is theirs.
+func (s span) share(v float64) float64 {
+	share := (v - s.lo) / (s.hi - s.lo)
+	if !(share > 0) { // a range below the resolution of a float64 gives NaN
+		return 0
+	}
+	return min(1, share)
+}
+
 // padded adds a margin of share on both sides, and gives width to a single value.
 func (s span) padded(share float64) span {
 	if s.isEmpty() {

@@ -119,7 +119,7 @@ func histogram2D(c cloud, s settings) (*panel, cells) {
 	p.layers = []layer{{colours: 1, marks: []mark{func(s *stage) {
 		s.raster(func(x, y float64) color.NRGBA {
 			if i := counts.index(x, y); i >= 0 && counts.counts[i] > 0 {
-				return viridis(bar.share(counts.counts[i]))
+				return viridis(bar.over.share(counts.counts[i]))
 			}
 			return color.NRGBA{}
 		})

@@ -4,18 +4,24 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// ImageGrid draws images, row by row: float32 or float64 [n, height, width] or
-// [n, height, width, 1]. Larger values are darker, as ink on paper, and all images
-// share one range of values; every pixel is a sharp square. The last row may be
-// incomplete. Pixels that are not finite are drawn vermilion, and the figure says how
-// many. It takes [Title], [Size], [Columns] (default: about square, at most 10),
-// [ValueRange], [RowLabels] and [Viridis].
+// mostImages is the number of images that a grid shows.
+const mostImages = 1000
+
+// ImageGrid draws images, row by row: float32 or float64 [n, height, width],
+// [n, height, width, 1], or [n, height, width, 3] for red, green and blue. Of one channel,
+// larger values are darker, as ink on paper; in colour they are brighter. All images share
+// one range of values; every pixel is a sharp square. The last row may be incomplete. Of
+// more than 1000 images the first 1000 are drawn, and the figure says so. Pixels that are
+// not finite are drawn vermilion, and the figure says how many. It takes [Title], [Size],
+// [Columns] (default: about square, at most 10), [ValueRange], [RowLabels] and, for one
+// channel, [Viridis].
 func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 	s, err := settle("ImageGrid", []string{"Columns", "ValueRange", "RowLabels", "Viridis"}, opts)
 	if err != nil {
@@ -26,10 +32,14 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 		return failed("ImageGrid: %w", err)
 	}
 	dims := data.dims
-	if !(len(dims) == 3 || len(dims) == 4 && dims[3] == 1) {
-		return failed("ImageGrid: images have shape %s: give [n, height, width] or [n, height, width, 1]", images.Shape())
+	if !(len(dims) == 3 || len(dims) == 4 && (dims[3] == 1 || dims[3] == 3)) {
+		return failed("ImageGrid: images have shape %s: give [n, height, width], [n, height, width, 1] or [n, height, width, 3]", images.Shape())
 	}
-	n, h, w := dims[0], dims[1], dims[2]
+	n, h, w := min(dims[0], mostImages), dims[1], dims[2]
+	inColour := len(dims) == 4 && dims[3] == 3
+	if inColour && s.viridis {
+		return failed("ImageGrid: images of shape %s have colours of their own: Viridis is for one channel", images.Shape())
+	}
 	p := s.panel("image grid", "", "")
 	p.bare, p.aspect = true, boxed
 	if n*h*w == 0 {
@@ -63,6 +73,9 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 	if bad > 0 {
 		p.note = fmt.Sprintf("%d of %d pixels not finite", bad, data.len())
 	}
+	if n < dims[0] {
+		p.note = strings.TrimPrefix(fmt.Sprintf("%s; the first %d of %d images", p.note, n, dims[0]), "; ")
+	}
 	// Device pixels for one pixel of an image, so that images are about 0.45 inch wide
 	// and few large images still fit a page.
 	scale := max(1, min(86/max(h, w), 1600/max(columns*w, rows*h)))
@@ -77,15 +90,18 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 		if left < 0 || x >= w || y >= h || i >= n {
 			return color.NRGBA{}
 		}
-		v := data.at((i*h+y)*w + x)
-		if !finite(v) {
+		at := (i*h+y)*w + x
+		if inColour {
+			return rgb(data, 3*at, values, s.look.bad)
+		}
+		v := data.at(at)
+		switch {
+		case !finite(v):
 			return s.look.bad
+		case viridisColours:
+			return viridis(values.share(v))
 		}
-		v = min(1, max(0, (v-values.lo)/(values.hi-values.lo)))
-		if viridisColours {
-			return viridis(v)
-		}
-		return grey(v)
+		return grey(values.share(v))
 	}
 
 	const perPixel = vg.Inch / pixelsPerInch
@@ -114,6 +130,19 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 		width = max(width, textStyle(titleSize, nil, draw.XCenter, draw.YBottom).Width(p.title)+2*margin)
 	}
 	return single(p, s, width, height)
+}
+
+// rgb is the colour whose channels begin at i.
+func rgb(data numbers, i int, values span, bad color.NRGBA) color.NRGBA {
+	var c [3]uint8
+	for k := range c {
+		v := data.at(i + k)
+		if !finite(v) {
+			return bad
+		}
+		c[k] = uint8(math.Round(255 * values.share(v)))
+	}
+	return color.NRGBA{c[0], c[1], c[2], 255}
 }
 
 // grey is white at 0 and black at 1.

@@ -128,7 +128,7 @@ func curve(i int, opacity float64, width vg.Length, xs, values []float64) mark {
 			if len(run) == 1 {
 				s.DrawGlyph(draw.GlyphStyle{Color: style.Color, Radius: style.Width, Shape: draw.CircleGlyph{}}, run[0])
 			} else if len(run) > 1 {
-				s.polyline(style, run)
+				s.polyline(style, s.thinned(run))
 			}
 			run = nil
 		}
@@ -141,6 +141,34 @@ func curve(i int, opacity float64, width vg.Length, xs, values []float64) mark {
 		}
 		flush()
 	}
+}
+
+// thinned is a line of no more points than can be told apart: of those in one column of
+// pixels the first, the lowest, the highest and the last.
+func (s *stage) thinned(points []vg.Point) []vg.Point {
+	pixel := vg.Length(vg.Inch) / vg.Length(s.perInch)
+	column := func(p vg.Point) int { return int(p.X / pixel) }
+	var out []vg.Point
+	for start := 0; start < len(points); {
+		end, low, high := start+1, start, start
+		for ; end < len(points) && column(points[end]) == column(points[start]); end++ {
+			if points[end].Y < points[low].Y {
+				low = end
+			}
+			if points[end].Y > points[high].Y {
+				high = end
+			}
+		}
+		before := -1
+		for _, i := range []int{start, min(low, high), max(low, high), end - 1} {
+			if i != before {
+				out = append(out, points[i])
+			}
+			before = i
+		}
+		start = end
+	}
+	return out
 }
 
 // movingAverage is the mean of the values up to half a window away on both sides, as

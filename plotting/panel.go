@@ -77,9 +77,21 @@ func (s *stage) color(i int) color.NRGBA { return s.look.color(s.first + i) }
 
 func (s *stage) at(x, y float64) vg.Point { return vg.Point{X: s.x.at(x), Y: s.y.at(y)} }
 
-// polyline draws the points, cut at the frame.
+// polyline draws the points, cut at the frame. The rasteriser's time grows with the square
+// of a line's length, so that long lines are drawn in pieces.
 func (s *stage) polyline(style draw.LineStyle, points []vg.Point) {
-	s.StrokeLines(style, s.ClipLinesXY(points)...)
+	const piece = 50
+	overlap := 1 // a whole segment, so that the joint is round
+	if _, _, _, alpha := style.Color.RGBA(); alpha < 0xffff {
+		overlap = 0 // it would show
+	}
+	if len(style.Dashes) > 0 || len(points) <= 2*piece {
+		s.StrokeLines(style, s.ClipLinesXY(points)...)
+		return
+	}
+	for start := 0; start < len(points)-1; start += piece {
+		s.StrokeLines(style, s.ClipLinesXY(points[start:min(len(points), start+piece+1+overlap)])...)
+	}
 }
 
 // bar fills the part of a rectangle that lies within the frame.

@@ -1,0 +1,66 @@
+package plotting
+
+import (
+	"fmt"
+	"testing"
+
+	"gonum.org/v1/plot/vg"
+)
+
+func TestAMillionPointsMakeASmallSVG(t *testing.T) {
+	svg, err := Scatter(moons(1, 1_000_000)).SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(svg) > 2<<20 {
+		t.Errorf("%d bytes, want less than 2 MB", len(svg))
+	}
+}
+
+func TestLongCurvesAreThinned(t *testing.T) {
+	svg, err := Line([]Series{{Values: lossOf(1, 300_000, 5)}}).SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(svg) > 200<<10 {
+		t.Errorf("%d bytes, want less than 200 kB", len(svg))
+	}
+	s := stage{perInch: 72}
+	var points []vg.Point
+	for _, p := range [][2]vg.Length{{0.1, 5}, {0.2, 9}, {0.3, 1}, {0.4, 2}, {0.5, 5}, {1.5, 3}} {
+		points = append(points, vg.Point{X: p[0], Y: p[1]})
+	}
+	if got := fmt.Sprint(s.thinned(points)); got != "[{0.1 5} {0.2 9} {0.3 1} {0.5 5} {1.5 3}]" {
+		t.Errorf("thinned to %s", got)
+	}
+}
+
+func BenchmarkScatter(b *testing.B) {
+	for _, n := range []int{1000, 10_000, 1_000_000, 10_000_000} {
+		points := moons(1, n)
+		for format, render := range map[string]func(Figure) ([]byte, error){"PNG": Figure.PNG, "SVG": Figure.SVG} {
+			b.Run(fmt.Sprintf("%d/%s", n, format), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					data, err := render(Scatter(points))
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.ReportMetric(float64(len(data)), "bytes")
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkKinds(b *testing.B) {
+	for name, f := range gallery() {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := f.PNG(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
