@@ -3,8 +3,10 @@ package plotting
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,25 +87,28 @@ func TestAnyValuesCanBeDrawn(t *testing.T) {
 		vectors := tensors.FromFlatDataAndDimensions(rapid.SliceOfN(some, 24, 24).Draw(t, "vectors"), 12, 2)
 		series := []Series{{Name: "a", Values: rapid.SliceOfN(some, 0, 6).Draw(t, "series")}, {Values: []float64{1, 2}}}
 		points := tensors.FromFlatDataAndDimensions(rapid.SliceOfN(some, 12, 12).Draw(t, "points"), 6, 2)
-		for what, f := range map[string]Figure{
-			"density":       Density(plane, values),
-			"heat map":      HeatMap(plane, values),
-			"contours":      Contours(plane, values, Filled()),
-			"levels":        Contours(plane, values, Levels(0, 1)),
-			"vectors":       VectorField(plane, vectors),
-			"streamlines":   Streamlines(plane, vectors),
-			"line":          Line(series, Smooth(2)),
-			"log line":      Line(series, LogX(), LogY()),
-			"histogram":     Histogram(series),
-			"log histogram": Histogram(series, LogX()),
-			"quantiles":     Quantiles([]float64{1, 2, 3}, values),
-			"log quantiles": Quantiles([]float64{1, 2, 3}, values, LogX(), LogY()),
-			"scatter":       Scatter(points),
-			"corner":        Corner([]Sample{{"a", points}}),
-			"joint":         Joint(points),
-			"images":        ImageGrid(tensors.FromFlatDataAndDimensions(floats(values), 1, 3, 4)),
-		} {
-			draws(t, what, f)
+		kinds := map[string]func() Figure{
+			"density":       func() Figure { return Density(plane, values) },
+			"heat map":      func() Figure { return HeatMap(plane, values) },
+			"contours":      func() Figure { return Contours(plane, values, Filled()) },
+			"levels":        func() Figure { return Contours(plane, values, Levels(0, 1)) },
+			"vectors":       func() Figure { return VectorField(plane, vectors) },
+			"streamlines":   func() Figure { return Streamlines(plane, vectors) },
+			"line":          func() Figure { return Line(series, Smooth(2)) },
+			"log line":      func() Figure { return Line(series, LogX(), LogY()) },
+			"histogram":     func() Figure { return Histogram(series) },
+			"log histogram": func() Figure { return Histogram(series, LogX()) },
+			"quantiles":     func() Figure { return Quantiles([]float64{1, 2, 3}, values) },
+			"log quantiles": func() Figure { return Quantiles([]float64{1, 2, 3}, values, LogX(), LogY()) },
+			"scatter":       func() Figure { return Scatter(points) },
+			"corner":        func() Figure { return Corner([]Sample{{"a", points}}) },
+			"joint":         func() Figure { return Joint(points) },
+			"images":        func() Figure { return ImageGrid(tensors.FromFlatDataAndDimensions(floats(values), 1, 3, 4)) },
+		}
+		names := slices.Sorted(maps.Keys(kinds))
+		for range 3 {
+			what := rapid.SampledFrom(names).Draw(t, "kind")
+			draws(t, what, kinds[what]())
 		}
 	})
 }

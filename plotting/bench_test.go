@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/plot/vg"
 )
 
@@ -51,6 +52,32 @@ func BenchmarkScatter(b *testing.B) {
 			})
 		}
 	}
+}
+
+func BenchmarkMany(b *testing.B) {
+	points, values := moons(1, 10_000_000), lossOf(1, 10_000_000, 5)
+	for name, of := range map[string]func() Figure{
+		"Histogram2D":  func() Figure { return Histogram2D(points) },
+		"Joint":        func() Figure { return Joint(points) },
+		"Corner":       func() Figure { return Corner([]Sample{{"", points}}) },
+		"Histogram":    func() Figure { return Histogram([]Series{{Values: values}}) },
+		"Line":         func() Figure { return Line([]Series{{Values: values}}) },
+		"Trajectories": func() Figure { return Trajectories(asThousandTimes(points)) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := of().PNG(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func asThousandTimes(x *tensors.Tensor) *tensors.Tensor {
+	flat := tensors.MustCopyFlatData[float32](x)
+	return tensors.FromFlatDataAndDimensions(flat, 1000, len(flat)/2000, 2)
 }
 
 func BenchmarkKinds(b *testing.B) {

@@ -105,36 +105,51 @@ func (f Figure) SharedAxes() Figure {
 		return failed("SharedAxes: some panels are logarithmic and some not: give LogX and LogY to all or to none")
 	}
 	if !x.isEmpty() {
-		f.root = shared(f.root, x, y, false, false)
+		f.root = copied(f.root)
+		share(f.root, x, y, false, false)
 	}
 	return f
 }
 
-// shared copies a node with the ranges given to all its panels.
-func shared(n node, x, y span, hideX, hideY bool) node {
+// copied has panels of its own, so that a figure may stand in several places.
+func copied(n node) node {
 	switch n := n.(type) {
 	case *panel:
 		p := *n
-		p.x.over, p.y.over = x, y
-		p.x.unlabelled, p.y.unlabelled = p.x.unlabelled || hideX, p.y.unlabelled || hideY
 		return &p
 	case *grid:
 		g := *n
 		g.cells = make([][]node, len(n.cells))
-		sameX, sameY := sameLabels(n)
 		for r, row := range n.cells {
 			g.cells[r] = make([]node, len(row))
 			for k, cell := range row {
-				if cell == nil {
-					continue
+				if cell != nil {
+					g.cells[r][k] = copied(cell)
 				}
-				below := r+1 < len(n.cells) && n.cells[r+1][k] != nil
-				g.cells[r][k] = shared(cell, x, y, below && sameX, k > 0 && sameY)
 			}
 		}
 		return &g
 	}
 	return n
+}
+
+// share gives all panels of a node, which nothing else holds, the same ranges.
+func share(n node, x, y span, hideX, hideY bool) {
+	switch n := n.(type) {
+	case *panel:
+		n.x.over, n.y.over = x, y
+		n.x.unlabelled, n.y.unlabelled = n.x.unlabelled || hideX, n.y.unlabelled || hideY
+	case *grid:
+		sameX, sameY := sameLabels(n)
+		for r, row := range n.cells {
+			for k, cell := range row {
+				if cell != nil {
+					below := r+1 < len(n.cells) && n.cells[r+1][k] != nil
+					share(cell, x, y, below && sameX, k > 0 && sameY)
+				}
+			}
+		}
+	}
 }
 
 // sameLabels tells whether the panels of a grid say the same along their axes; those that
@@ -165,7 +180,7 @@ func compose(name string, columns int, figures []Figure) Figure {
 			g.cells = append(g.cells, make([]node, columns))
 			g.heights = append(g.heights, 0)
 		}
-		g.cells[r][k] = f.root
+		g.cells[r][k] = copied(f.root)
 		g.widths[k], g.heights[r] = max(g.widths[k], float64(f.width)), max(g.heights[r], float64(f.height))
 	}
 	for _, w := range g.widths {

@@ -122,7 +122,8 @@ func Line(series []Series, opts ...Option) Figure {
 // curve draws a line in the layer's i-th colour, broken at NaN; a value alone is a dot.
 func curve(i int, opacity float64, width vg.Length, xs, values []float64) mark {
 	return func(s *stage) {
-		style := draw.LineStyle{Color: faint(s.color(i), opacity), Width: width}
+		// A tint, not a veil: a line that crosses itself often would be darker there.
+		style := draw.LineStyle{Color: mixed(s.color(i), s.look.paper, opacity), Width: width}
 		var run []vg.Point
 		flush := func() {
 			if len(run) == 1 {

@@ -38,14 +38,12 @@ type axis struct {
 	unlabelled bool
 }
 
-// aspect says how long a unit is on the axes.
+// aspect says how long a unit is on the axes. The zero aspect fills the frame.
 type aspect int
 
 const (
-	// free axes fill their frame.
-	free aspect = iota
 	// widened axes have equal units: one shows more than was asked for.
-	widened
+	widened aspect = iota + 1
 	// boxed axes have equal units: the frame is made smaller.
 	boxed
 )

@@ -5,13 +5,15 @@ import (
 	"math"
 	"strings"
 
+	"golang.org/x/image/font/sfnt"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 )
 
-// scripts is a text handler that draws the indices and exponents of Unicode, such as
+// scripts is a text handler for Unicode, for what Liberation Sans holds of it: Greek and
+// much else, but neither ∈ nor ℝ, ⟨ or ∼. It draws the indices and exponents of Unicode, such as
 // those of x₁ and 10⁻³, as small figures: the font has some of them and not others.
 type scripts struct{ text.Handler }
 
@@ -34,7 +36,12 @@ type run struct {
 	turned bool
 }
 
-func runs(line string) (out []run) {
+// blank stands for a character that the font lacks, so that its absence is seen.
+const blank = '□'
+
+func (h scripts) runs(line string, fnt font.Font) (out []run) {
+	face := h.face(fnt, 0)
+	var buffer sfnt.Buffer
 	for _, r := range line {
 		level := 0
 		for i, c := range raised {
@@ -52,6 +59,9 @@ func runs(line string) (out []run) {
 		if r == '∇' { // not in the font either
 			out = append(out, run{text: "Δ", turned: true})
 			continue
+		}
+		if glyph, err := face.Face.GlyphIndex(&buffer, r); err != nil || glyph == 0 {
+			r = blank
 		}
 		if n := len(out); n > 0 && out[n-1].level == level && !out[n-1].turned {
 			out[n-1].text += string(r)
@@ -72,7 +82,7 @@ func (h scripts) face(fnt font.Font, level int) font.Face {
 }
 
 func (h scripts) width(line string, fnt font.Font) (width vg.Length) {
-	for _, r := range runs(line) {
+	for _, r := range h.runs(line, fnt) {
 		face := h.face(fnt, r.level)
 		width += face.Width(r.text)
 	}
@@ -98,7 +108,7 @@ func (h scripts) Draw(c vg.Canvas, txt string, sty text.Style, at vg.Point) {
 	for i, line := range lines {
 		x := vg.Length(sty.XAlign) * h.width(line, sty.Font)
 		y := top + vg.Length(len(lines)-i)*sty.Font.Size
-		for _, r := range runs(line) {
+		for _, r := range h.runs(line, sty.Font) {
 			face := h.face(sty.Font, r.level)
 			lift := vg.Length(0)
 			switch r.level {
