@@ -96,7 +96,7 @@ func readCompared(otherwise string, s Sample) (compared, error) {
 	if c.d == 0 {
 		return c, fmt.Errorf("%s has shape %s: an event needs at least one value", c.name, s.Points.Shape())
 	}
-	c.columns = data.columns(c.d)
+	c.columns = data.columns(c.d, 1)
 	c.dropped = data.dims[0] - c.n()
 	return c, nil
 }

@@ -73,10 +73,7 @@ func Overlay(figures ...Figure) Figure {
 		if out.bar == nil {
 			out.bar = p.bar
 		}
-		if p.note != "" && out.note != "" {
-			out.note += "; "
-		}
-		out.note += p.note
+		out.note = joined(out.note, p.note)
 	}
 	result.root = &out
 	return result

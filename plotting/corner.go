@@ -1,6 +1,7 @@
 package plotting
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -18,6 +19,9 @@ type Sample struct {
 	Points *tensors.Tensor
 }
 
+// mostInCorner is the number of events of a sample from which some are left out.
+const mostInCorner = 1_000_000
+
 // cornerMost is the number of dimensions up to which a corner plot can be read.
 const cornerMost = 12
 
@@ -26,8 +30,9 @@ const cornerMost = 12
 // outlines of the regions of highest density that hold 50 and 90 % of a sample, from a
 // histogram smoothed by Scott's rule (1992). The first sample is tinted. The ranges hold
 // the central 99.8 % of each coordinate over all samples. Events that are not finite are
-// left out, and the figure says how many. It takes [Title], [Size], [Labels], [Bins] and
-// [Masses]; one dimension, [n, 1], gives a single histogram.
+// left out, and of more than a million events each second, third and so on is drawn; the
+// figure says how many. It takes [Title], [Size], [Labels], [Bins] and [Masses]; one
+// dimension, [n, 1], gives a single histogram.
 func Corner(samples []Sample, opts ...Option) Figure {
 	s, err := settle("Corner", []string{"Labels", "Bins", "Masses"}, opts)
 	if err != nil {
@@ -40,7 +45,7 @@ func Corner(samples []Sample, opts ...Option) Figure {
 		s.masses = []float64{0.5, 0.9}
 	}
 	var columns [][][]float64 // by sample, coordinate and event
-	d, dropped, total := 0, 0, 0
+	d, dropped, total, sparse := 0, 0, 0, ""
 	for i, sample := range samples {
 		data, err := read(sample.Points)
 		if err != nil {
@@ -54,9 +59,15 @@ func Corner(samples []Sample, opts ...Option) Figure {
 			return failed("Corner: sample %d (%q) has %d dimensions, the first %d: give all the same", i, sample.Name, data.dims[rank-1], d)
 		}
 		d = data.dims[rank-1]
-		good := data.columns(d)
-		total += data.len() / d
-		dropped += data.len()/d - len(good[0])
+		n := data.len() / d
+		stride := (n + mostInCorner - 1) / mostInCorner
+		good := data.columns(d, max(1, stride))
+		read := (n + max(1, stride) - 1) / max(1, stride)
+		total += read
+		dropped += read - len(good[0])
+		if stride > 1 {
+			sparse = fmt.Sprintf("1 of %d events of sample %d drawn", stride, i+1)
+		}
 		columns = append(columns, good)
 	}
 	if s.labels != nil && len(s.labels) != d {
@@ -94,7 +105,7 @@ func Corner(samples []Sample, opts ...Option) Figure {
 		g.cells = append(g.cells, row)
 	}
 	first := g.cells[0][0].(*panel)
-	first.note = leftOut(dropped, total, "events", "not finite")
+	first.note = joined(leftOut(dropped, total, "events", "not finite"), sparse)
 	named := &panel{bare: true, x: axis{over: span{0, 1}}, y: axis{over: span{0, 1}}}
 	for i, sample := range samples {
 		var l layer
@@ -118,10 +129,11 @@ func Corner(samples []Sample, opts ...Option) Figure {
 	return Figure{root: g, width: width, height: height}
 }
 
-// columns returns the values of each coordinate, of the events that are finite.
-func (n numbers) columns(d int) [][]float64 {
+// columns returns the values of each coordinate, of those of each stride-th event that are
+// finite.
+func (n numbers) columns(d, stride int) [][]float64 {
 	out := make([][]float64, d)
-	for i := 0; i < n.len(); i += d {
+	for i := 0; i < n.len(); i += d * stride {
 		good := true
 		for k := range d {
 			good = good && finite(n.at(i+k))

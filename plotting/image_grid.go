@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/plot/vg"
@@ -74,7 +73,7 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 		p.note = fmt.Sprintf("%d of %d pixels not finite", bad, data.len())
 	}
 	if n < dims[0] {
-		p.note = strings.TrimPrefix(fmt.Sprintf("%s; the first %d of %d images", p.note, n, dims[0]), "; ")
+		p.note = joined(p.note, fmt.Sprintf("the first %d of %d images", n, dims[0]))
 	}
 	// Device pixels for one pixel of an image, so that images are about 0.45 inch wide
 	// and few large images still fit a page.

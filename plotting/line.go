@@ -124,14 +124,14 @@ func curve(i int, opacity float64, width vg.Length, xs, values []float64) mark {
 	return func(s *stage) {
 		// A tint, not a veil: a line that crosses itself often would be darker there.
 		style := draw.LineStyle{Color: mixed(s.color(i), s.look.paper, opacity), Width: width}
-		var run []vg.Point
+		run := make([]vg.Point, 0, len(values))
 		flush := func() {
 			if len(run) == 1 {
 				s.DrawGlyph(draw.GlyphStyle{Color: style.Color, Radius: style.Width, Shape: draw.CircleGlyph{}}, run[0])
 			} else if len(run) > 1 {
 				s.polyline(style, s.thinned(run))
 			}
-			run = nil
+			run = run[:0]
 		}
 		for i, v := range values {
 			if math.IsNaN(v) {

@@ -3,6 +3,8 @@ package plotting
 import (
 	"fmt"
 	"image/color"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -157,4 +159,9 @@ func leftOut(dropped, total int, what, why string) string {
 		return ""
 	}
 	return fmt.Sprintf("%d of %d %s %s, left out", dropped, total, what, why)
+}
+
+// joined puts notes after each other.
+func joined(notes ...string) string {
+	return strings.Join(slices.DeleteFunc(notes, func(n string) bool { return n == "" }), "; ")
 }

@@ -5,16 +5,15 @@ import (
 	"math"
 	"strings"
 
-	"golang.org/x/image/font/sfnt"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 )
 
-// scripts is a text handler for Unicode, for what Liberation Sans holds of it: Greek and
-// much else, but neither ∈ nor ℝ, ⟨ or ∼. It draws the indices and exponents of Unicode, such as
-// those of x₁ and 10⁻³, as small figures: the font has some of them and not others.
+// scripts is a text handler for Unicode, or what Liberation Sans holds of it: Greek and
+// much else, but neither ∈ nor ℝ, ⟨ or ∼. It draws indices and exponents, such as those of
+// x₁ and 10⁻³, as small figures: the font has some of them and not others.
 type scripts struct{ text.Handler }
 
 var (
@@ -41,7 +40,6 @@ const blank = '□'
 
 func (h scripts) runs(line string, fnt font.Font) (out []run) {
 	face := h.face(fnt, 0)
-	var buffer sfnt.Buffer
 	for _, r := range line {
 		level := 0
 		for i, c := range raised {
@@ -60,7 +58,7 @@ func (h scripts) runs(line string, fnt font.Font) (out []run) {
 			out = append(out, run{text: "Δ", turned: true})
 			continue
 		}
-		if glyph, err := face.Face.GlyphIndex(&buffer, r); err != nil || glyph == 0 {
+		if glyph, err := face.Face.GlyphIndex(nil, r); err != nil || glyph == 0 {
 			r = blank
 		}
 		if n := len(out); n > 0 && out[n-1].level == level && !out[n-1].turned {

@@ -37,10 +37,7 @@ func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
 	p.note = leftOut(all.dropped, ways.data.len()/2, "points", "not finite")
 	stride := (ways.n + mostPaths - 1) / mostPaths
 	if stride > 1 {
-		if p.note != "" {
-			p.note += "; "
-		}
-		p.note += fmt.Sprintf("%d of %d ways drawn", (ways.n+stride-1)/stride, ways.n)
+		p.note = joined(p.note, fmt.Sprintf("%d of %d ways drawn", (ways.n+stride-1)/stride, ways.n))
 	}
 	drawn := ways.n / max(1, stride)
 	lines := func(s *stage) {
