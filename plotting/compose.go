@@ -67,7 +67,9 @@ func Overlay(figures ...Figure) Figure {
 			}
 		}
 		out.layers = append(out.layers, p.layers...)
-		result.width, result.height = max(result.width, f.width), max(result.height, f.height)
+		if !out.fixed {
+			result.width, result.height = max(result.width, f.width), max(result.height, f.height)
+		}
 		out.kind += " with " + p.kind
 		out.empty = out.empty && p.empty
 		if out.bar == nil {
@@ -90,7 +92,7 @@ func (f Figure) SharedAxes() Figure {
 	kinds := map[logs]bool{}
 	x, y := nothing(), nothing()
 	for p := range f.root.panels() {
-		if p.bare || p.x.ticks != nil {
+		if p.bare || p.x.ticks != nil || p.y.ticks != nil {
 			return failed("SharedAxes: a panel of kind %s has no axes to share: share scatters, lines or histograms", p.kind)
 		}
 		kinds[logs{p.x.log, p.y.log}] = true

@@ -56,7 +56,7 @@ func Contours(plane Plane, logDensity *tensors.Tensor, opts ...Option) Figure {
 		l.legend = []legendEntry{{name, lineIcon(func(s *stage) draw.LineStyle { return draw.LineStyle{Color: s.color(0), Width: 1.2} })}}
 	}
 	p.layers = []layer{l}
-	return single(p, s, 4.2*vg.Inch, planeHeight(plane, 3.5))
+	return single(p, s, cloudWidth, (0.75+3.5*p.shape(0.4, 1.4))*vg.Inch)
 }
 
 func (s settings) shares() []float64 {

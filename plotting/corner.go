@@ -44,60 +44,35 @@ func Corner(samples []Sample, opts ...Option) Figure {
 	if s.masses == nil {
 		s.masses = []float64{0.5, 0.9}
 	}
-	var columns [][][]float64 // by sample, coordinate and event
-	d, dropped, total, sparse := 0, 0, 0, ""
-	for i, sample := range samples {
-		data, err := read(sample.Points)
-		if err != nil {
-			return failed("Corner: sample %d (%q): %w", i, sample.Name, err)
-		}
-		rank := len(data.dims)
-		if rank == 0 || data.dims[rank-1] < 1 || data.dims[rank-1] > cornerMost {
-			return failed("Corner: sample %d (%q) has shape %s: the last axis must have size 1 to %d, as [1000, 3]; choose some of more dimensions", i, sample.Name, sample.Points.Shape(), cornerMost)
-		}
-		if i > 0 && data.dims[rank-1] != d {
-			return failed("Corner: sample %d (%q) has %d dimensions, the first %d: give all the same", i, sample.Name, data.dims[rank-1], d)
-		}
-		d = data.dims[rank-1]
-		n := data.len() / d
-		stride := (n + mostInCorner - 1) / mostInCorner
-		good := data.columns(d, max(1, stride))
-		read := (n + max(1, stride) - 1) / max(1, stride)
-		total += read
-		dropped += read - len(good[0])
-		if stride > 1 {
-			sparse = fmt.Sprintf("1 of %d events of sample %d drawn", stride, i+1)
-		}
-		columns = append(columns, good)
+	c, err := readCorner(samples)
+	if err != nil {
+		return failed("Corner: %w", err)
 	}
-	if s.labels != nil && len(s.labels) != d {
-		return failed("Corner: %d labels for %d dimensions: give as many", len(s.labels), d)
-	}
-	label := func(k int) string {
-		if s.labels != nil {
-			return s.labels[k]
+	if s.labels == nil {
+		for k := range c.d {
+			s.labels = append(s.labels, "x"+subscript(k+1))
 		}
-		return "x" + subscript(k+1)
 	}
-	ranges := make([]span, d)
+	if len(s.labels) != c.d {
+		return failed("Corner: %d labels for %d dimensions: give as many", len(s.labels), c.d)
+	}
+	ranges := make([]span, c.d)
 	for k := range ranges {
-		ranges[k] = centralRange(columns, k)
+		ranges[k] = centralRange(c.columns, k)
 	}
 	g := &grid{title: s.title, tight: true}
-	for r := range d {
-		row := make([]node, d)
+	for r := range c.d {
+		row := make([]node, c.d)
 		g.widths, g.heights = append(g.widths, 1), append(g.heights, 1)
 		for k := range r + 1 {
-			p := &panel{kind: "corner plot"}
-			p.empty = dropped == total
-			p.x = axis{label: label(k), over: ranges[k], unlabelled: r < d-1}
+			p := &panel{kind: "corner plot", empty: c.empty}
+			p.x = axis{label: s.labels[k], over: ranges[k], unlabelled: r < c.d-1}
 			if k == r {
-				p.diagonal(columns, k, s.bins)
-				p.y.label = ""
+				p.diagonal(c.columns, k, s.bins)
 			} else {
-				p.y = axis{label: label(r), over: ranges[r], unlabelled: k > 0}
+				p.y = axis{label: s.labels[r], over: ranges[r], unlabelled: k > 0}
 				for i := range samples {
-					p.layers = append(p.layers, pairLayer(columns[i][k], columns[i][r], ranges[k], ranges[r], s.masses, i == 0))
+					p.layers = append(p.layers, pairLayer(c.columns[i][k], c.columns[i][r], ranges[k], ranges[r], s.masses, i == 0))
 				}
 			}
 			row[k] = p
@@ -105,28 +80,74 @@ func Corner(samples []Sample, opts ...Option) Figure {
 		g.cells = append(g.cells, row)
 	}
 	first := g.cells[0][0].(*panel)
-	first.note = joined(leftOut(dropped, total, "events", "not finite"), sparse)
-	named := &panel{bare: true, x: axis{over: span{0, 1}}, y: axis{over: span{0, 1}}}
-	for i, sample := range samples {
-		var l layer
-		if sample.Name != "" || len(samples) > 1 {
-			l.legend = []legendEntry{{or(sample.Name, "sample "+strconv.Itoa(i+1)), boxIcon(0, 0.3)}}
+	first.note = c.note
+	if c.d == 1 {
+		for i, sample := range samples {
+			first.layers[i].legend = legendOf(sample, i, len(samples))
 		}
-		l.colours = 1
-		if d == 1 {
-			first.layers[i].legend = l.legend
-		}
-		named.layers = append(named.layers, l)
+	} else {
+		g.cells[0][c.d-1] = legendPanel(samples)
 	}
-	if d > 1 {
-		g.cells[0][d-1] = named
-	}
-	side := min(9, 0.8+1.35*vg.Length(d))
-	if d == 1 {
+	side := min(9, 0.8+1.35*vg.Length(c.d))
+	if c.d == 1 {
 		side = 3.4
 	}
 	width, height := s.sized(side*vg.Inch, side*vg.Inch)
 	return Figure{root: g, width: width, height: height}
+}
+
+// legendPanel names the samples where a corner plot is empty.
+func legendPanel(samples []Sample) *panel {
+	p := &panel{bare: true, x: axis{over: span{0, 1}}, y: axis{over: span{0, 1}}}
+	for i, sample := range samples {
+		p.layers = append(p.layers, layer{colours: 1, legend: legendOf(sample, i, len(samples))})
+	}
+	return p
+}
+
+func legendOf(s Sample, i, of int) []legendEntry {
+	if s.Name == "" && of == 1 {
+		return nil
+	}
+	return []legendEntry{{or(s.Name, "sample "+strconv.Itoa(i+1)), boxIcon(0, 0.3)}}
+}
+
+// cornerData are the finite events of all samples.
+type cornerData struct {
+	columns [][][]float64 // by sample, coordinate and event
+	d       int
+	note    string
+	empty   bool
+}
+
+func readCorner(samples []Sample) (c cornerData, err error) {
+	dropped, total, sparse := 0, 0, ""
+	for i, sample := range samples {
+		data, err := read(sample.Points)
+		if err != nil {
+			return c, fmt.Errorf("sample %d (%q): %w", i, sample.Name, err)
+		}
+		rank := len(data.dims)
+		if rank == 0 || data.dims[rank-1] < 1 || data.dims[rank-1] > cornerMost {
+			return c, fmt.Errorf("sample %d (%q) has shape %s: the last axis must have size 1 to %d, as [1000, 3]; choose some of more dimensions", i, sample.Name, sample.Points.Shape(), cornerMost)
+		}
+		if i > 0 && data.dims[rank-1] != c.d {
+			return c, fmt.Errorf("sample %d (%q) has %d dimensions, the first %d: give all the same", i, sample.Name, data.dims[rank-1], c.d)
+		}
+		c.d = data.dims[rank-1]
+		n := data.len() / c.d
+		stride := max(1, (n+mostInCorner-1)/mostInCorner)
+		if stride > 1 {
+			sparse = fmt.Sprintf("1 of %d events of sample %d drawn", stride, i+1)
+		}
+		good := data.columns(c.d, stride)
+		used := (n + stride - 1) / stride
+		total, dropped = total+used, dropped+used-len(good[0])
+		c.columns = append(c.columns, good)
+	}
+	c.note = joined(leftOut(dropped, total, "events", "not finite"), sparse)
+	c.empty = dropped == total
+	return c, nil
 }
 
 // columns returns the values of each coordinate, of those of each stride-th event that are

@@ -60,17 +60,14 @@ func heat(name, kind string, plane Plane, values *tensors.Tensor, of func(float6
 	p.layers = []layer{{colours: 1, marks: []mark{func(s *stage) {
 		s.raster(func(x, y float64) color.NRGBA {
 			v := surface.at(x, y)
-			if !finite(v) {
+			switch {
+			case finite(v):
+				return viridis(over.share(v))
+			case plane.x().contains(x) && plane.y().contains(y):
 				return s.look.seam
 			}
-			return viridis(p.bar.over.share(v))
+			return color.NRGBA{}
 		})
 	}}}}
-	return single(p, s, 4.6*vg.Inch, planeHeight(plane, 3.2))
-}
-
-// planeHeight is the height of a figure whose frame is about so many inches wide.
-func planeHeight(p Plane, width float64) vg.Length {
-	shape := min(1.4, max(0.4, (p.YMax-p.YMin)/(p.XMax-p.XMin)))
-	return vg.Length(0.75+width*shape) * vg.Inch
+	return single(p, s, 4.6*vg.Inch, (0.75+3.2*p.shape(0.4, 1.4))*vg.Inch)
 }

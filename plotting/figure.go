@@ -28,8 +28,8 @@ import (
 type Figure struct {
 	root          node
 	width, height vg.Length
-	look          *look   // nil is light
-	perInch       float64 // 0 is pixelsPerInch
+	look          *look // nil is light
+	perInch       int   // 0 is pixelsPerInch
 	err           error
 }
 
@@ -50,9 +50,9 @@ func (f Figure) Dark() Figure {
 // Resolution returns the figure with the number of pixels per inch of its PNG, and of
 // what is made of pixels within its SVG: 48 to 1200. The default, 192, is sharp on
 // screens; print asks for 300 to 600.
-func (f Figure) Resolution(pixelsPerInch float64) Figure {
-	if !(pixelsPerInch >= 48 && pixelsPerInch <= 1200) && f.err == nil {
-		return failed("Resolution: %g pixels per inch: give 48 to 1200, such as 300 for print", pixelsPerInch)
+func (f Figure) Resolution(pixelsPerInch int) Figure {
+	if (pixelsPerInch < 48 || pixelsPerInch > 1200) && f.err == nil {
+		return failed("Resolution: %d pixels per inch: give 48 to 1200, such as 300 for print", pixelsPerInch)
 	}
 	f.perInch = pixelsPerInch
 	return f
@@ -65,7 +65,7 @@ func (f Figure) colours() *look {
 	return f.look
 }
 
-func (f Figure) resolution() float64 {
+func (f Figure) resolution() int {
 	if f.perInch == 0 {
 		return pixelsPerInch
 	}

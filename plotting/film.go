@@ -27,24 +27,22 @@ func FilmStrip(paths *tensors.Tensor, times []float64, opts ...Option) Figure {
 		n = 6
 	}
 	n = min(n, ways.times)
-	title := s.title
-	p := ways.frames(s)
-	g := &grid{title: title, tight: true, cells: [][]node{{}}, heights: []float64{1}}
+	at := ways.frames(s)
+	g := &grid{title: s.title, tight: true, cells: [][]node{{}}, heights: []float64{1}}
 	for i := range n {
 		k := 0
 		if n > 1 {
 			k = (i*(ways.times-1) + (n-1)/2) / (n - 1)
 		}
-		frame := p(k, "t = "+shortTime(times[k]))
+		frame := at(k, "t = "+shortTime(times[k]))
 		frame.y.unlabelled = i > 0
 		g.cells[0] = append(g.cells[0], frame)
 		g.widths = append(g.widths, 1)
 	}
 	first := g.cells[0][0].(*panel)
-	shape := min(1.6, max(0.6, (first.y.over.hi-first.y.over.lo)/(first.x.over.hi-first.x.over.lo)))
 	each := vg.Length(min(1.9, 11.4/float64(n))) * vg.Inch
-	width, height := s.sized(vg.Length(n)*each+0.5*vg.Inch, vg.Length(shape)*each+0.75*vg.Inch)
-	if title != "" && s.height == 0 {
+	width, height := s.sized(vg.Length(n)*each+0.5*vg.Inch, first.shape(0.6, 1.6)*each+0.75*vg.Inch)
+	if s.title != "" && s.height == 0 {
 		height += titleBand
 	}
 	return Figure{root: g, width: width, height: height}
@@ -66,13 +64,12 @@ func Animate(paths *tensors.Tensor, times []float64, opts ...Option) Animation {
 	if title != "" {
 		title += ", "
 	}
-	p := ways.frames(s)
+	at := ways.frames(s)
 	a := Animation{Delay: 4 / float64(ways.times)}
 	a.Delay = min(0.5, max(0.04, a.Delay))
 	for k := range ways.times {
-		frame := p(k, title+"t = "+shortTime(times[k]))
-		shape := min(1.1, max(0.6, (frame.y.over.hi-frame.y.over.lo)/(frame.x.over.hi-frame.x.over.lo)))
-		a.Frames = append(a.Frames, single(frame, s, 4.2*vg.Inch, vg.Length(0.75+3.5*shape)*vg.Inch))
+		frame := at(k, title+"t = "+shortTime(times[k]))
+		a.Frames = append(a.Frames, single(frame, s, cloudWidth, (0.75+3.5*frame.shape(0.6, 1.1))*vg.Inch))
 	}
 	return a
 }
@@ -96,14 +93,12 @@ func readFilm(paths *tensors.Tensor, times []float64) (ways, error) {
 // frames returns what draws the k-th time; all have the same axes.
 func (w ways) frames(s settings) func(k int, title string) *panel {
 	all := newCloud(w.data)
-	x, y := s.x, s.y
-	if x.isEmpty() {
-		x, y = all.x.padded(0.05), all.y.padded(0.05)
-	}
 	return func(k int, title string) *panel {
 		p := s.panel("film", "x₁", "x₂")
-		p.title, p.aspect, p.fixed = title, widened, true
-		p.x.over, p.y.over = x, y
+		p.title, p.aspect = title, widened
+		if s.x.isEmpty() {
+			all.frame(p)
+		}
 		at := newCloud(w.frame(k))
 		p.empty = at.kept == 0
 		p.note = leftOut(at.dropped, w.n, "points", "not finite")

@@ -26,8 +26,7 @@ func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
 	}
 	p, _ := histogram2D(newCloud(data), s)
 	p.aspect = boxed
-	shape := min(1.4, max(0.4, (p.y.over.hi-p.y.over.lo)/(p.x.over.hi-p.x.over.lo)))
-	return single(p, s, 4.6*vg.Inch, vg.Length(0.75+3.2*shape)*vg.Inch)
+	return single(p, s, 4.6*vg.Inch, (0.75+3.2*p.shape(0.4, 1.4))*vg.Inch)
 }
 
 // Joint draws a [Histogram2D] with the histograms of both coordinates along its sides. It
@@ -46,7 +45,7 @@ func Joint(points *tensors.Tensor, opts ...Option) Figure {
 	p, cells := histogram2D(newCloud(data), s)
 	p.bar = nil
 	across, up := cells.sums()
-	above, beside := &panel{}, &panel{}
+	above, beside := &panel{kind: "marginal histogram"}, &panel{kind: "marginal histogram"}
 	above.x, above.y = axis{over: p.x.over, unlabelled: true}, axis{over: countSpan(across), ticks: []plot.Tick{}}
 	beside.y, beside.x = axis{over: p.y.over, unlabelled: true}, axis{over: countSpan(up), ticks: []plot.Tick{}}
 	h, v := stairs{heights: across, over: p.x.over}, stairs{heights: up, over: p.y.over, upright: true}
@@ -101,7 +100,8 @@ func histogram2D(c cloud, s settings) (*panel, cells) {
 	p := s.panel("2-D histogram", "x₁", "x₂")
 	p.fixed = true
 	if s.x.isEmpty() {
-		p.x.over, p.y.over = c.x.padded(0.02), c.y.padded(0.02)
+		p.x.cover(c.x, 0.02)
+		p.y.cover(c.y, 0.02)
 	}
 	n := s.bins
 	if n == 0 {

@@ -127,9 +127,9 @@ func TestDarkChangesColoursAlone(t *testing.T) {
 
 func TestResolutionScalesThePicture(t *testing.T) {
 	f := Bars([]string{"a"}, []float64{1}, Size(5, 3))
-	for _, perInch := range []float64{96, 192, 300} {
-		if got := decode(t, f.Resolution(perInch)).Bounds().Size(); got != image.Pt(int(5*perInch), int(3*perInch)) {
-			t.Errorf("%g pixels per inch gave %v", perInch, got)
+	for _, perInch := range []int{96, 192, 300} {
+		if got := decode(t, f.Resolution(perInch)).Bounds().Size(); got != image.Pt(5*perInch, 3*perInch) {
+			t.Errorf("%d pixels per inch gave %v", perInch, got)
 		}
 	}
 }

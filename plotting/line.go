@@ -108,13 +108,8 @@ func Line(series []Series, opts ...Option) Figure {
 		y = y.include(*s.reference)
 	}
 	if s.x.isEmpty() {
-		p.x.over, p.y.over = x.padded(0.02), y.padded(0.05)
-		if s.logX {
-			p.x.over = x.logPadded(0.02)
-		}
-		if s.logY {
-			p.y.over = y.logPadded(0.05)
-		}
+		p.x.cover(x, 0.02)
+		p.y.cover(y, 0.05)
 	}
 	return single(p, s, wide, low)
 }

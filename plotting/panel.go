@@ -40,6 +40,19 @@ type axis struct {
 	unlabelled bool
 }
 
+// cover gives the axis the range of the data with a margin of share on both sides.
+func (a *axis) cover(data span, share float64) {
+	a.over = data.padded(share)
+	if a.log {
+		a.over = data.logPadded(share)
+	}
+}
+
+// shape is the height of the panel's ranges over their width, within bounds.
+func (p *panel) shape(least, most float64) vg.Length {
+	return vg.Length(min(most, max(least, (p.y.over.hi-p.y.over.lo)/(p.x.over.hi-p.x.over.lo))))
+}
+
 // aspect says how long a unit is on the axes. The zero aspect fills the frame.
 type aspect int
 

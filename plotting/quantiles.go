@@ -81,13 +81,8 @@ func Quantiles(x []float64, values *tensors.Tensor, opts ...Option) Figure {
 	}
 	p.layers = []layer{l}
 	if s.x.isEmpty() {
-		p.x.over, p.y.over = over.padded(0.02), up.padded(0.06)
-		if s.logX {
-			p.x.over = over.logPadded(0.02)
-		}
-		if s.logY {
-			p.y.over = up.logPadded(0.06)
-		}
+		p.x.cover(over, 0.02)
+		p.y.cover(up, 0.05)
 	}
 	return single(p, s, wide, low)
 }

@@ -41,7 +41,7 @@ func (f Figure) image() (image.Image, error) {
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
-	canvas := vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(int(f.resolution())), vgimg.UseBackgroundColor(f.colours().paper))
+	canvas := vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(f.resolution()), vgimg.UseBackgroundColor(f.colours().paper))
 	f.draw(draw.New(canvas))
 	return canvas.Image(), nil
 }
@@ -97,5 +97,5 @@ func write(path string, data []byte) error {
 func (f Figure) draw(c draw.Canvas) {
 	pixel := vg.Length(vg.Inch) / vg.Length(f.resolution())
 	l := arrange(f.root, draw.Crop(c, margin, -margin, margin, -margin), pixel)
-	l.draw(f.root, c, f.colours(), f.resolution())
+	l.draw(f.root, c, f.colours(), float64(f.resolution()))
 }

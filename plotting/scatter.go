@@ -26,7 +26,7 @@ func Scatter(points *tensors.Tensor, opts ...Option) Figure {
 	p.aspect = widened
 	cloud := newCloud(data)
 	if s.x.isEmpty() {
-		p.x.over, p.y.over = cloud.x.padded(0.05), cloud.y.padded(0.05)
+		cloud.frame(p)
 	}
 	p.note = leftOut(cloud.dropped, data.len()/2, "points", "not finite")
 	p.empty = cloud.kept == 0
@@ -36,9 +36,11 @@ func Scatter(points *tensors.Tensor, opts ...Option) Figure {
 	}
 	p.layers = []layer{l}
 	// The frame has about the shape of the data, within reason.
-	shape := min(1.1, max(0.6, (p.y.over.hi-p.y.over.lo)/(p.x.over.hi-p.x.over.lo)))
-	return single(p, s, 4.2*vg.Inch, vg.Length(0.55+3.5*shape)*vg.Inch)
+	return single(p, s, cloudWidth, (0.55+3.5*p.shape(0.6, 1.1))*vg.Inch)
 }
+
+// cloudWidth is the usual width of a figure of points.
+const cloudWidth = 4.2 * vg.Inch
 
 // cloud is a set of points, of which those that are not finite don't count.
 type cloud struct {
@@ -63,6 +65,12 @@ func (c cloud) each(point func(x, y float64)) {
 			point(x, y)
 		}
 	}
+}
+
+// frame gives a panel the ranges of the points.
+func (c cloud) frame(p *panel) {
+	p.x.cover(c.x, 0.05)
+	p.y.cover(c.y, 0.05)
 }
 
 // some is about a thousand of the points.

@@ -32,7 +32,7 @@ func Streamlines(plane Plane, vectors *tensors.Tensor, opts ...Option) Figure {
 		l.legend = []legendEntry{{s.name, arrowIcon}}
 	}
 	p.layers = []layer{l}
-	return single(p, s, 4.2*vg.Inch, planeHeight(plane, 3.5))
+	return single(p, s, cloudWidth, (0.75+3.5*p.shape(0.4, 1.4))*vg.Inch)
 }
 
 const (

@@ -31,7 +31,7 @@ func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
 	p.aspect = widened
 	all := newCloud(ways.data)
 	if s.x.isEmpty() {
-		p.x.over, p.y.over = all.x.padded(0.05), all.y.padded(0.05)
+		all.frame(p)
 	}
 	p.empty = all.kept == 0
 	p.note = leftOut(all.dropped, ways.data.len()/2, "points", "not finite")
@@ -73,8 +73,7 @@ func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
 		}
 	}
 	p.layers = []layer{l}
-	shape := min(1.1, max(0.6, (p.y.over.hi-p.y.over.lo)/(p.x.over.hi-p.x.over.lo)))
-	return single(p, s, 4.2*vg.Inch, vg.Length(0.55+3.5*shape)*vg.Inch)
+	return single(p, s, cloudWidth, (0.55+3.5*p.shape(0.6, 1.1))*vg.Inch)
 }
 
 // ways are the places of n points at several times.
