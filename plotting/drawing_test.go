@@ -14,6 +14,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 func shortFilm() Animation {
@@ -224,4 +225,17 @@ func ExampleTable() {
 	// |:--------|-------:|
 	// | RK4(64) | 1.5e−6 |
 	// <nil>
+}
+
+func TestTextShowsWhatTheFontLacks(t *testing.T) {
+	h := textStyle(10, nil, draw.XLeft, draw.YBottom).Handler.(scripts)
+	fnt := textStyle(10, nil, draw.XLeft, draw.YBottom).Font
+	got := fmt.Sprint(h.runs("x₁₂∈∇σ⁻³", fnt))
+	if want := "[{x 0 false} {12 -1 false} {□ 0 false} {Δ 0 true} {σ 0 false} {−3 1 false}]"; got != want {
+		t.Errorf("runs are %s, want %s", got, want)
+	}
+	small, large := h.width("x1", fnt), h.width("x₁", fnt)
+	if large >= small {
+		t.Errorf("an index is as wide as a figure: %g and %g", large, small)
+	}
 }

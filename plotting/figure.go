@@ -10,10 +10,22 @@
 //
 //	err := plotting.Show(plotting.Scatter(samples))
 //
+// What draws what:
+//   - points of the plane: [Scatter], [Histogram2D], [Joint]; of more or fewer dimensions,
+//     several samples at once: [Corner]
+//   - numbers: [Histogram], [Bars]; over time or steps: [Line], [Curve], [Quantiles]; while
+//     they are made: [Live]
+//   - functions of the plane, at the points of a [Plane]: [Density], [HeatMap], [Contours],
+//     [VectorField], [Streamlines]
+//   - ways from noise to data: [Trajectories], [FilmStrip], [Animate]
+//   - images: [ImageGrid]
+//   - calibration: [RankHistogram], [Coverage]; distances of samples: [Compare]
+//
 // Values that are NaN or infinite are left out, and the figure says how many. The same
 // input always gives the same bytes. Colours are those of Okabe and Ito (2008), and
 // viridis for values: colour-blind readers can tell them apart. Nothing is fetched from
-// a network, and pictures are part of the notebook, so they survive its export.
+// a network, and pictures are part of the notebook, so they survive its export. Text is
+// Unicode: x₁, σ², 10⁻³, ∇·v; a character that the font lacks is drawn as □.
 package plotting
 
 import (

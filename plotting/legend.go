@@ -37,6 +37,11 @@ func drawLegend(s *stage, layers []layer) {
 	if entries == 0 {
 		return
 	}
+	if room := s.Size().X - 2*apart - iconWidth - gap - 2*inset; width > room {
+		smaller := max(0.6, room/width)
+		style.Font.Size *= smaller
+		width *= smaller
+	}
 	size := vg.Point{X: width + iconWidth + gap + 2*inset, Y: vg.Length(entries)*line + 8}
 	box := draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: quietPlace(s, layers, size, apart)}
 	box.SetColor(faint(s.look.paper, 0.85))
