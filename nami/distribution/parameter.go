@@ -3,12 +3,12 @@ package distribution
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -22,39 +22,16 @@ type parameter struct {
 	values []float64
 }
 
-// newParameter reads t, which must hold finite floats.
+// newParameter reads t, which must hold finite floats, at least one.
 func newParameter(name string, t *tensors.Tensor) (parameter, error) {
-	if t == nil {
-		return parameter{}, errors.New(name + " is nil")
+	values, err := gomlx.Floats(name, t)
+	if err == nil && len(values) == 0 {
+		err = fmt.Errorf("%s is %s: expected at least one value", name, t.Shape())
 	}
-	values, err := floats(name, t)
-	return parameter{name: name, dims: slices.Clone(t.Shape().Dimensions), values: values}, err
-}
-
-// floats are a parameter's values, which must be finite floats.
-func floats(name string, t *tensors.Tensor) (values []float64, err error) {
-	err = t.ConstFlatData(func(flat any) {
-		switch flat := flat.(type) {
-		case []float64:
-			values = slices.Clone(flat)
-		case []float32:
-			for _, v := range flat {
-				values = append(values, float64(v))
-			}
-		}
-	})
 	if err != nil {
-		return nil, err
+		return parameter{}, err
 	}
-	if len(values) == 0 {
-		return nil, fmt.Errorf("%s is %s: expected Float32 or Float64 values, at least one", name, t.Shape())
-	}
-	for i, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("value %d of %s, of shape %s, is %v: it must be finite", i, name, t.Shape(), v)
-		}
-	}
-	return values, nil
+	return parameter{name: name, dims: slices.Clone(t.Shape().Dimensions), values: values}, nil
 }
 
 // positive refuses values that aren't.

@@ -1,6 +1,7 @@
 package toy
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -82,7 +83,7 @@ func (p part) logProb(x []float64) float64 {
 
 func (m GaussianMixture) settle() (s mixture, err error) {
 	if len(m.Components) == 0 {
-		return s, errNoComponents
+		return s, errors.New("toy.GaussianMixture: there are no components: give at least one Gaussian")
 	}
 	s.dim = len(m.Components[0].Mean)
 	for k, g := range m.Components {

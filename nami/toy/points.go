@@ -1,10 +1,11 @@
 package toy
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -59,36 +60,16 @@ func noise(set string, std float64) error {
 	return nil
 }
 
-// values are a tensor's floats, which must be finite, and the tensor's last axis must have
-// dim values, or any number if dim is 0.
-func values(what string, t *tensors.Tensor, dim int) (flat []float64, err error) {
-	if t == nil {
-		return nil, fmt.Errorf("%s: the points are nil", what)
+// values are the floats of points, which must be finite, and of which each must have dim
+// values, or any number if dim is 0.
+func values(what string, points *tensors.Tensor, dim int) ([]float64, error) {
+	flat, err := gomlx.Floats("points", points)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	shape := t.Shape()
+	shape := points.Shape()
 	if shape.Rank() == 0 || dim > 0 && shape.Dim(-1) != dim {
 		return nil, fmt.Errorf("%s: the points are %s: their last axis must hold the %s values of one", what, shape, count(dim))
-	}
-	if t.DType() != dtypes.Float32 && t.DType() != dtypes.Float64 {
-		return nil, fmt.Errorf("%s: the points are %s: expected Float32 or Float64 values", what, shape)
-	}
-	err = t.ConstFlatData(func(data any) {
-		switch data := data.(type) {
-		case []float64:
-			flat = append(flat, data...)
-		case []float32:
-			for _, v := range data {
-				flat = append(flat, float64(v))
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, v := range flat {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("%s: value %d of the points, of shape %s, is %v: it must be finite", what, i, shape, v)
-		}
 	}
 	return flat, nil
 }
@@ -141,5 +122,3 @@ func logSumExp(v []float64) float64 {
 	}
 	return largest + math.Log(sum)
 }
-
-var errNoComponents = errors.New("toy.GaussianMixture: there are no components: give at least one Gaussian")

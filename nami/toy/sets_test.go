@@ -161,10 +161,10 @@ func TestSetsRefuse(t *testing.T) {
 		t.Errorf("θ = NaN: got %v", err)
 	}
 	for want, points := range map[string]*tensors.Tensor{
-		"the points are nil": nil,
+		"toy.GaussianMixture: points is nil":                      nil,
 		"(Float64)[1, 3]: their last axis must hold the 2 values": tensors.FromValue([][]float64{{1, 2, 3}}),
 		"(Int32)[1, 2]: expected Float32 or Float64":              tensors.FromValue([][]int32{{1, 2}}),
-		"value 1 of the points, of shape (Float64)[1, 2], is NaN": tensors.FromValue([][]float64{{1, nan}}),
+		"value 1 of points, of shape (Float64)[1, 2], is NaN":     tensors.FromValue([][]float64{{1, nan}}),
 	} {
 		if _, err := (toy.Ring{}).LogProb(points); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -207,7 +207,7 @@ func TestStandardizer(t *testing.T) {
 			_, err := toy.FitStandardizer(tensors.FromValue([][]float32{{1, 2}}))
 			return err
 		},
-		"value 2 of the points, of shape (Float64)[2, 2], is +Inf": func() error {
+		"value 2 of points, of shape (Float64)[2, 2], is +Inf": func() error {
 			_, err := toy.FitStandardizer(tensors.FromValue([][]float64{{1, 2}, {math.Inf(1), 1}}))
 			return err
 		},
