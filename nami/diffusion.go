@@ -79,10 +79,7 @@ func (m Diffusion) Bind(backend compute.Backend, store *model.Store, context *te
 }
 
 func (m Diffusion) check() error {
-	if m.Field == nil {
-		return errNoField
-	}
-	if err := errors.Join(schedule.Validate(m.Schedule), m.Prediction.Validate()); err != nil {
+	if err := errors.Join(checkField(m.Field), schedule.Validate(m.Schedule), m.Prediction.Validate()); err != nil {
 		return err
 	}
 	if m.Base != nil {

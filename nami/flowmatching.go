@@ -58,9 +58,10 @@ func (m FlowMatching) Bind(backend compute.Backend, store *model.Store, context 
 }
 
 func (m FlowMatching) check() error {
+	if err := checkField(m.Field); err != nil {
+		return err
+	}
 	switch {
-	case m.Field == nil:
-		return errNoField
 	case m.Base == nil:
 		return errors.New("nami: Base is nil: give the flow a base distribution, say distribution.NewStandardNormal(2)")
 	case m.Solver == nil:

@@ -274,15 +274,18 @@ func TestBadLikelihood(t *testing.T) {
 		"the estimator of the divergence is nil": func() error { _, err := process.LogProb(ctx, x, nil); return err },
 		"more than MaxSize 1":                    func() error { _, err := process.LogProb(ctx, x, divergence.Exact{MaxSize: 1}); return err },
 		"N is -1":                                func() error { _, err := process.LogProb(ctx, x, divergence.Hutchinson{N: -1}); return err },
-		"events of shape (2)":                    func() error { _, err := process.LogProb(ctx, doubles(make([]float64, 3), 3), divergence.Exact{}); return err },
-		"expected Float64":                       func() error { _, err := process.LogProb(ctx, ones(3, 2), divergence.Exact{}); return err },
-		"the data is nil":                        func() error { _, err := process.Encode(ctx, nil); return err },
-		"1 of 4 values of the data":              func() error { _, err := process.Encode(ctx, doubles([]float64{1, math.NaN(), 0, 0}, 2, 2)); return err },
-		"axis 0 of the sample shape (0)":         func() error { _, _, err := process.SampleWithLogProb(ctx, divergence.Exact{}, 0); return err },
-		"there are no times":                     func() error { _, err := process.Trajectory(ctx, nil, 3); return err },
-		"times must fall":                        func() error { _, err := process.Trajectory(ctx, []float64{0.5, 0.5}, 3); return err },
-		"times[1] is 1.5":                        func() error { _, err := process.Trajectory(ctx, []float64{0.5, 1.5}, 3); return err },
-		"both times must lie between":            func() error { _, err := process.Solve(ctx, x, 2, 0); return err },
+		"events of shape (2)": func() error {
+			_, err := process.LogProb(ctx, doubles(make([]float64, 3), 3), divergence.Exact{})
+			return err
+		},
+		"expected Float64":               func() error { _, err := process.LogProb(ctx, ones(3, 2), divergence.Exact{}); return err },
+		"the data is nil":                func() error { _, err := process.Encode(ctx, nil); return err },
+		"1 of 4 values of the data":      func() error { _, err := process.Encode(ctx, doubles([]float64{1, math.NaN(), 0, 0}, 2, 2)); return err },
+		"axis 0 of the sample shape (0)": func() error { _, _, err := process.SampleWithLogProb(ctx, divergence.Exact{}, 0); return err },
+		"there are no times":             func() error { _, err := process.Trajectory(ctx, nil, 3); return err },
+		"times must fall":                func() error { _, err := process.Trajectory(ctx, []float64{0.5, 0.5}, 3); return err },
+		"times[1] is 1.5":                func() error { _, err := process.Trajectory(ctx, []float64{0.5, 1.5}, 3); return err },
+		"both times must lie between":    func() error { _, err := process.Solve(ctx, x, 2, 0); return err },
 	} {
 		if err := call(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected it to say %q", err, want)

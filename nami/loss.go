@@ -43,6 +43,15 @@ func (l FMLoss) Loss(scope *model.Scope, x, c *Node) *Node {
 	return l.Reduction.of(l.PerEvent(scope, x, source, t, c))
 }
 
+// LossFrom is [FMLoss.Loss] with a given source (noise) for each event, shaped like x: one
+// that a coupling chose, or events of another distribution. Base isn't asked.
+func (l FMLoss) LossFrom(scope *model.Scope, x, source, c *Node) *Node {
+	if err := checkField(l.Field); err != nil {
+		panic(err)
+	}
+	return l.Reduction.of(l.PerEvent(scope, x, source, times(scope, l.Field, x), c))
+}
+
 // PerEvent builds the loss of each event, its mean over the event's values: target
 // and source are lead+event, t a scalar or lead, c lead+[context_dim] or nil; the
 // result has the shape of the lead. It panics on misuse.
@@ -59,8 +68,8 @@ func (l FMLoss) PerEvent(scope *model.Scope, target, source, t, c *Node) *Node {
 // nil. Weights that the store lacks are an error. It compiles at every call; a [Computation]
 // doesn't.
 func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source, t, context *tensors.Tensor) (float64, error) {
-	if l.Field == nil {
-		return 0, errNoField
+	if err := checkField(l.Field); err != nil {
+		return 0, err
 	}
 	in := []*tensors.Tensor{target, source, t}
 	for i, tensor := range in {
@@ -96,8 +105,8 @@ func (l FMLoss) String() string {
 
 // draw draws the noise of a batch and a time uniform on [0, 1) for each event.
 func draw(scope *model.Scope, f field.Field, base distribution.Base, x, c *Node) (noise, t *Node) {
-	if f == nil {
-		panic(errNoField)
+	if err := checkField(f); err != nil {
+		panic(err)
 	}
 	lead, shape, err := event.Split(x.Shape().Dimensions, f.EventRank())
 	if err != nil {
@@ -107,14 +116,19 @@ func draw(scope *model.Scope, f field.Field, base distribution.Base, x, c *Node)
 		base = distribution.NewStandardNormal(shape...)
 	}
 	noise = distribution.Given(base, scope, c).Sample(scope, x.Graph(), x.DType(), lead...)
-	return noise, scope.RandomUniform(x.Graph(), shapes.Make(x.DType(), lead...))
+	return noise, times(scope, f, x)
+}
+
+// times draws a time uniform on [0, 1) for each event.
+func times(scope *model.Scope, f field.Field, x *Node) *Node {
+	return scope.RandomUniform(x.Graph(), shapes.Make(x.DType(), event.Lead(x, f.EventRank())...))
 }
 
 // checkBatch panics unless f can learn from the batch: other, called what, is shaped like
 // the target, and t fits.
 func checkBatch(f field.Field, target, other *Node, what string, t *Node) {
-	if f == nil {
-		panic(errNoField)
+	if err := checkField(f); err != nil {
+		panic(err)
 	}
 	rank := f.EventRank()
 	event.Lead(target, rank) // panics if there is no event
@@ -138,6 +152,14 @@ func orLinear(p path.Path) path.Path {
 		return path.Linear{}
 	}
 	return p
+}
+
+// checkField refuses a field that is missing, or incomplete.
+func checkField(f field.Field) error {
+	if f == nil {
+		return errNoField
+	}
+	return field.Validate(f)
 }
 
 var errNoField = errors.New("nami: Field is nil: give the model a field, say field.MLP{EventShape: []int{2}}")

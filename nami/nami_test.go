@@ -331,3 +331,60 @@ func ExampleFlowMatching_Bind() {
 	fmt.Println(samples.Shape().Dimensions)
 	// Output: [1 16 8]
 }
+
+// A model goes from one backend and dtype to another: same values, to rounding.
+func TestConvert(t *testing.T) {
+	ctx := context.Background()
+	store := initialised(t, gomlxtest.Go(t))
+	noise := ones(3, 8)
+	process, err := mlp.Bind(gomlxtest.Go(t), store, ones(3, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples, err := process.SampleFrom(ctx, noise)
+	want := flat(t, samples, err)
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
+			other, err := nami.Convert(store, dtype)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wide := func(x *tensors.Tensor) *tensors.Tensor {
+				if dtype == dtypes.Float32 {
+					return x
+				}
+				values := make([]float64, x.Size())
+				for i := range values {
+					values[i] = 1
+				}
+				return tensors.FromFlatDataAndDimensions(values, x.Shape().Dimensions...)
+			}
+			process, err := mlp.Bind(backend, other, wide(ones(3, 4)), nami.DType(dtype))
+			if err != nil {
+				t.Fatal(err)
+			}
+			samples, err := process.SampleFrom(ctx, wide(noise))
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := 0
+			samples.MustConstFlatData(func(data any) {
+				at := func(i int) float64 {
+					if dtype == dtypes.Float64 {
+						return data.([]float64)[i]
+					}
+					return float64(data.([]float32)[i])
+				}
+				for ; i < len(want); i++ {
+					if math.Abs(at(i)-float64(want[i])) > 1e-5 {
+						t.Errorf("%s: value %d is %v, expected %v", dtype, i, at(i), want[i])
+					}
+				}
+			})
+		}
+	})
+	_, err = nami.Convert(store, dtypes.Int32)
+	says(t, "Int32", err, "expected Float32 or Float64")
+	_, err = nami.Convert(nil, dtypes.Float32)
+	says(t, "nil", err, "the store is nil")
+}

@@ -21,29 +21,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// scheduleOf makes a golden case's schedule.
-func scheduleOf(t *testing.T, inputs map[string]json.RawMessage) schedule.Schedule {
-	t.Helper()
-	spec, _ := get[struct {
-		Kind     string
-		BMin     float64 `json:"beta_min"`
-		BMax     float64 `json:"beta_max"`
-		SigmaMin float64 `json:"sigma_min"`
-		SigmaMax float64 `json:"sigma_max"`
-		Rho      float64
-	}](t, inputs, "schedule")
-	switch spec.Kind {
-	case "vp":
-		return schedule.VP{BetaMin: spec.BMin, BetaMax: spec.BMax}
-	case "ve":
-		return schedule.VE{SigmaMin: spec.SigmaMin, SigmaMax: spec.SigmaMax}
-	case "edm":
-		return schedule.EDM{SigmaMin: spec.SigmaMin, SigmaMax: spec.SigmaMax, Rho: spec.Rho}
-	}
-	t.Fatalf("the schedule %q is unknown", spec.Kind)
-	return nil
-}
-
 // gaussianDenoiser is what is to be predicted where the data are N(mean, std²).
 func gaussianDenoiser(mean, std []float64, s schedule.Schedule, p schedule.Prediction) field.Field {
 	return field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
@@ -130,7 +107,8 @@ func diffusionOf(t *testing.T, g golden, c goldenCase, dtype dtypes.DType) (nami
 	method, _ := get[string](t, c.Inputs, "solver")
 	steps, _ := get[int](t, c.Inputs, "steps")
 	name, _ := get[string](t, c.Inputs, "parameterization")
-	m := nami.Diffusion{Schedule: scheduleOf(t, c.Inputs)}
+	parameters, _ := get[scheduleParameters](t, c.Inputs, "schedule")
+	m := nami.Diffusion{Schedule: parameters.schedule(t)}
 	m.EventShape, _ = get[[]int](t, c.Inputs, "event_shape")
 	var err error
 	if m.Prediction, err = schedule.ParsePrediction(name); err != nil {

@@ -7,11 +7,13 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/event"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/gomlx/gomlx/ml/nn"
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
@@ -67,10 +69,21 @@ func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
 // dense is h·W + b. Biases start at random too: where all are zero, the units' kinks
 // meet in one point, and a small network on few inputs learns much more slowly.
 func dense(scope *model.Scope, h *Node, width int) *Node {
-	limit := 1 / math.Sqrt(float64(h.Shape().Dim(-1)))
-	scope = scope.WithInitializer(initializer.RandomUniformFn(scope, -limit, limit))
-	return layers.Dense(scope, h, true, width)
+	in := h.Shape().Dim(-1)
+	limit := 1 / math.Sqrt(float64(in))
+	scope = scope.WithInitializer(initializer.RandomUniformFn(scope, -limit, limit)).In("dense")
+	weights := scope.VariableWithShape("weights", shapes.Make(h.DType(), in, width)).NodeValue(h)
+	biases := scope.VariableWithShape("biases", shapes.Make(h.DType(), width)).NodeValue(h)
+	if width < narrow {
+		return nn.Dense(h, Transpose(weights, 0, 1), biases, compute.DenseLayoutOutputsInput)
+	}
+	return nn.Dense(h, weights, biases, compute.DenseLayoutInputOutputs)
 }
+
+// narrow is the number of values that a processor computes with at once. GoMLX's pure
+// Go backend multiplies by a matrix of fewer columns one number at a time, and by its
+// transpose does not; XLA makes no difference.
+const narrow = 8
 
 // time returns t's features with the axes of lead and one more.
 func (m MLP) time(t *Node, lead []int) *Node {

@@ -17,7 +17,7 @@ type Adaptive struct {
 
 	// RTol and ATol bound the error estimate of one step: a step is accepted if the root
 	// mean square of error/(ATol + RTol·max(|y|, |y'|)), over all values of a sample, is
-	// at most 1; y and y' are the state before and after.
+	// at most 1; y and y' are the state before and after. RTol may be 0, ATol not.
 	RTol, ATol float64
 
 	// MaxSteps is how many steps are attempted at most, accepted or not: 4096 unless
@@ -103,11 +103,11 @@ func (a Adaptive) validate() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("solver: %s: %s", a, fmt.Sprintf(format, args...))
 	}
-	tolerances := !(a.RTol >= 0 && a.ATol >= 0 && a.RTol+a.ATol > 0) || math.IsInf(a.RTol+a.ATol, 0)
+	tolerances := !(a.RTol >= 0 && a.ATol > 0) || math.IsInf(a.RTol+a.ATol, 0)
 	c := a.Control
 	switch {
 	case tolerances:
-		return fail("rtol and atol must be at least 0 and one of them more")
+		return fail("rtol must be at least 0 and atol more than 0: a value that passes 0 has no relative error")
 	case !(a.FirstStep >= 0) || math.IsInf(a.FirstStep, 0):
 		return fail("FirstStep is %g: it must be a length of time, or 0 to be chosen", a.FirstStep)
 	case !(c.I >= 0 && c.P >= 0 && c.I+c.P > 0):

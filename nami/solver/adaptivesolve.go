@@ -14,14 +14,14 @@ import (
 
 // adaptive fills the solution with a solve in chosen steps.
 func (p *Program) adaptive(ctx context.Context, s *Solution, dtype dtypes.DType, fixed []*tensors.Tensor, run Run) error {
-	// Times closer than a few units in the last place can't be told apart.
-	ulp := 0x1p-52
-	if dtype == dtypes.Float32 {
-		ulp = 0x1p-23
-	}
-	smallest := 16 * ulp * math.Max(math.Abs(run.T0), math.Abs(run.T1))
+	// A thousand times finer than the resolution of time at its far end.
+	smallest := ulps * epsilon(dtype) * 1e-3 * math.Max(math.Abs(run.T0), math.Abs(run.T1))
 	times := []*tensors.Tensor{scalar(dtype, run.T1), scalar(dtype, smallest), scalar(dtype, run.T0)}
 	defer finalize(times)
+	if err := context.Cause(ctx); err != nil { // before a long compilation
+		finalize(s.Y)
+		return fmt.Errorf("solver: stopped before the first step: %w", err)
+	}
 	rest, err := p.begin.Call(s.Y, times, fixed)
 	if err != nil {
 		finalize(s.Y)

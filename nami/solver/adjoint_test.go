@@ -3,155 +3,247 @@ package solver_test
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// network is dx/dt = tanh(x·w + b·t + c), dl/dt = Σ x², with variables w and b and a fixed
-// input c, a row for each sample.
+// network is dx/dt = tanh(x·w + b·t + c), dl/dt = -div(dx/dt), with variables w and b and a
+// fixed input c, a row for each sample: a flow with its log-density.
 func network(scope *model.Scope, fixed []*Node) solver.System {
 	return solver.System{Drift: func(y []*Node, t *Node) []*Node {
 		g := t.Graph()
-		w := scope.VariableWithValue("w", [][]float64{{0.5, -1}, {0.3, 0.2}}).NodeValue(g)
-		b := scope.VariableWithValue("b", []float64{0.7, -0.4}).NodeValue(g)
-		x := y[0]
-		return []*Node{
-			Tanh(Add(Add(Dot(x, w).Product(), Reshape(Mul(b, t), 1, 2)), fixed[0])),
-			Einsum("ij,ij->i", x, x),
-		}
+		w := scope.VariableWithValue("w", startW).NodeValue(g)
+		b := scope.VariableWithValue("b", startB).NodeValue(g)
+		h := Tanh(Add(Add(Einsum("ni,ij->nj", y[0], w), Reshape(Mul(b, t), 1, 2)), fixed[0]))
+		diagonal := Einsum("ij,ij->i", w, Const(g, [][]float64{{1, 0}, {0, 1}}))
+		return []*Node{h, Einsum("nj,j->n", Sub(Square(h), ConstAs(h, 1)), diagonal)}
 	}}
 }
 
+// point is where gradients are taken: the state's two parts, the fixed input and the
+// variables.
+type point struct{ x, l, c, w, b []float64 }
+
 var (
-	startX   = []float64{0.3, -0.2, 1.1, 0.5, -0.7, 0.9}
-	startL   = []float64{0, 0.5, -1}
-	context3 = []float64{0.1, 0.2, -0.3, 0.4, 0.5, -0.6}
+	startW = [][]float64{{0.5, -1}, {0.3, 0.2}}
+	startB = []float64{0.7, -0.4}
+	start  = point{
+		x: []float64{0.3, -0.2, 1.1, 0.5, -0.7, 0.9}, l: []float64{0, 0.5, -1},
+		c: []float64{0.1, 0.2, -0.3, 0.4, 0.5, -0.6}, w: slices.Concat(startW...), b: startB,
+	}
+	cotangentL = []float64{1, 2, 3}
 )
 
-func matrix(flat []float64, dims ...int) *tensors.Tensor {
-	return tensors.FromFlatDataAndDimensions(append([]float64(nil), flat...), dims...)
-}
-
-// loss is L = Σ x³/3 + Σ l·(1, 2, 3), whose derivatives are x² and (1, 2, 3).
-func loss(x, l []float64) (sum float64) {
+// loss is L = Σ x³/3 + Σ l·(1, 2, 3), and its derivative by x.
+func loss(x, l []float64) (sum float64, byX []float64) {
 	for _, v := range x {
 		sum += v * v * v / 3
+		byX = append(byX, v*v)
 	}
 	for i, v := range l {
-		sum += float64(i+1) * v
+		sum += cotangentL[i] * v
 	}
-	return sum
+	return sum, byX
 }
 
-// gradients are dL by x, l, c, w and b.
-type gradients struct{ x, l, c, w, b []float64 }
+// fields are pointers to all of p.
+func (p *point) fields() []*[]float64 { return []*[]float64{&p.x, &p.l, &p.c, &p.w, &p.b} }
 
-func (g gradients) list() map[string][]float64 {
-	return map[string][]float64{"x": g.x, "l": g.l, "c": g.c, "w": g.w, "b": g.b}
-}
-
-// unrolled differentiates an unrolled solve from t=0 to 1.
-func unrolled(t *testing.T, backend compute.Backend, s solver.Solver) (value float64, g gradients) {
+// differences are the derivatives of the loss by central differences of a solve from t = 0
+// to 1, in the order of point's fields: all elements of each.
+func differences(t *testing.T, backend compute.Backend, s solver.Solver) (out [][]float64) {
 	t.Helper()
 	store := model.NewStore()
-	exec, err := model.NewExec(backend, store, func(scope *model.Scope, x, l, c *Node) []*Node {
-		y := solver.Unroll(s, network(scope, []*Node{c}).Drift, []*Node{x, l}, 0, 1)
-		weights := Const(x.Graph(), []float64{1, 2, 3})
-		value := Add(ReduceAllSum(MulScalar(Mul(y[0], Square(y[0])), 1./3)), ReduceAllSum(Mul(y[1], weights)))
-		by := []*Node{x, l, c}
-		for _, name := range []string{"w", "b"} {
-			by = append(by, scope.GetVariable(name).NodeValue(x.Graph()))
-		}
-		return append([]*Node{value}, Gradient(value, by...)...)
-	})
+	p, err := solver.NewProgram(backend, store, s, network)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call(matrix(startX, 3, 2), matrix(startL, 3), matrix(context3, 3, 2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	flat := func(i int) []float64 { return tensors.MustCopyFlatData[float64](out[i]) }
-	return flat(0)[0], gradients{flat(1), flat(2), flat(3), flat(4), flat(5)}
-}
-
-// The adjoint's gradients are those of the unrolled solve and of finite differences, for
-// state, fixed inputs and variables.
-func TestAdjoint(t *testing.T) {
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		_, want := unrolled(t, backend, solver.RK4(32))
-		tight := solver.Tsit5(1e-9, 1e-9)
-		for _, s := range []solver.Solver{solver.RK4(32), tight} {
-			store := model.NewStore()
-			p, err := solver.NewProgram(backend, store, s, network)
-			if err != nil {
+	at := func(p0 point) float64 {
+		for name, value := range map[string]*tensors.Tensor{"w": floats(dtypes.Float64, p0.w, 2, 2), "b": floats(dtypes.Float64, p0.b, 2)} {
+			if v := store.GetVariable("/" + name); v == nil {
+				if _, err := store.RootScope().CreateVariable(name, value); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := v.SetValue(value); err != nil {
 				t.Fatal(err)
 			}
-			solve := func(x, l, c []float64) *solver.Solution {
-				fixed := []*tensors.Tensor{matrix(c, 3, 2)}
-				shared := []*tensors.Tensor{matrix(x, 3, 2), matrix(l, 3)}
-				out, err := p.Solve(context.Background(), shared, fixed, solver.Run{T0: 0, T1: 1})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return out
+		}
+		end, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, p0.x, 3, 2), floats(dtypes.Float64, p0.l, 3)},
+			[]*tensors.Tensor{floats(dtypes.Float64, p0.c, 3, 2)}, solver.Run{T0: 0, T1: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, _ := loss(flat(end.Y[0]), flat(end.Y[1]))
+		return value
+	}
+	const eps = 1e-5
+	for f := range names {
+		moved := start
+		field := moved.fields()[f]
+		given := *field
+		var by []float64
+		for i := range given {
+			shift := func(d float64) float64 {
+				*field = slices.Clone(given)
+				(*field)[i] += d
+				return at(moved)
 			}
-			if s.Traits().Adaptive {
-				// The network adds b·t, for which t must be a scalar.
-				shared := tight
-				shared.Shared = true
-				if p, err = solver.NewProgram(backend, store, shared, network); err != nil {
-					t.Fatal(err)
-				}
-			}
-			at := func(x, l, c []float64) float64 {
-				out := solve(x, l, c)
-				return loss(tensors.MustCopyFlatData[float64](out.Y[0]), tensors.MustCopyFlatData[float64](out.Y[1]))
-			}
-			end := solve(startX, startL, context3)
-			x1 := tensors.MustCopyFlatData[float64](end.Y[0])
-			a := make([]float64, len(x1))
-			for i, v := range x1 {
-				a[i] = v * v
+			by = append(by, (shift(eps)-shift(-eps))/(2*eps))
+		}
+		out = append(out, by)
+	}
+	return out
+}
+
+var names = []string{"x", "l", "c", "w", "b"}
+
+// Gradients that flow through an unrolled solve are those of finite differences: they are
+// exact for the steps that were taken.
+func TestGradientsOfUnroll(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		s := solver.Heun(3)
+		exec, err := model.NewExec(backend, model.NewStore(), func(scope *model.Scope, x, l, c *Node) []*Node {
+			y := solver.Unroll(s, network(scope, []*Node{c}).Drift, []*Node{x, l}, 0, 1)
+			value := Add(ReduceAllSum(DivScalar(Mul(y[0], Square(y[0])), 3)), ReduceAllSum(Mul(y[1], Const(x.Graph(), cotangentL))))
+			return Gradient(value, x, l, c, scope.GetVariable("w").NodeValue(x.Graph()), scope.GetVariable("b").NodeValue(x.Graph()))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := exec.Call(floats(dtypes.Float64, start.x, 3, 2), floats(dtypes.Float64, start.l, 3), floats(dtypes.Float64, start.c, 3, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range differences(t, backend, s) {
+			near(t, "by "+names[i], flat(got[i]), want, 1e-8)
+		}
+	})
+}
+
+// The adjoint's gradients are those of finite differences, with equal steps and with chosen
+// ones, and it finds the state that the solve began with.
+func TestAdjoint(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		s := solver.RK4(48)
+		want := differences(t, backend, s)
+		store := model.NewStore()
+		p, err := solver.NewProgram(backend, store, s, network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []solver.Solver{s, solver.Tsit5(1e-9, 1e-9)} {
+			fixed := []*tensors.Tensor{floats(dtypes.Float64, start.c, 3, 2)}
+			run := solver.Run{T0: 0, T1: 1}
+			end, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, start.x, 3, 2), floats(dtypes.Float64, start.l, 3)}, fixed, run)
+			if err != nil {
+				t.Fatal(err)
 			}
 			adjoint, err := solver.NewAdjoint(backend, store, s, network)
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := adjoint.Gradient(context.Background(), end.Y, []*tensors.Tensor{matrix(a, 3, 2), matrix([]float64{1, 2, 3}, 3)},
-				[]*tensors.Tensor{matrix(context3, 3, 2)}, solver.Run{T0: 0, T1: 1})
+			_, byX := loss(flat(end.Y[0]), flat(end.Y[1]))
+			got, err := adjoint.Gradient(context.Background(), end.Y, []*tensors.Tensor{floats(dtypes.Float64, byX, 3, 2), floats(dtypes.Float64, cotangentL, 3)}, fixed, run)
 			if err != nil {
 				t.Fatal(err)
 			}
-			flat := tensors.MustCopyFlatData[float64]
-			got := gradients{flat(out.Y[0]), flat(out.Y[1]), flat(out.Fixed[0]), flat(out.Variables["/w"]), flat(out.Variables["/b"])}
-			for name, g := range got.list() {
-				near(t, name, g, want.list()[name], 1e-5)
+			for i, g := range []*tensors.Tensor{got.Y[0], got.Y[1], got.Fixed[0], got.Variables["/w"], got.Variables["/b"]} {
+				near(t, s.(interface{ String() string }).String()+", by "+names[i], flat(g), want[i], 1e-6)
 			}
-			near(t, "the state that it started from", flat(out.Y0[0]), startX, 1e-5)
-
-			const eps = 1e-5
-			bump := func(v []float64, i int, by float64) []float64 {
-				v = append([]float64(nil), v...)
-				v[i] += by
-				return v
-			}
-			for i := range startX {
-				dx := (at(bump(startX, i, eps), startL, context3) - at(bump(startX, i, -eps), startL, context3)) / (2 * eps)
-				dc := (at(startX, startL, bump(context3, i, eps)) - at(startX, startL, bump(context3, i, -eps))) / (2 * eps)
-				near(t, "finite differences", []float64{got.x[i], got.c[i]}, []float64{dx, dc}, 1e-5)
+			near(t, "the state that it began with", flat(got.Y0[0]), start.x, 1e-6)
+			if len(got.Variables) != 2 || got.Evaluations < 30 {
+				t.Errorf("%d variables, %d evaluations", len(got.Variables), got.Evaluations)
 			}
 		}
 	})
+}
+
+// A drift that differentiates, as one with a divergence does, can be differentiated: dx/dt =
+// dφ/dx with φ = Σ sin(x)·w, so dL/dx(0) for L = Σ x(1) is checked against differences.
+func TestGradientsThroughGradients(t *testing.T) {
+	build := func(_ *model.Scope, fixed []*Node) solver.System {
+		return solver.System{Drift: func(y []*Node, _ *Node) []*Node {
+			potential := Einsum("n,n->", Sin(y[0]), fixed[0])
+			return []*Node{Gradient(potential, y[0])[0]}
+		}}
+	}
+	x0, w := []float64{0.3, 1.2}, []float64{1, -2}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		s := solver.RK4(12)
+		p := program(t, backend, s, build)
+		solve := func(x []float64) []*tensors.Tensor {
+			out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, x, 2)}, []*tensors.Tensor{floats(dtypes.Float64, w, 2)}, solver.Run{T1: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out.Y
+		}
+		const eps = 1e-5
+		var want []float64
+		for i := range x0 {
+			up, down := slices.Clone(x0), slices.Clone(x0)
+			up[i] += eps
+			down[i] -= eps
+			want = append(want, (flat(solve(up)[0])[i]-flat(solve(down)[0])[i])/(2*eps))
+		}
+		adjoint, err := solver.NewAdjoint(backend, model.NewStore(), s, build)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := adjoint.Gradient(context.Background(), solve(x0), []*tensors.Tensor{floats(dtypes.Float64, []float64{1, 1}, 2)},
+			[]*tensors.Tensor{floats(dtypes.Float64, w, 2)}, solver.Run{T1: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "the adjoint", flat(got.Y[0]), want, 1e-5)
+		out, err := CallOnceN(backend, func(x, w *Node) []*Node {
+			return Gradient(ReduceAllSum(solver.Unroll(solver.RK4(12), build(nil, []*Node{w}).Drift, []*Node{x}, 0, 1)[0]), x)
+		}, x0, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "the unrolled solve", flat(out[0]), want, 1e-8)
+	})
+}
+
+func TestAdjointMisuse(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	if _, err := solver.NewAdjoint(backend, model.NewStore(), solver.SRA1(4), network); err == nil || !strings.Contains(err.Error(), "SRA1(4) is for stochastic equations") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := solver.NewAdjoint(backend, model.NewStore(), solver.RK4(0), network); err == nil || !strings.Contains(err.Error(), "RK4(0) has 0 steps") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := solver.NewAdjoint(backend, nil, solver.RK4(1), network); err == nil || !strings.Contains(err.Error(), "one of them is nil") {
+		t.Errorf("got %v", err)
+	}
+	one := func() *tensors.Tensor { return floats(dtypes.Float64, []float64{1, 2}, 2) }
+	still := func(_ *model.Scope, _ []*Node) solver.System {
+		return solver.System{Drift: func(y []*Node, _ *Node) []*Node { return []*Node{Log(Neg(Square(y[0])))} }}
+	}
+	adjoint, err := solver.NewAdjoint(backend, model.NewStore(), solver.RK4(2), still)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, in := range map[string][2][]*tensors.Tensor{
+		"the state has 1 parts and there are 0 cotangents":    {{one()}, nil},
+		"the cotangent of part 0 must be shaped like":         {{one()}, {floats(dtypes.Float64, []float64{1}, 1)}},
+		"the adjoint: solver: 1 of 1 samples didn't get from": {{one()}, {one()}},
+	} {
+		if _, err := adjoint.Gradient(context.Background(), in[0], in[1], nil, solver.Run{T0: 0, T1: 1}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, expected %q", err, want)
+		}
+	}
 }
 
 func near(t *testing.T, what string, got, want []float64, tol float64) {
@@ -164,15 +256,4 @@ func near(t *testing.T, what string, got, want []float64, tol float64) {
 			t.Errorf("%s: value %d is %v, expected %v", what, i, got[i], want[i])
 		}
 	}
-}
-
-// Gradients of the unrolled solve by the weights are finite differences.
-func TestUnrolledGradient(t *testing.T) {
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		value, g := unrolled(t, backend, solver.Heun(4))
-		_ = value
-		_ = g
-		_ = strings.Contains
-		_ = gomlx.Try
-	})
 }

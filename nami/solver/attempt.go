@@ -37,8 +37,8 @@ func adaptiveStateOf(list []*Node) adaptiveState {
 	}
 }
 
-// begin is the state at t0, with the first step towards t1; smallest is the shortest
-// step that moves the time. lead is the shape of what each sample has of its own.
+// begin is the state at t0, with the first step towards t1. lead is the shape of what each
+// sample has of its own; smallest is as in resolution.
 func (a Adaptive) begin(f Dynamics, y []*Node, lead []int, t0, t1, smallest *Node) adaptiveState {
 	g, dtype := t0.Graph(), t0.DType()
 	t := BroadcastToDims(t0, lead...)
@@ -54,7 +54,7 @@ func (a Adaptive) begin(f Dynamics, y []*Node, lead []int, t0, t1, smallest *Nod
 	if a.FirstStep == 0 {
 		h = a.firstStep(f, s, lead, Sign(Sub(t1, t0)))
 	}
-	s.h = Mul(Min(Max(h, smallest), Abs(Sub(t1, t0))), Sign(Sub(t1, t0)))
+	s.h = Mul(Min(Max(h, resolution(t, smallest)), Abs(Sub(t1, t0))), Sign(Sub(t1, t0)))
 	return s
 }
 
@@ -116,7 +116,7 @@ func (a Adaptive) attempt(f Dynamics, s adaptiveState, t1, smallest *Node) (next
 	accept := LogicalAnd(running, small)
 	reject := LogicalAnd(running, LogicalNot(small))
 	proposed := Mul(h, Where(finite, a.factor(e, s.previous, small), ConstAs(e, a.Control.Min)))
-	stuck := LogicalAnd(reject, LessThan(Abs(proposed), smallest))
+	stuck := LogicalAnd(reject, LessThan(Abs(proposed), resolution(s.t, smallest)))
 
 	next = adaptiveState{
 		y: choose(accept, y, s.y), slope: choose(accept, slope, s.slope),
@@ -132,6 +132,23 @@ func (a Adaptive) attempt(f Dynamics, s adaptiveState, t1, smallest *Node) (next
 		more = ReduceLogicalOr(more)
 	}
 	return next, more
+}
+
+// ulps is how many units in the last place of the time a step is at least.
+const ulps = 16
+
+// resolution is the length of the shortest step from t: in units of its last place, and
+// near t = 0, where these vanish, smallest.
+func resolution(t, smallest *Node) *Node {
+	return Max(Mul(Abs(t), ConstAs(t, ulps*epsilon(t.DType()))), smallest)
+}
+
+// epsilon is the distance from 1 to the next number.
+func epsilon(dtype dtypes.DType) float64 {
+	if dtype == dtypes.Float32 {
+		return 0x1p-23
+	}
+	return 0x1p-52
 }
 
 // unfinished is true for the samples that have neither failed nor reached t1.

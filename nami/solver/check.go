@@ -24,8 +24,9 @@ const checkBelow, checkAbove = 0.3, 0.9
 // strong order for additive noise. A user's own method calls it from a test.
 //
 // The error is measured against closed forms: of a rotation and a nonlinear equation, both
-// with coefficients that change in time, and of the logarithm of a stochastic logistic equation whose
-// diffusion changes in time, over 400 paths that are the same for all step lengths.
+// with coefficients that change in time; of the logarithm of a stochastic logistic
+// equation, whose diffusion changes in time, over 400 paths that are the same for all step
+// lengths.
 func Check(backend compute.Backend, s Solver, order float64) error {
 	if err := Validate(s); err != nil {
 		return err

@@ -112,3 +112,43 @@ func TestCheckOfOwnSolvers(t *testing.T) {
 		t.Errorf("Euler–Maruyama as of order 1.5: got %v", err)
 	}
 }
+
+// ownSDE is a user's method for stochastic equations: Euler and Maruyama's, with what it
+// makes of a step's length for the noise.
+type ownSDE struct {
+	scale func(h *Node) *Node
+	draw  int
+}
+
+func (ownSDE) Traits() solver.Traits { return solver.Traits{Stochastic: true} }
+func (ownSDE) Steps() int            { return 1 }
+func (o ownSDE) Draws() int          { return o.draw + 1 }
+func (o ownSDE) Step(s solver.System, y []*Node, over solver.Interval, noise [][]*Node) (next []*Node) {
+	h := over.Width()
+	drift := s.Drift(y, over.At(0))
+	for part := range y {
+		shake := Mul(Mul(s.Diffusion(over.At(0)), o.scale(h)), noise[o.draw][part])
+		next = append(next, Add(Add(y[part], Mul(h, drift[part])), shake))
+	}
+	return next
+}
+
+func TestCheckOfOwnSDEs(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	root := func(h *Node) *Node { return Sqrt(Abs(h)) }
+	for name, c := range map[string]struct {
+		solver ownSDE
+		want   string
+	}{
+		"right":                        {ownSDE{scale: root}, ""},
+		"h for its root":               {ownSDE{scale: Abs}, "forward in time: the order is"},
+		"the root of a negative h":     {ownSDE{scale: Sqrt}, "backward in time: the order is NaN"},
+		"noise of another sign":        {ownSDE{scale: func(h *Node) *Node { return Neg(root(h)) }}, "the order is"},
+		"another draw than the path's": {ownSDE{scale: root, draw: 2}, "the order is"},
+	} {
+		err := solver.Check(backend, c.solver, 1)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, expected %q", name, err, c.want)
+		}
+	}
+}

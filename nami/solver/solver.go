@@ -42,7 +42,8 @@ type System struct {
 	Diffusion func(t *Node) *Node
 }
 
-// Traits says how a solver is driven.
+// Traits says how a solver is driven: is_sde, requires_steps (not Adaptive) and
+// supports_rsample of the Python library.
 type Traits struct {
 	// Stochastic is true for an [SDE].
 	Stochastic bool

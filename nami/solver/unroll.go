@@ -10,7 +10,7 @@ import (
 // backward pass holds one step's intermediate values at a time. The graph, and the
 // time to compile it, grow with the number of steps: [Program] solves without
 // unrolling, and [Adjoint] differentiates without. It panics unless s is an [ODE] with at
-// least one step.
+// least one step, through which gradients flow (see [Traits]).
 func Unroll(s Solver, f Dynamics, y []*Node, t0, t1 float64) []*Node {
 	ode, ok := s.(ODE)
 	if !ok {
@@ -43,6 +43,9 @@ func UnrollSDE(s SDE, system System, y []*Node, t0, t1 float64, noise func(step,
 func unroll(name string, s Solver, y []*Node, t0, t1 float64, step func(i int, y []*Node, over Interval) []*Node) []*Node {
 	if s.Steps() < 1 {
 		exceptions.Panicf("solver.%s: %v has %d steps: it needs at least 1", name, s, s.Steps())
+	}
+	if !s.Traits().Differentiable {
+		exceptions.Panicf("solver.%s: the traits of %v say that gradients don't flow through it: solve with a Program, and differentiate with an Adjoint", name, s)
 	}
 	scalar := func(v float64) *Node { return ConstAsDType(y[0].Graph(), y[0].DType(), v) }
 	n := scalar(float64(s.Steps()))

@@ -49,7 +49,7 @@ func ExampleFit() {
 	// 4 variables
 }
 
-// A loop of one's own: the same batch at each step, the loss read now and then.
+// A loop of one's own: five steps on the same batch, then a look at their losses.
 func ExampleTrainer() {
 	backend, err := nami.OpenBackend("go")
 	if err != nil {
@@ -61,15 +61,19 @@ func ExampleTrainer() {
 		log.Fatal(err)
 	}
 	batch := wave(64)
-	for range 20 {
-		if err := trainer.Step(batch, nil); err != nil {
+	for range 4 {
+		if err := trainer.Steps(batch, nil, 5); err != nil {
 			log.Fatal(err)
 		}
+		losses, err := trainer.Losses()
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(len(losses), "losses")
 	}
-	losses, err := trainer.Losses()
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(len(losses), "losses")
-	// Output: 20 losses
+	// Output:
+	// 5 losses
+	// 5 losses
+	// 5 losses
+	// 5 losses
 }

@@ -22,14 +22,37 @@ type Loss interface {
 	Loss(scope *model.Scope, x, c *Node) *Node
 }
 
-// Trainer makes single steps of Adam (Kingma & Ba 2015, arXiv:1412.6980; β₁ = 0.9, β₂ =
+// MaskedLoss is a [Loss] for events of varying numbers of objects (see [Mask]): mask is
+// batch+[objects], 1 for an object and 0 for padding.
+type MaskedLoss interface {
+	Loss
+	MaskedLoss(scope *model.Scope, x, c, mask *Node) *Node
+}
+
+// SourceLoss is a [Loss] that can be given the source (noise) of each event, shaped like
+// x, instead of drawing it (see [Couple] and [Source]).
+type SourceLoss interface {
+	Loss
+	LossFrom(scope *model.Scope, x, source, c *Node) *Node
+}
+
+// loss builds the batch's loss, by the method that fits what it has.
+func (b batch) loss(scope *model.Scope, loss Loss) *Node {
+	switch {
+	case b.mask != nil:
+		return loss.(MaskedLoss).MaskedLoss(scope, b.x, b.c, b.mask)
+	case b.source != nil:
+		return loss.(SourceLoss).LossFrom(scope, b.x, b.source, b.c)
+	}
+	return loss.Loss(scope, b.x, b.c)
+}
+
+// Trainer makes steps of Adam (Kingma & Ba 2015, arXiv:1412.6980; β₁ = 0.9, β₂ =
 // 0.999, ε = 1e-8), for loops of one's own; [Fit] is one. One goroutine at a time may
 // use a trainer and its store.
 type Trainer struct {
-	backend compute.Backend
-	store   *model.Store
-	exec    *model.Exec // inputs x, c if there is one, and rows if the batch is a choice of them
-	losses  []*tensors.Tensor
+	program *program
+	losses  []losses
 	failed  bool
 }
 
@@ -43,32 +66,29 @@ func NewTrainer(backend compute.Backend, store *model.Store, loss Loss, learning
 	if err := checkLearningRate(learningRate); err != nil {
 		return nil, err
 	}
-	t := &Trainer{backend: backend, store: store}
-	err := gomlx.Try(func() (err error) {
+	err := gomlx.Try(func() error {
 		if err := forgetOptimizer(store); err != nil {
 			return err
 		}
-		if err := store.SetRNGStateFromSeed(seed); err != nil {
-			return err
-		}
-		adam := optimizer.Adam().LearningRate(learningRate).Betas(0.9, 0.999).Epsilon(1e-8).WeightDecay(0).Done()
-		t.exec, err = model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-			scope.Store().SetTraining(in[0].Graph(), true)
-			x, c := batch(in)
-			value := loss.Loss(scope, x, c)
-			if !value.IsScalar() {
-				panic(fmt.Errorf("train: the loss %T has shape %s: it must be a scalar", loss, value.Shape()))
-			}
-			adam.UpdateGraph(scope, x.Graph(), value)
-			return []*Node{value}
-		})
-		return err
+		return store.SetRNGStateFromSeed(seed)
 	})
 	if err != nil {
 		return nil, err
 	}
-	t.exec.SetMaxCache(-1)
-	return t, nil
+	adam := optimizer.Adam().LearningRate(learningRate).Betas(0.9, 0.999).Epsilon(1e-8).WeightDecay(0).Done()
+	program, err := newProgram(backend, store, func(scope *model.Scope, b batch) *Node {
+		scope.Store().SetTraining(b.x.Graph(), true)
+		value := b.loss(scope, loss)
+		if !value.IsScalar() {
+			panic(fmt.Errorf("train: the loss %T has shape %s: it must be a scalar", loss, value.Shape()))
+		}
+		adam.UpdateGraph(scope.ResetVisited(), b.x.Graph(), value)
+		return value
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Trainer{program: program}, nil
 }
 
 // forgetOptimizer clears what an earlier trainer left in the store: its moments belong
@@ -95,75 +115,49 @@ func isOptimizers(path string) bool {
 		strings.HasPrefix(path, "/"+optimizer.Scope+"/") || path == "/"+optimizer.GlobalStepVariableName
 }
 
-// batch picks x and c from a step's inputs: x, then c if there is one, then the rows
-// that make the batch, a vector of int32, if it isn't all of them.
-func batch(in []*Node) (x, c *Node) {
-	x = in[0]
-	rest := in[1:]
-	var rows *Node
-	if n := len(rest); n > 0 && rest[n-1].DType().IsInt() {
-		rows, rest = rest[n-1], rest[:n-1]
-	}
-	if len(rest) > 0 {
-		c = rest[0]
-	}
-	if rows != nil {
-		rows = InsertAxes(rows, -1)
-		x = Gather(x, rows)
-		if c != nil {
-			c = Gather(c, rows)
-		}
-	}
-	return x, c
-}
-
 // Step makes one step on the whole of x, of shape batch+event, with the context c, of
 // shape batch+[context_dim], or nil. It doesn't wait for the loss: see [Trainer.Losses].
-func (t *Trainer) Step(x, c *tensors.Tensor) error {
-	return t.step(x, c, nil)
-}
+func (t *Trainer) Step(x, c *tensors.Tensor) error { return t.Steps(x, c, 1) }
 
-func (t *Trainer) step(x, c, rows *tensors.Tensor) error {
+// Steps makes n steps as [Trainer.Step] does, all on the same x and c, each with random
+// numbers of its own. Where the backend can, many steps are one call of it: that is
+// faster than n calls of Step, with the same bits.
+func (t *Trainer) Steps(x, c *tensors.Tensor, n int) error { return t.steps(feed{x: x, c: c}, n) }
+
+// steps makes n steps.
+func (t *Trainer) steps(f feed, n int) error {
 	if t.failed {
 		return errors.New("train: an earlier step failed: make a new trainer, and load the weights from a checkpoint")
 	}
-	if x == nil {
+	if f.x == nil {
 		return errors.New("train: x is nil: expected a batch of shape batch+event")
 	}
-	in := []any{x}
-	if c != nil {
-		in = append(in, c)
+	if n < 1 {
+		return fmt.Errorf("train: asked for %d steps: expected at least 1", n)
 	}
-	if rows != nil {
-		in = append(in, rows)
-	}
-	err := gomlx.Try(func() error {
-		out, err := t.exec.Call(in...)
+	for done := 0; done < n; {
+		made, err := t.program.run(f, n-done)
 		if err != nil {
+			// The weights were given away to the step, and an Exec that failed can hang.
+			t.failed = true
 			return err
 		}
-		t.losses = append(t.losses, out[0])
-		return nil
-	})
-	// The weights were given away to the step, and an Exec that failed can hang.
-	t.failed = err != nil
-	return err
+		t.losses = append(t.losses, made)
+		done += made.n
+		f = f.from(made.n)
+	}
+	return nil
 }
 
 // Losses returns the losses of the steps made since the last call, and frees them:
-// each waits on the device until then. Every hundred steps or so is often enough.
+// they wait on the device until then. Every hundred steps or so is often enough.
 func (t *Trainer) Losses() ([]float64, error) {
-	values := make([]float64, 0, len(t.losses))
-	for _, loss := range t.losses {
-		err := loss.ConstFlatData(func(flat any) {
-			switch v := flat.(type) {
-			case []float32:
-				values = append(values, float64(v[0]))
-			case []float64:
-				values = append(values, v[0])
-			}
+	var values []float64
+	for _, call := range t.losses {
+		err := call.steps.ConstFlatData(func(flat any) {
+			values = append(values, flat.([]float64)[:call.n]...)
 		})
-		if err = errors.Join(err, loss.FinalizeAll()); err != nil {
+		if err = errors.Join(err, call.steps.FinalizeAll()); err != nil {
 			return nil, err
 		}
 	}

@@ -36,6 +36,11 @@ type work struct {
 var tasks = map[string]task{
 	"A": {"A train_small", 5, 200, trainSmall},
 	"C": {"C sample_rk4", 3, 1, sampleRK4},
+	"D": {"D sample_dopri5", 5, 1, sampleDopri5},
+	"E": {"E logprob_exact", 3, 1, logProbExact},
+	"F": {"F logprob_hutch", 3, 1, logProbHutchinson},
+	"G": {"G diffusion_heun", 5, 1, diffusionHeun},
+	"H": {"H sample_cond", 1, 1, sampleConditional},
 	"I": {"I cold_start", 1, 1, nil},
 }
 
@@ -71,7 +76,7 @@ func run(name, config string, asJSON bool) error {
 		}
 	}
 	if !ok {
-		return fmt.Errorf("-task is %q: it must be A, C or I", name)
+		return fmt.Errorf("-task is %q: it must be one of A and C to I", name)
 	}
 	backend, err := nami.OpenBackend(config)
 	if err != nil {

@@ -58,10 +58,8 @@ func trainSmall(backend compute.Backend) (*work, error) {
 		return nil, err
 	}
 	run := func(_ context.Context, iterations int) error {
-		for range iterations {
-			if err := trainer.Step(data, nil); err != nil {
-				return err
-			}
+		if err := trainer.Steps(data, nil, iterations); err != nil {
+			return err
 		}
 		_, err := trainer.Losses()
 		return err
@@ -85,10 +83,8 @@ func checkTraining(backend compute.Backend, data *tensors.Tensor) ([]float64, er
 	if err != nil {
 		return nil, err
 	}
-	for range 11 {
-		if err := trainer.Step(data, nil); err != nil {
-			return nil, err
-		}
+	if err := trainer.Steps(data, nil, 11); err != nil {
+		return nil, err
 	}
 	losses, err := trainer.Losses()
 	if err != nil {
@@ -111,33 +107,7 @@ func sampleRK4(backend compute.Backend) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	samples, err := process.SampleFrom(context.Background(), normalTensor(2001, 10_000, 2))
-	if err != nil {
-		return nil, err
-	}
-	first := time.Since(start)
-	check, err := summary(samples)
-	if err != nil {
-		return nil, err
-	}
-	run := func(ctx context.Context, iterations int) error {
-		for range iterations {
-			samples, err := process.Sample(ctx, 10_000)
-			if err != nil {
-				return err
-			}
-			if err := samples.FinalizeAll(); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	start = time.Now()
-	if err := run(context.Background(), 1); err != nil {
-		return nil, err
-	}
-	return &work{compile: max(0, first-time.Since(start)), check: check, run: run}, nil
+	return sampling(process, normalTensor(2001, 10_000, 2), 10_000)
 }
 
 // coldStart is task I: 100 samples from the start of the process.

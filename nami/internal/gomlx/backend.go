@@ -5,6 +5,7 @@ package gomlx
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -49,15 +50,17 @@ func open(config string) (compute.Backend, error) {
 		}
 		return nil, fmt.Errorf("the backend %q is unknown: %s", config, hint)
 	}
+	create := func() (compute.Backend, error) { return compute.NewWithConfig(config) }
 	if name == "xla" {
-		var err error
-		if config, err = xlaConfig(config); err != nil {
+		plugin, cpu, err := xlaConfig(config)
+		if err != nil {
 			return nil, err
 		}
+		create = func() (compute.Backend, error) { return newXLA(plugin, cpu) }
 	}
 	var backend compute.Backend
 	err := Try(func() (err error) {
-		backend, err = compute.NewWithConfig(config)
+		backend, err = create()
 		return err
 	})
 	if err != nil {
@@ -66,22 +69,24 @@ func open(config string) (compute.Backend, error) {
 	return backend, nil
 }
 
-// xlaConfig names the plugin by its path: then go-xla neither searches nor downloads.
-func xlaConfig(config string) (string, error) {
+// xlaConfig names the plugin by its path, for then go-xla neither searches nor
+// downloads, and says whether it is the CPU's.
+func xlaConfig(config string) (named string, cpu bool, err error) {
 	_, plugin, _ := strings.Cut(config, ":")
 	plugin, options, _ := strings.Cut(plugin, ",")
 	if plugin == "" || plugin == "cpu" {
 		if plugin = PluginPath(); plugin == "" {
-			return "", fmt.Errorf("the backend %q needs XLA's CPU plugin, and none is installed: `go run ./kernel install` in nami's checkout installs it, or set GOMLX_BACKEND=go", config)
+			return "", false, fmt.Errorf("the backend %q needs XLA's CPU plugin, and none is installed: `go run ./kernel install` in nami's checkout installs it, or set GOMLX_BACKEND=go", config)
 		}
-		// Named by its path, the plugin isn't known to be the CPU's, whose buffers
-		// the host can share.
-		options = strings.Trim("shared_buffers=true,"+options, ",")
 	}
 	if strings.HasPrefix(plugin, "/") {
 		if _, err := os.Stat(plugin); err != nil {
-			return "", fmt.Errorf("the backend %q: the plugin isn't there: %w", config, err)
+			return "", false, fmt.Errorf("the backend %q: the plugin isn't there: %w", config, err)
 		}
 	}
-	return strings.TrimSuffix("xla:"+plugin+","+options, ","), nil
+	if cpu = strings.Contains(filepath.Base(plugin), "cpu"); cpu {
+		// go-xla doesn't know a path as the CPU's, whose buffers the host can share.
+		options = "shared_buffers=true," + options
+	}
+	return strings.TrimSuffix(plugin+","+options, ","), cpu, nil
 }

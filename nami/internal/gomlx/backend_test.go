@@ -33,6 +33,9 @@ func open(t *testing.T, config string) string {
 		t.Fatalf("Open(%q): %v", config, err)
 	}
 	defer backend.Finalize()
+	if n := backend.NumDevices(); n != 1 {
+		t.Errorf("Open(%q) gives %d devices, expected the machine as one", config, n)
+	}
 	name, _, _ := strings.Cut(backend.Name(), " ") // "Go Backend"
 	return strings.ToLower(name)
 }

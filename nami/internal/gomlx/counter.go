@@ -45,13 +45,13 @@ func (c *Counter) RandomUniform(_ *Graph, shape shapes.Shape) *Node {
 	a, b := c.words(key, shape, 0)
 	if shape.DType == dtypes.Float64 {
 		a2, b2 := c.words(key, shape, 1)
-		return c.arrange(shape, c.long(a, a2), c.long(b, b2))
+		return c.pick(shape, c.long(a, a2), c.long(b, b2))
 	}
 	short := func(n *Node) *Node {
 		n = right(n, 8)
 		return Mul(ConvertDType(n, shape.DType), ConstAsDType(n.Graph(), shape.DType, 0x1p-24))
 	}
-	return c.arrange(shape, short(a), short(b))
+	return c.pick(shape, short(a), short(b))
 }
 
 // long makes 53 bits of two words.
@@ -83,7 +83,9 @@ func (c *Counter) Normal(g *Graph, shape shapes.Shape) *Node {
 	}
 	radius := Sqrt(Mul(constant(-2), Log(fraction(a, a2))))
 	angle := Mul(constant(2*math.Pi), fraction(b, b2))
-	return c.arrange(shape, Mul(radius, Cos(angle)), Mul(radius, Sin(angle)))
+	// Odd elements have the sine of the angle: its cosine a quarter of a turn back.
+	turn := Mul(ConvertDType(odd(g, shape), shape.DType), constant(math.Pi/2))
+	return Reshape(Mul(radius, Cos(Sub(angle, turn))), shape.Dimensions...)
 }
 
 // next is the key of the next draw.
@@ -94,36 +96,37 @@ func (c *Counter) next() [2]*Node {
 	return [2]*Node{k0, k1}
 }
 
-// words are two random words for each two elements of each row of shape; level keeps
-// several of them apart.
+// words are two random words for each element of each row of shape, the same ones for two
+// elements beside each other; level keeps several of them apart. Each element computes
+// its own: to share them between two takes a concatenation or a broadcast, which keep XLA
+// from making one loop of vector instructions of it all, and cost ten times more.
 func (c *Counter) words(key [2]*Node, shape shapes.Shape, level uint32) (a, b *Node) {
 	g := key[0].Graph()
 	rows, columns := matrix(shape)
-	s := shapes.Make(dtypes.Uint32, rows, (columns+1)/2)
+	s := shapes.Make(dtypes.Uint32, rows, columns)
 	var row *Node
 	if c.rows.IsScalar() {
 		row = Add(Iota(g, s, 0), c.rows)
 	} else {
 		row = ExpandAndBroadcast(c.rows, s.Dimensions, []int{1})
 	}
-	column := Iota(g, s, 1)
+	column := right(Iota(g, s, 1), 1)
 	if level > 0 {
 		column = Add(column, Const(g, level<<31))
 	}
 	return threefry(key, row, column)
 }
 
-// arrange puts pairs of values beside each other and cuts what an odd row has too many.
-func (c *Counter) arrange(shape shapes.Shape, even, odd *Node) *Node {
+// pick takes even elements from one, odd elements from the other.
+func (c *Counter) pick(shape shapes.Shape, even, uneven *Node) *Node {
+	g := even.Graph()
+	return Reshape(Where(Equal(odd(g, shape), Const(g, uint32(0))), even, uneven), shape.Dimensions...)
+}
+
+// odd is 1 where the element of a row has an odd number, else 0.
+func odd(g *Graph, shape shapes.Shape) *Node {
 	rows, columns := matrix(shape)
-	if columns == 1 {
-		return Reshape(even, shape.Dimensions...)
-	}
-	z := Reshape(Stack([]*Node{even, odd}, -1), rows, 2*((columns+1)/2))
-	if columns%2 == 1 {
-		z = Slice(z, AxisRange(), AxisRange(0, columns))
-	}
-	return Reshape(z, shape.Dimensions...)
+	return BitwiseAnd(Iota(g, shapes.Make(dtypes.Uint32, rows, columns), 1), Const(g, uint32(1)))
 }
 
 // matrix is shape as rows and the number of elements of each.

@@ -24,8 +24,9 @@ var building sync.Mutex
 type compiled struct {
 	key     string
 	exec    *model.Exec
-	onHost  bool // it makes one step, else it loops
-	success bool // it ran at least once
+	onHost  bool  // it makes one step, else it loops
+	success bool  // it ran at least once
+	failure error // why the graph can't be built
 }
 
 // call runs c. Its inputs are only read.
@@ -44,7 +45,10 @@ func (c *compiled) call(inputs ...[]*tensors.Tensor) (out []*tensors.Tensor, err
 		out, err = c.exec.Call(args...)
 		return err
 	})
-	if err != nil {
+	switch {
+	case c.failure != nil: // said plainly, without GoMLX's account of where it was
+		return nil, c.failure
+	case err != nil:
 		return nil, err
 	}
 	c.success = true
@@ -72,11 +76,21 @@ func (c *cache) find(key string) *compiled {
 
 // add keeps build's graph for key; it is compiled when it is first called.
 func (c *cache) add(key string, onHost bool, build func(scope *model.Scope, in []*Node) []*Node) (*compiled, error) {
-	exec, err := model.NewExec(c.backend, c.store, build)
+	k := &compiled{key: key, onHost: onHost}
+	exec, err := model.NewExec(c.backend, c.store, func(scope *model.Scope, in []*Node) (out []*Node) {
+		k.failure = gomlx.Try(func() error {
+			out = build(scope, in)
+			return nil
+		})
+		if k.failure != nil {
+			panic(k.failure)
+		}
+		return out
+	})
 	if err != nil {
 		return nil, err
 	}
-	k := &compiled{key: key, exec: exec, onHost: onHost}
+	k.exec = exec
 	c.kept = append(c.kept, k)
 	if len(c.kept) > maxKept {
 		c.drop(c.kept[0])

@@ -66,6 +66,39 @@ func TestStepsAreNotPartOfTheProgram(t *testing.T) {
 	})
 }
 
+// A loop carries the variables that its body changes, from step to step and to the
+// next call, and leaves the others alone.
+func TestChangedVariablesAreCarried(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		store := model.NewStore()
+		exec, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+			first := Const(in[0].Graph(), int32(0))
+			sum, _, _ := loop.Steps(scope, first, in[0], in[1:], nil, func(scope *model.Scope, _ *Node, sum, _ []*Node) ([]*Node, *Node) {
+				factor := scope.VariableWithValue("factor", 2.0).NodeValue(sum[0])
+				power := scope.VariableWithValue("power", 1.0)
+				power.SetNodeValue(Mul(power.NodeValue(sum[0]), factor))
+				return []*Node{Add(sum[0], power.NodeValue(sum[0]))}, nil
+			})
+			return sum
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			n    int32
+			want float64
+		}{{3, 2 + 4 + 8}, {0, 0}, {2, 16 + 32}} {
+			out, err := exec.Call(c.n, 0.0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tensors.ToScalar[float64](out[0]); got != c.want {
+				t.Errorf("%d steps sum to %v, expected %v", c.n, got, c.want)
+			}
+		}
+	})
+}
+
 // A sort can't stand in a compiled loop: then the host drives, with the same numbers.
 func TestFallsBackToTheHost(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {

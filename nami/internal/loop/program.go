@@ -103,6 +103,7 @@ func (p *Program) advance(key string, first, last int, state, fixed []*tensors.T
 func (p *Program) looping(states int) func(scope *model.Scope, in []*Node) []*Node {
 	return func(scope *model.Scope, in []*Node) []*Node {
 		state, reached, more := Steps(scope, in[0], in[1], in[2:2+states], in[2+states:], p.body)
+		refuseChanges(p.cache.store, in[0].Graph())
 		return append([]*Node{reached, more}, state...)
 	}
 }

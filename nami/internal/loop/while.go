@@ -4,6 +4,7 @@ package loop
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
@@ -17,8 +18,9 @@ import (
 
 // Body builds the graph of step i, an int32 scalar: it returns the next state, shaped
 // like state, and a scalar bool that says whether more steps are needed; nil if they
-// always are. fixed doesn't change from step to step. A body may use no other nodes, and
-// no nested control flow.
+// always are. fixed doesn't change from step to step. Variables of scope's store that it
+// changes go on from step to step as well. A body may use no other nodes, and no nested
+// control flow.
 type Body func(scope *model.Scope, i *Node, state, fixed []*Node) (next []*Node, more *Node)
 
 // Steps runs body from step first to step last, exclusive, or until it needs no more,
@@ -30,18 +32,16 @@ type Body func(scope *model.Scope, i *Node, state, fixed []*Node) (next []*Node,
 // one While only, and nothing else but its parameters (see [Program]).
 func Steps(scope *model.Scope, first, last *Node, state, fixed []*Node, body Body) (next []*Node, reached, more *Node) {
 	g := state[0].Graph()
-	read := variablesRead(scope, state, fixed, body)
-	outer := make([]*Node, len(read)) // their parameters must be made in the main function
-	for i, v := range read {
-		outer[i] = v.NodeValue(g)
-	}
-	init := append([]*Node{first, last, Const(g, true)}, state...)
+	read, changed := variablesUsed(scope, state, fixed, body)
+	outer, start := values(g, read), values(g, changed) // their parameters must be made in the main function
+	init := slices.Concat([]*Node{first, last, Const(g, true)}, state, start)
 	parameters := func() (ps []*Node) {
 		for i, s := range init {
 			ps = append(ps, Parameter(g, fmt.Sprintf("state_%d", i), s.Shape()))
 		}
 		return ps
 	}
+	carried := 3 + len(state) // where the changed variables begin
 	// A condition may hold no reduction, so whether to go on is part of the state.
 	condition := NewClosure(g, func(g *Graph) []*Node {
 		ps := parameters()
@@ -49,30 +49,25 @@ func Steps(scope *model.Scope, first, last *Node, state, fixed []*Node, body Bod
 	})
 	step := NewClosure(g, func(g *Graph) []*Node {
 		ps := parameters()
-		for i, v := range read {
-			v.SetNodeValue(localize(outer[i]))
-		}
-		local := make([]*Node, len(fixed))
-		for i, n := range fixed {
-			local[i] = localize(n)
-		}
-		next, more := body(scope.ResetVisited(), ps[0], ps[3:], local)
+		set(read, localize(outer))
+		set(changed, ps[carried:])
+		next, more := body(scope.ResetVisited(), ps[0], ps[3:carried], localize(fixed))
 		if more == nil {
 			more = ps[2]
 		}
-		return append([]*Node{Add(ps[0], Const(g, int32(1))), ps[1], more}, next...)
+		return slices.Concat([]*Node{Add(ps[0], Const(g, int32(1))), ps[1], more}, next, values(g, changed))
 	})
-	for i, v := range read { // unchanged, as far as the graph is concerned
-		v.SetNodeValue(outer[i])
-	}
+	set(read, outer) // unchanged, as far as the graph is concerned
+	set(changed, start)
 	out := While(condition, step, init...)
-	return out[3:], out[0], out[2]
+	set(changed, out[carried:])
+	return out[3:carried], out[0], out[2]
 }
 
-// variablesRead finds the variables that body uses.
-func variablesRead(scope *model.Scope, state, fixed []*Node, body Body) []*model.Variable {
+// variablesUsed finds the variables that body only reads and those that it changes.
+func variablesUsed(scope *model.Scope, state, fixed []*Node, body Body) (read, changed []*model.Variable) {
 	g := state[0].Graph()
-	return reads(g.Backend(), scope.Store(), func(scratch *Graph) {
+	return used(g.Backend(), scope.Store(), func(scratch *Graph) {
 		like := func(ns []*Node) (out []*Node) {
 			for _, n := range ns {
 				out = append(out, Parameter(scratch, "", n.Shape()))
@@ -89,38 +84,65 @@ func Variables(backend compute.Backend, store *model.Store, build func(g *Graph)
 	building.Lock()
 	defer building.Unlock()
 	err = gomlx.Try(func() error {
-		read = reads(backend, store, build)
+		var changed []*model.Variable
+		if read, changed = used(backend, store, build); len(changed) > 0 {
+			refuse(changed[0])
+		}
 		return nil
 	})
 	return read, err
 }
 
-// reads builds a graph that is thrown away, to see which variables it uses.
-func reads(backend compute.Backend, store *model.Store, build func(g *Graph)) (read []*model.Variable) {
+// used builds a graph that is thrown away, to see which variables it only reads and which
+// it changes.
+func used(backend compute.Backend, store *model.Store, build func(g *Graph)) (read, changed []*model.Variable) {
 	scratch := NewGraph(backend, "variables")
 	defer scratch.Finalize()
 	model.SetStore(scratch, store)
 	build(scratch)
-	refuseChanges(store, scratch)
 	for v := range store.IterVariables() {
-		if v.InUseByGraph(scratch) {
+		switch {
+		case v.ChangedInGraph(scratch):
+			changed = append(changed, v)
+		case v.InUseByGraph(scratch):
 			read = append(read, v)
 		}
 	}
-	return read
+	return read, changed
+}
+
+func values(g *Graph, variables []*model.Variable) (ns []*Node) {
+	for _, v := range variables {
+		ns = append(ns, v.NodeValue(g))
+	}
+	return ns
+}
+
+func set(variables []*model.Variable, ns []*Node) {
+	for i, v := range variables {
+		v.SetNodeValue(ns[i])
+	}
 }
 
 // refuseChanges panics if the graph changes a variable of the store.
 func refuseChanges(store *model.Store, g *Graph) {
 	for v := range store.IterVariables() {
 		if v.ChangedInGraph(g) {
-			exceptions.Panicf("the variable %s changes during a step (dropout, batch statistics or random numbers in a field?): a solve needs a field that only reads its variables", v.Path())
+			refuse(v)
 		}
 	}
 }
 
-// localize makes a node of the main function usable by every operation of a
-// closure: some backends refuse it as an operand of arithmetic. XLA fuses it away.
-func localize(n *Node) *Node {
-	return Where(Const(n.Graph(), true), n, n)
+// refuse panics with what a variable that changes means.
+func refuse(v *model.Variable) {
+	exceptions.Panicf("the variable %s changes during a step (dropout, batch statistics or random numbers in a field?): a solve needs a field that only reads its variables", v.Path())
+}
+
+// localize makes nodes of the main function usable by every operation of a closure:
+// some backends refuse them as operands of arithmetic. XLA fuses it away.
+func localize(ns []*Node) (local []*Node) {
+	for _, n := range ns {
+		local = append(local, Where(Const(n.Graph(), true), n, n))
+	}
+	return local
 }

@@ -1,0 +1,252 @@
+package nami_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/solver"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// denoiser predicts p where the data are N(mean, std²): the best that a field can learn.
+func denoiser(s schedule.Schedule, p schedule.Prediction) field.Field {
+	score := field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
+		row := func(values []float64) *Node {
+			return ExpandLeftToRank(ConstAsDType(x.Graph(), x.DType(), values), x.Rank())
+		}
+		alpha, sigma := event.Lift(s.Alpha(t), x), event.Lift(s.Sigma(t), x)
+		variance := Add(Mul(Square(alpha), Square(row(std))), Square(sigma))
+		return Neg(Div(Sub(x, Mul(alpha, row(mean))), variance))
+	}}
+	if p == schedule.Score {
+		return score
+	}
+	return schedule.Converted{Field: score, Schedule: s, From: schedule.Score, To: p}
+}
+
+func diffusion(s schedule.Schedule, p schedule.Prediction, method solver.Solver) nami.Diffusion {
+	return nami.Diffusion{Field: denoiser(s, p), Prediction: p, Schedule: s, Solver: method, EventShape: []int{2}}
+}
+
+var schedules = map[string]schedule.Schedule{
+	"VP": schedule.VP{}, "VE": schedule.VE{}, "EDM": schedule.EDM{}, "Cosine": schedule.Cosine{}, "Linear": schedule.Linear{},
+}
+
+// Whatever the schedule, the prediction, the solver and the number of steps, samples are
+// finite, and log-densities are.
+func TestDiffusionIsFinite(t *testing.T) {
+	backend, ctx := gomlxtest.Go(t), context.Background()
+	for name, s := range schedules {
+		for _, p := range []schedule.Prediction{schedule.Eps, schedule.Score, schedule.X0, schedule.V, schedule.Velocity} {
+			for _, steps := range []int{1, 2, 3, 10} {
+				for _, method := range []solver.Solver{solver.Heun(steps), solver.RK4(steps), solver.EulerMaruyama(steps), solver.StochasticHeun(steps), solver.SRA1(steps)} {
+					what := fmt.Sprintf("%s, %v, %v", name, p, method)
+					process, err := diffusion(s, p, method).Bind(backend, model.NewStore(), nil)
+					if err != nil {
+						t.Fatalf("%s: %v", what, err)
+					}
+					samples, err := process.Sample(ctx, 4)
+					if err != nil {
+						t.Errorf("%s: %v", what, err)
+						continue
+					}
+					if !method.Traits().Stochastic {
+						if _, err := process.LogProb(ctx, samples, divergence.Exact{}); err != nil {
+							t.Errorf("%s: %v", what, err)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// Samples of 4,000 events have the data's mean and standard deviation within 5 standard
+// errors (a false alarm in two million seeds, each, and the seed is fixed), with allowance
+// for what so many steps err.
+func TestDiffusionSamples(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for name, s := range schedules {
+			for _, method := range []solver.Solver{solver.Heun(40), solver.EulerMaruyama(200), solver.SRA1(100), solver.Tsit5(1e-4, 1e-4)} {
+				if backend.Name() != "go" && (name != "VP" || !method.Traits().Stochastic) {
+					continue // XLA compiles each anew
+				}
+				if name == "EDM" && method.Traits().Stochastic && method.Steps() == 200 {
+					continue // its first steps go through σ = 80, where Euler's are too coarse
+				}
+				const n = 4000
+				process, err := diffusion(s, schedule.Eps, method).Bind(backend, model.NewStore(), nil, nami.Seed(11))
+				if err != nil {
+					t.Fatal(err)
+				}
+				samples, err := process.Sample(context.Background(), n)
+				x := flat(t, samples, err)
+				for j := range 2 {
+					sum, squares := 0.0, 0.0
+					for i := range n {
+						d := float64(x[2*i+j]) - mean[j]
+						sum, squares = sum+d/n, squares+d*d/n
+					}
+					spread := math.Sqrt(squares - sum*sum)
+					if math.Abs(sum) > 5*std[j]/math.Sqrt(n)+0.02 || math.Abs(spread-std[j]) > 5*std[j]/math.Sqrt(2*n)+0.02 {
+						t.Errorf("%s, %v: value %d has mean %.3f and standard deviation %.3f, expected %v and %v",
+							name, method, j, sum+mean[j], spread, mean[j], std[j])
+					}
+				}
+			}
+		}
+	})
+}
+
+// The log-density through the probability flow is the Gaussian's, at schedules whose
+// velocity is infinite at t=0 too. What remains is the difference between N(0, σ(1)²) and
+// the data with all noise, which VE and EDM keep small by a large σ.
+func TestDiffusionLogProb(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		points := []float64{1.5, -0.5, 1, 0, 2, -1.2, 1.2, 0.4}
+		for name, s := range schedules {
+			if backend.Name() != "go" && name != "VP" {
+				continue
+			}
+			process, err := diffusion(s, schedule.Eps, solver.RK4(60)).Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := process.LogProb(context.Background(), doubles(points, 4, 2), divergence.Exact{})
+			var want []float64
+			for i := range 4 {
+				want = append(want, logNormal(points[2*i], mean[0], std[0])+logNormal(points[2*i+1], mean[1], std[1]))
+			}
+			near(t, name, values(t, got, err), want, 0.02)
+		}
+	})
+}
+
+// One trained field serves every process: a VP model's noise prediction under another
+// schedule's flow samples the same data.
+func TestRescheduledDiffusion(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	f := schedule.Rescheduled{
+		Field: denoiser(schedule.VP{}, schedule.Eps), From: schedule.VP{}, Prediction: schedule.Eps,
+		To: schedule.Linear{}, As: schedule.Velocity,
+	}
+	flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(40)}
+	process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := doubles([]float64{0.3, -1, 1.2, 0.7}, 2, 2)
+	got, err := process.SampleFrom(context.Background(), noise)
+	// A Gaussian's flow maps z to mean + std·z; VP's noise ends at σ/α = 152, not at infinity.
+	near(t, "the samples", values(t, got, err), []float64{mean[0] + 0.3*std[0], mean[1] - std[1], mean[0] + 1.2*std[0], mean[1] + 0.7*std[1]}, 0.02)
+}
+
+// The last step of a stochastic solve to data without noise adds none: samples of data
+// that are one point are that point.
+func TestLastStepIsWithoutNoise(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		s := schedule.VP{}
+		m := nami.Diffusion{
+			Field:      field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return MulScalar(OnesLike(x), 3) }},
+			Prediction: schedule.X0, Schedule: s, Solver: solver.EulerMaruyama(20), EventShape: []int{2},
+		}
+		process, err := m.Bind(backend, model.NewStore(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples, err := process.Sample(context.Background(), 5)
+		for i, v := range flat(t, samples, err) {
+			if math.Abs(float64(v)-3) > 1e-6 {
+				t.Errorf("value %d is %v, expected 3", i, v)
+			}
+		}
+	})
+}
+
+// A denoising loss is least at what the field should predict, and zero where the data
+// leave no doubt.
+func TestDiffusionLoss(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for name, s := range map[string]schedule.Schedule{"VP": schedule.VP{}, "EDM": schedule.EDM{}} {
+			computation, err := nami.NewComputation(backend, nil, func(scope *model.Scope, in []*Node) []*Node {
+				x, eps, at := in[0], in[1], in[2]
+				alpha, sigma := event.Lift(s.Alpha(at), x), event.Lift(s.Sigma(at), x)
+				var out []*Node
+				for _, p := range []schedule.Prediction{schedule.Eps, schedule.Score, schedule.X0, schedule.V, schedule.Velocity} {
+					// The truth, and the truth but for an error of 2 in units of what the
+					// prediction's loss counts.
+					truth := schedule.Convert(s, schedule.Eps, p, eps, Add(Mul(alpha, x), Mul(sigma, eps)), at)
+					off := ConstAs(x, 2)
+					if p == schedule.Score {
+						off = Div(off, sigma)
+					}
+					for _, value := range []*Node{truth, Add(truth, off)} {
+						f := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return value }}
+						out = append(out, nami.DiffusionLoss{Field: f, Prediction: p, Schedule: s}.PerEvent(scope, x, eps, at, nil))
+					}
+				}
+				return out
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := computation.Call(doubles([]float64{1, 2, -1, 0.5}, 2, 2), doubles([]float64{0.2, -1, 0.4, 2}, 2, 2), doubles([]float64{0.3, 0.9}, 2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range out {
+				want := 4 * float64(i%2)
+				near(t, fmt.Sprintf("%s, loss %d", name, i), values(t, out[i], nil), []float64{want, want}, 1e-6)
+			}
+		}
+	})
+}
+
+func TestBadDiffusion(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	good := diffusion(schedule.VP{}, schedule.Eps, solver.Heun(4))
+	for want, change := range map[string]func(m *nami.Diffusion){
+		"Field is nil":             func(m *nami.Diffusion) { m.Field = nil },
+		"the schedule is nil":      func(m *nami.Diffusion) { m.Schedule = nil },
+		"BetaMax":                  func(m *nami.Diffusion) { m.Schedule = schedule.VP{BetaMin: 2, BetaMax: 1} },
+		"is no prediction":         func(m *nami.Diffusion) { m.Prediction = 9 },
+		"Solver is nil":            func(m *nami.Diffusion) { m.Solver = nil },
+		"both Base and EventShape": func(m *nami.Diffusion) { m.EventShape = nil },
+		"EventShape is (2, 3)":     func(m *nami.Diffusion) { m.EventShape = []int{2, 3} },
+		"the base's shape (2, 2)":  func(m *nami.Diffusion) { m.Base = distribution.NewStandardNormal(2, 2) },
+		"the solver has 0 steps":   func(m *nami.Diffusion) { m.Solver = solver.Heun(0) },
+	} {
+		m := good
+		change(&m)
+		_, err := m.Bind(backend, model.NewStore(), nil)
+		says(t, want, err, want)
+	}
+	for want, option := range map[string]nami.Option{
+		"expected 0 ≤ data < noise ≤ 1": nami.Times(0.2, 0.5),
+		"ChunkSize is 0":                nami.ChunkSize(0),
+	} {
+		_, err := good.Bind(backend, model.NewStore(), nil, option)
+		says(t, want, err, want)
+	}
+	stochastic, err := diffusion(schedule.VP{}, schedule.Eps, solver.EulerMaruyama(4)).Bind(backend, model.NewStore(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = stochastic.LogProb(context.Background(), ones(3, 2), divergence.Exact{})
+	says(t, "stochastic", err, "follows the deterministic flow, and EulerMaruyama(4) solves stochastic equations")
+	_, err = nami.FlowMatching{Field: good.Field, Base: distribution.NewStandardNormal(2), Solver: solver.EulerMaruyama(4)}.Bind(backend, model.NewStore(), nil)
+	says(t, "flow", err, "solves stochastic equations, and a flow is an ordinary one")
+}
