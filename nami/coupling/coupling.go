@@ -13,8 +13,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Coupling pairs the rows of two batches, on the host. A user's own type is a Coupling as soon as
-// it has this method; check it with [Check].
+// Coupling pairs the rows of two batches, on the host. A user's own type is a Coupling as
+// soon as it has this method; check it with [Check].
 type Coupling interface {
 	// Pair returns a permutation: row i of target (data) goes with row pair[i] of source
 	// (noise). Both are [n]+event, n at least 1, of one shape and dtype; they are only

@@ -105,7 +105,8 @@ func TestOptimalTransportSortsOnALine(t *testing.T) {
 	}
 }
 
-// A shift of all data changes no pair, and data that is a permuted copy of the noise finds it.
+// A shift of all data changes no pair, and data that is a permuted copy of the noise finds
+// it.
 func TestOptimalTransportFindsCopies(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 0))
 	const n, d = 60, 3

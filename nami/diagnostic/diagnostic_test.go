@@ -14,6 +14,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -147,6 +148,26 @@ func TestConvergence(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A stochastic solver has no way back, and its error can't be told from its noise.
+func TestStochasticSolversAreRefused(t *testing.T) {
+	backend, ctx := gomlxtest.Go(t), context.Background()
+	bind := func(steps int) (*nami.Process, error) {
+		return nami.Diffusion{Field: growing, Schedule: schedule.VP{}, Solver: solver.EulerMaruyama(steps), EventShape: []int{2}}.
+			Bind(backend, model.NewStore(), nil)
+	}
+	x := tensors.FromValue([][]float32{{1, 2}})
+	if _, err := diagnostic.Convergence(ctx, x, []int{4, 8, 16}, bind); err == nil || !strings.Contains(err.Error(), "the solver is stochastic") {
+		t.Errorf("Convergence: got %v", err)
+	}
+	process, err := bind(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := diagnostic.Reversibility(ctx, process, x); err == nil || !strings.Contains(err.Error(), "from data to noise") {
+		t.Errorf("Reversibility: got %v", err)
+	}
 }
 
 func TestMisuse(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 
 // LearnedNormal is a [DiagonalNormal] that is trained with the field. Its mean and the
 // logarithm of its standard deviation are variables, or with a context affine functions of
-// it; all start at zero, so it starts as N(0, I). A base whose parameters are another function of
-// the context is a [Conditional] that returns [DiagonalNormalOf].
+// it; all start at zero, so it starts as N(0, I). A base whose parameters are another
+// function of the context is a [Conditional] that returns [DiagonalNormalOf].
 //
 // The variables are learned_normal/loc/biases and learned_normal/log_scale/biases, of the
 // size of an event, and with a context learned_normal/loc/weights and

@@ -14,9 +14,9 @@ import (
 )
 
 // Uniform is the uniform distribution over a box, low ≤ x ≤ high in each value of an event,
-// once or for each element of a batch. [NewUniform] and [UniformBox] make one. Outside
-// the box the log-density is -∞: a flow whose solve leaves the box by a rounding error has
-// no finite likelihood there, so it suits priors and tests more than bases of flows.
+// once or for each element of a batch. [NewUniform] and [UniformBox] make one. Outside the
+// box the log-density is -∞: a flow whose solve leaves the box by a rounding error has no
+// finite likelihood there, so it suits priors and tests more than bases of flows.
 type Uniform struct {
 	batched
 	low, high parameter

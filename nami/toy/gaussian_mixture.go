@@ -30,8 +30,8 @@ var (
 	_ Density  = GaussianMixture{}
 )
 
-// SignalAndBackground is a correlated Gaussian signal, component 1, beside a wider background,
-// component 0, in the plane; the signal's share is between 0 and 1.
+// SignalAndBackground is a correlated Gaussian signal, component 1, beside a wider
+// background, component 0, in the plane; the signal's share is between 0 and 1.
 func SignalAndBackground(share float64) GaussianMixture {
 	return GaussianMixture{
 		Components: []Gaussian{

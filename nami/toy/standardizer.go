@@ -45,8 +45,8 @@ func FitStandardizer(x *tensors.Tensor) (Standardizer, error) {
 	return s, nil
 }
 
-// Validate reports a mean and a standard deviation of different lengths, values that are not finite,
-// and a standard deviation that is not positive.
+// Validate reports a mean and a standard deviation of different lengths, values that are
+// not finite, and a standard deviation that is not positive.
 func (s Standardizer) Validate() error {
 	if len(s.Mean) != len(s.Std) || len(s.Mean) == 0 {
 		return fmt.Errorf("toy.Standardizer: Mean has %d values and Std %d: both need one for each feature", len(s.Mean), len(s.Std))
