@@ -128,6 +128,13 @@ func TestOptimalTransportFindsCopies(t *testing.T) {
 	}
 }
 
+func TestOptimalTransportRefusesWhatOverflows(t *testing.T) {
+	_, err := coupling.OptimalTransport{}.Pair(tensors.FromValue([]float64{0, 1}), tensors.FromValue([]float64{0, 1e200}))
+	if want := "target (data) row 1 and source (noise) row 0 overflows"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, expected %q", err, want)
+	}
+}
+
 func TestValidate(t *testing.T) {
 	two, three := tensors.FromValue([][]float64{{1, 2}, {3, 4}}), tensors.FromValue([][]float64{{1, 2}, {3, 4}, {5, 6}})
 	for want, c := range map[string][2]*tensors.Tensor{

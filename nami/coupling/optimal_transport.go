@@ -1,6 +1,7 @@
 package coupling
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -34,6 +35,9 @@ func (OptimalTransport) Pair(source, target *tensors.Tensor) ([]int, error) {
 			sum := 0.0
 			for k, y := range sources[j*d : (j+1)*d] {
 				sum += (x[k] - y) * (x[k] - y)
+			}
+			if math.IsInf(sum, 1) {
+				return nil, fmt.Errorf("coupling.OptimalTransport: the squared distance of target (data) row %d and source (noise) row %d overflows: standardise the data", i, j)
 			}
 			costs = append(costs, sum)
 		}
