@@ -1,6 +1,8 @@
 package nami
 
 import (
+	"slices"
+
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/event"
@@ -86,6 +88,10 @@ func (f *flow) dynamics(scope *model.Scope, in inputs, estimator divergence.Esti
 func (f *flow) baseLogProb(scope *model.Scope, x *Node, in inputs) *Node {
 	base := distribution.Given(f.base, scope, in.c)
 	if in.mask == nil {
+		if n := x.Shape().Dim(0); x.Rank() == f.rank()+1 && len(f.groups()) > 0 {
+			dims := f.grouped(n)
+			return Reshape(base.LogProb(Reshape(x, slices.Concat(dims, f.base.EventShape())...)), n)
+		}
 		return base.LogProb(x)
 	}
 	independent, ok := base.(distribution.Independent)

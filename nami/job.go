@@ -51,6 +51,9 @@ func (p *Process) do(ctx context.Context, j job) (*solver.Solution, error) {
 	}
 	rows := event.Size(j.lead)
 	size := min(rows, p.chunk)
+	if group := event.Size(p.groups()); size%group != 0 { // a batch of base distributions stays together
+		size = max(1, size/group) * group
+	}
 	chunks := (rows + size - 1) / size
 	var all *solver.Solution
 	for i := range chunks {

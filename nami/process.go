@@ -158,6 +158,13 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	if err := p.inspect(contextDim); err != nil {
 		return nil, err
 	}
+	if group := p.groups(); len(group) > 0 {
+		if context != nil && !slices.Equal(q.batch, group) {
+			return nil, fmt.Errorf("nami: the context is %s, and the base %v is a batch of shape %s: expected a context for each element of that batch",
+				context.Shape(), p.base, event.Format(group))
+		}
+		q.batch = group
+	}
 	if p.mask != nil {
 		return q.Masked(p.mask)
 	}
@@ -174,7 +181,7 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 	q := *p
 	q.mask = mask
 	if q.context == nil {
-		q.batch = nil
+		q.batch = p.groups()
 	}
 	if mask == nil {
 		return &q, nil
@@ -189,6 +196,9 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 			mask.Shape(), p.dtype, shape[0], event.Format(shape))
 	}
 	batch := dims[:len(dims)-1]
+	if len(q.groups()) > 0 {
+		return nil, fmt.Errorf("nami: the base %v is a batch of distributions: with a mask use one for all", q.base)
+	}
 	if q.context != nil && !slices.Equal(batch, q.batch) {
 		return nil, fmt.Errorf("nami: the mask is %s, and the context's batch shape is %s: expected one mask for each context",
 			mask.Shape(), event.Format(q.batch))
