@@ -8,22 +8,17 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/stat"
 )
 
-// still is a flow that leaves everything where it is: what there is to learn, the base must.
-var still = field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ZerosLike(x) }}
-
 // Maximum likelihood teaches a base the mean and the scale of the data, and with a context
-// how the mean depends on it.
+// how the mean depends on it. The flow leaves everything where it is.
 func TestLearnedBase(t *testing.T) {
 	const n = 512
 	contexts, shifted := make([]float32, n), toFloats(normals(2, n, 1, 0.5))
@@ -44,7 +39,7 @@ func TestLearnedBase(t *testing.T) {
 				options = append(options, train.Context(tensors.FromFlatDataAndDimensions(contexts, n, 1)))
 				at, want = tensors.FromValue([]float32{0.5}), [2]float64{2, 1}
 			}
-			flow := nami.FlowMatching{Field: still, Base: base, Solver: solver.Euler(1)}
+			flow := nami.FlowMatching{Field: still(1), Base: base, Solver: solver.Euler(1)}
 			store, _ := fitted(t, backend, nami.NLLLoss{Flow: flow, Estimator: divergence.Exact{}}, x, options...)
 			process, err := flow.Bind(backend, store, at)
 			if err != nil {

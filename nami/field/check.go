@@ -248,7 +248,8 @@ func (k *checker) values() error {
 		k.scale = max(k.scale, math.Abs(v))
 	}
 	row := func(i int) []float64 { return k.value[i*size : (i+1)*size] }
-	for i, alone := range map[int][]float64{first: out[2], other: out[3], last: out[4]} {
+	for n, i := range []int{first, other, last} {
+		alone := out[2+n]
 		if at, ok := k.differ(row(i), alone); ok {
 			return fmt.Errorf("value %d of event %d is %.6g among others and %.6g alone, with the same x, t and c: an event must depend on its own time and context only, and on no other event (does the field mix the batch, or take one time for all?)",
 				at, i, row(i)[at], alone[at])
