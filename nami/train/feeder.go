@@ -108,7 +108,7 @@ func (f *feeder) noise(step int) (*tensors.Tensor, error) {
 // pick copies rows of t.
 func pick(t *tensors.Tensor, rows []int32) (*tensors.Tensor, error) {
 	shape := t.Shape().Clone()
-	size := int(t.Memory()) / shape.Dimensions[0]
+	size := int(t.ByteSize()) / shape.Dimensions[0]
 	shape.Dimensions[0] = len(rows)
 	out := tensors.FromShape(shape)
 	err := t.ConstBytes(func(from []byte) {
