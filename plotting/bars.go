@@ -1,11 +1,7 @@
 package plotting
 
 import (
-	"fmt"
-
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 )
 
 // Bars draws a bar from 0 for each value, such as an accuracy per class, with its
@@ -19,7 +15,8 @@ func Bars(labels []string, values []float64, opts ...Option) Figure {
 	if len(labels) != len(values) {
 		return failed("Bars: %d labels for %d values: give as many", len(labels), len(values))
 	}
-	p := &panel{kind: "bars", title: s.title, xlabel: s.xlabel, ylabel: s.ylabel, x: s.x, y: s.y}
+	p := s.panel("bars", "", "")
+	var l layer
 	heights := span{0, 0}
 	dropped := 0
 	var ticks plot.ConstantTicks
@@ -30,30 +27,29 @@ func Bars(labels []string, values []float64, opts ...Option) Figure {
 			continue
 		}
 		heights = heights.include(v)
-		p.marks = append(p.marks, func(c draw.Canvas, x, y func(float64) vg.Length) {
-			at := float64(i)
-			bar(c, colorOf(0), x(at-0.4), x(at+0.4), y(min(0, v)), y(max(0, v)))
+		at := float64(i)
+		l.marks = append(l.marks, func(s *stage) {
+			s.bar(s.color(0), s.x.at(at-0.4), s.x.at(at+0.4), s.y.at(min(0, v)), s.y.at(max(0, v)))
 		})
 	}
-	p.xticks = ticks
+	p.x.ticks = ticks
 	p.empty = dropped == len(values)
-	if dropped > 0 {
-		p.note = fmt.Sprintf("%d of %d values not finite, left out", dropped, len(values))
-	}
-	p.addReference(s)
+	p.note = leftOut(dropped, len(values), "values", "not finite")
+	l.refer(s)
+	l.colours = 1
+	p.layers = []layer{l}
 	if s.reference != nil {
-		heights = heights.union(*s.reference)
+		heights = heights.include(*s.reference)
 	}
 	if s.x.isEmpty() {
-		p.x = span{-0.6, float64(max(1, len(values))) - 0.4}
-		p.y = heights.padded(0.05)
+		p.x.over = span{-0.6, float64(max(1, len(values))) - 0.4}
+		p.y.over = heights.padded(0.05)
 		if heights.lo == 0 {
-			p.y.lo = 0
+			p.y.over.lo = 0
 		}
-		if len(p.legend) > 0 && heights.hi > 0 {
-			p.y.hi += 0.13 * (p.y.hi - p.y.lo) // room for the legend above the bars
+		if len(l.legend) > 0 && heights.hi > 0 {
+			p.y.over.hi += 0.13 * (p.y.over.hi - p.y.over.lo) // room for the legend above the bars
 		}
 	}
-	width, height := s.sized(5.2*vg.Inch, 3.4*vg.Inch)
-	return single(p, width, height)
+	return single(p, s, wide, low)
 }

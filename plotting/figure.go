@@ -1,59 +1,75 @@
-// Package plotting draws samples and diagnostics. A [Figure] is a value: build it
-// with one call, put several together with [Row] and [Grid], and render it with
-// [Figure.PNG], [Figure.SVG], [Figure.Save], or [Show], which draws inline in a
-// notebook and writes a file elsewhere.
+// Package plotting draws samples, densities, fields and diagnostics. A [Figure] is a
+// value: build it with one call, lay several over each other with [Overlay] or beside
+// each other with [Row] and [Grid], which nest, and render it with [Figure.PNG],
+// [Figure.SVG], [Figure.Save], or [Show], which draws inline in a notebook and writes a
+// file elsewhere. [Figure.Dark] and [Figure.Resolution] return the same figure for a
+// dark page and for print. Films are an [Animation], numbers a [Table].
 //
 // Bad input is kept inside the figure and comes back as an error when the figure is
 // rendered, so that calls nest:
 //
 //	err := plotting.Show(plotting.Scatter(samples))
 //
-// The same input always gives the same bytes. Colours are those of Okabe and Ito
-// (2008), which colour-blind readers can tell apart.
+// Values that are NaN or infinite are left out, and the figure says how many. The same
+// input always gives the same bytes. Colours are those of Okabe and Ito (2008), and
+// viridis for values: colour-blind readers can tell them apart. Nothing is fetched from
+// a network, and pictures are part of the notebook, so they survive its export.
 package plotting
 
 import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 )
 
-// Figure is a picture to be rendered: one panel, or several in rows. The zero value
+// Figure is a picture to be rendered: one panel, or several in a grid. The zero value
 // is empty and an error to render.
 type Figure struct {
-	rows          [][]*panel
+	root          node
 	width, height vg.Length
-	shared        bool
+	look          *look   // nil is light
+	perInch       float64 // 0 is pixelsPerInch
 	err           error
 }
 
 // Err returns what is wrong with the figure's input, nil if it can be rendered.
 func (f Figure) Err() error {
-	if f.err == nil && len(f.rows) == 0 {
-		return fmt.Errorf("plotting: the figure is empty: make one with Scatter, ImageGrid, Line, Bars or Histogram")
+	if f.err == nil && f.root == nil {
+		return fmt.Errorf("plotting: the figure is empty: make one with Scatter, Line, Histogram or their like")
 	}
 	return f.err
 }
 
-// panel is one set of axes and what is drawn within them.
-type panel struct {
-	kind                  string
-	title, xlabel, ylabel string
-	x, y                  span
-	// equal makes a unit as long on both axes.
-	equal bool
-	logY  bool
-	// bare panels have neither axes nor a frame.
-	bare   bool
-	xticks plot.Ticker
-	marks  []mark
-	legend []legendEntry
-	// note is what the reader must know about the data, such as values left out.
-	note string
-	// empty panels say that there is no data.
-	empty bool
+// Dark returns the figure in light colours on the background of JupyterLab's dark theme.
+func (f Figure) Dark() Figure {
+	f.look = &dark
+	return f
+}
+
+// Resolution returns the figure with the number of pixels per inch of its PNG, and of
+// what is made of pixels within its SVG: 48 to 1200. The default, 192, is sharp on
+// screens; print asks for 300 to 600.
+func (f Figure) Resolution(pixelsPerInch float64) Figure {
+	if !(pixelsPerInch >= 48 && pixelsPerInch <= 1200) && f.err == nil {
+		return failed("Resolution: %g pixels per inch: give 48 to 1200, such as 300 for print", pixelsPerInch)
+	}
+	f.perInch = pixelsPerInch
+	return f
+}
+
+func (f Figure) colours() *look {
+	if f.look == nil {
+		return &light
+	}
+	return f.look
+}
+
+func (f Figure) resolution() float64 {
+	if f.perInch == 0 {
+		return pixelsPerInch
+	}
+	return f.perInch
 }
 
 // span is a closed interval of data values; lo > hi holds nothing.
@@ -67,6 +83,11 @@ func (s span) include(v float64) span { return span{min(s.lo, v), max(s.hi, v)} 
 
 func (s span) union(o span) span { return span{min(s.lo, o.lo), max(s.hi, o.hi)} }
 
+func (s span) contains(v float64) bool { return v >= s.lo && v <= s.hi }
+
+// at is the i-th of n+1 equally spaced values.
+func (s span) at(i, n int) float64 { return s.lo + (s.hi-s.lo)*float64(i)/float64(n) }
+
 // padded adds a margin of share on both sides, and gives width to a single value.
 func (s span) padded(share float64) span {
 	if s.isEmpty() {
@@ -79,14 +100,24 @@ func (s span) padded(share float64) span {
 	return span{s.lo - margin, s.hi + margin}
 }
 
+// logPadded is padded on a logarithmic axis.
+func (s span) logPadded(share float64) span {
+	if s.isEmpty() {
+		return span{0.1, 1}
+	}
+	log := span{math.Log10(s.lo), math.Log10(s.hi)}.padded(share)
+	return span{math.Pow(10, log.lo), math.Pow(10, log.hi)}
+}
+
 // widened has the given width about the same centre.
 func (s span) widened(width float64) span {
 	centre := s.lo/2 + s.hi/2
 	return span{centre - width/2, centre + width/2}
 }
 
-func single(p *panel, width, height vg.Length) Figure {
-	return Figure{rows: [][]*panel{{p}}, width: width, height: height}
+func single(p *panel, s settings, width, height vg.Length) Figure {
+	width, height = s.sized(width, height)
+	return Figure{root: p, width: width, height: height}
 }
 
 func failed(format string, args ...any) Figure {

@@ -2,7 +2,6 @@ package plotting
 
 import (
 	"fmt"
-	"image/color"
 	"math"
 	"slices"
 
@@ -12,17 +11,27 @@ import (
 
 // Histogram draws the distribution of each series, laid over each other on the same
 // bins: counts for one series, densities (area 1) for several, which may differ in
-// number. The bins are those of Freedman and Diaconis (1981), or those of Sturges
-// where half of the values are equal, for the series that asks for the fewest, 5 to
-// 100, unless [Bins] says otherwise. Values that are not finite are left out, and the
-// figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits] and
-// [Bins].
+// number; with [LogX] the density is that of the logarithm to base 10. The bins are those
+// of Freedman and Diaconis (1981), or those of Sturges where half of the values are
+// equal, for the series that asks for the fewest, 5 to 100, unless [Bins] says otherwise.
+// Values that are not finite are left out, and the figure says how many. It takes
+// [Title], [Size], [XLabel], [YLabel], [Limits], [Bins] and [LogX].
 func Histogram(series []Series, opts ...Option) Figure {
-	s, err := settle("Histogram", append([]string{"Bins"}, axesOptions...), opts)
+	s, err := settle("Histogram", append([]string{"Bins", "LogX"}, axesOptions...), opts)
+	if err == nil {
+		err = s.checkLogs("Histogram")
+	}
 	if err != nil {
 		return Figure{err: err}
 	}
-	p := &panel{kind: "histogram", title: s.title, xlabel: s.xlabel, x: s.x, y: s.y}
+	p := s.panel("histogram", "", "count")
+	if len(series) > 1 {
+		p.y.label = or(s.ylabel, "density")
+	}
+	on := func(v float64) float64 { return v }
+	if s.logX {
+		on = math.Log10
+	}
 	all := nothing()
 	var clean [][]float64
 	total, kept := 0, 0
@@ -32,22 +41,20 @@ func Histogram(series []Series, opts ...Option) Figure {
 		}
 		var good []float64
 		for _, v := range one.Values {
-			if finite(v) {
-				good = append(good, v)
-				all = all.include(v)
+			if finite(v) && !(s.logX && v <= 0) {
+				good = append(good, on(v))
+				all = all.include(on(v))
 			}
 		}
 		slices.Sort(good)
 		clean = append(clean, good)
 		total, kept = total+len(one.Values), kept+len(good)
 	}
-	if kept < total {
-		p.note = fmt.Sprintf("%d of %d values not finite, left out", total-kept, total)
-	}
+	p.note = leftOut(total-kept, total, "values", notFinite(s.logX))
 	p.empty = kept == 0
 	over := all
 	if !s.x.isEmpty() {
-		over = s.x
+		over = span{on(s.x.lo), on(s.x.hi)}
 	} else if all.isEmpty() || all.lo == all.hi {
 		over = all.padded(0)
 	}
@@ -55,6 +62,7 @@ func Histogram(series []Series, opts ...Option) Figure {
 	if bins == 0 {
 		bins = chooseBins(clean, over)
 	}
+	var l layer
 	tallest := 0.0
 	var outlines []mark
 	for i, values := range clean {
@@ -65,27 +73,39 @@ func Histogram(series []Series, opts ...Option) Figure {
 			}
 		}
 		tallest = max(tallest, slices.Max(heights))
-		c := colorOf(i)
-		p.marks = append(p.marks, filled(faint(c, 0.3), heights, over))
-		outlines = append(outlines, stairs(draw.LineStyle{Color: c, Width: 1.3}, heights, over))
-		if len(series) > 1 {
-			p.legend = append(p.legend, legendEntry{or(series[i].Name, fmt.Sprintf("series %d", i+1)), boxIcon(faint(c, 0.3), c)})
+		stairs := stairs{heights: heights, over: over, log: s.logX}
+		l.marks = append(l.marks, stairs.fill(i))
+		outlines = append(outlines, stairs.line(i))
+		l.busy = append(l.busy, stairs.tops()...)
+		if len(series) > 1 || series[i].Name != "" {
+			l.legend = append(l.legend, legendEntry{nameOf(series, i), boxIcon(i, 0.3)})
 		}
 	}
-	p.marks = append(p.marks, outlines...)
-	p.ylabel = or(s.ylabel, "count")
-	if len(series) > 1 {
-		p.ylabel = or(s.ylabel, "density")
-	}
+	l.marks = append(l.marks, outlines...)
+	l.colours = len(series)
+	p.layers = []layer{l}
 	if s.x.isEmpty() {
-		p.x = over.padded(0.03)
-		p.y = span{0, max(tallest*1.06, math.SmallestNonzeroFloat32)}
+		p.x.over = over.padded(0.03)
+		if s.logX {
+			p.x.over = span{math.Pow(10, p.x.over.lo), math.Pow(10, p.x.over.hi)}
+		}
+		p.y.over = span{0, max(tallest*1.06, math.SmallestNonzeroFloat32)}
 		if p.empty {
-			p.y = span{0, 1}
+			p.y.over = span{0, 1}
 		}
 	}
-	width, height := s.sized(5.2*vg.Inch, 3.4*vg.Inch)
-	return single(p, width, height)
+	return single(p, s, wide, low)
+}
+
+func nameOf(series []Series, i int) string {
+	return or(series[i].Name, fmt.Sprintf("series %d", i+1))
+}
+
+func notFinite(log bool) string {
+	if log {
+		return "not finite or not positive"
+	}
+	return "not finite"
 }
 
 func chooseBins(sorted [][]float64, over span) int {
@@ -118,26 +138,47 @@ func binned(values []float64, over span, bins int) []float64 {
 	return heights
 }
 
-func (s span) at(i, n int) float64 { return s.lo + (s.hi-s.lo)*float64(i)/float64(n) }
-
-func steps(heights []float64, over span, x, y func(float64) vg.Length) []vg.Point {
-	points := []vg.Point{{X: x(over.lo), Y: y(0)}}
-	for i, h := range heights {
-		points = append(points,
-			vg.Point{X: x(over.at(i, len(heights))), Y: y(h)},
-			vg.Point{X: x(over.at(i+1, len(heights))), Y: y(h)})
-	}
-	return append(points, vg.Point{X: x(over.hi), Y: y(0)})
+// stairs is the outline of a histogram. On a logarithmic axis, over holds logarithms;
+// upright ones have their counts to the right.
+type stairs struct {
+	heights      []float64
+	over         span
+	log, upright bool
 }
 
-func filled(fill color.Color, heights []float64, over span) mark {
-	return func(c draw.Canvas, x, y func(float64) vg.Length) {
-		c.FillPolygon(fill, c.ClipPolygonXY(steps(heights, over, x, y)))
+func (h stairs) edge(i int) float64 {
+	v := h.over.at(i, len(h.heights))
+	if h.log {
+		return math.Pow(10, v)
 	}
+	return v
 }
 
-func stairs(style draw.LineStyle, heights []float64, over span) mark {
-	return func(c draw.Canvas, x, y func(float64) vg.Length) {
-		polyline(c, style, steps(heights, over, x, y))
+func (h stairs) points(s *stage) []vg.Point {
+	at := s.at
+	if h.upright {
+		at = func(v, height float64) vg.Point { return s.at(height, v) }
 	}
+	points := []vg.Point{at(h.edge(0), 0)}
+	for i, height := range h.heights {
+		points = append(points, at(h.edge(i), height), at(h.edge(i+1), height))
+	}
+	return append(points, at(h.edge(len(h.heights)), 0))
+}
+
+func (h stairs) fill(i int) mark {
+	return func(s *stage) { s.FillPolygon(faint(s.color(i), 0.3), s.ClipPolygonXY(h.points(s))) }
+}
+
+func (h stairs) line(i int) mark {
+	return func(s *stage) { s.polyline(draw.LineStyle{Color: s.color(i), Width: 1.3}, h.points(s)) }
+}
+
+// tops are places along the outline and below it.
+func (h stairs) tops() (places [][2]float64) {
+	for i, height := range h.heights {
+		x := (h.edge(i) + h.edge(i+1)) / 2
+		places = append(places, [2]float64{x, height}, [2]float64{x, 0.8 * height}, [2]float64{x, 0.6 * height})
+	}
+	return places
 }

@@ -1,7 +1,6 @@
 package plotting
 
 import (
-	"fmt"
 	"math"
 
 	"gonum.org/v1/plot/vg"
@@ -17,30 +16,44 @@ type Series struct {
 	X []float64
 	// Values are the numbers.
 	Values []float64
+
+	// exact series are never smoothed.
+	exact bool
+}
+
+// Curve is a function at 201 equally spaced arguments from lo to hi, as a series of a
+// [Line]: a schedule's alpha and sigma, say.
+func Curve(name string, f func(float64) float64, lo, hi float64) Series {
+	s := Series{Name: name, exact: true}
+	for i := range 201 {
+		x := span{lo, hi}.at(i, 200)
+		s.X, s.Values = append(s.X, x), append(s.Values, f(x))
+	}
+	return s
 }
 
 // smoothFrom is the number of values from which a Line is smoothed; fewer are read
 // one by one.
 const smoothFrom = 100
 
-// Line draws curves such as loss histories. From 100 values on, the values are drawn
-// faintly, with their centred moving average over a fortieth of the curve on top.
-// Values that are not finite break the curve, and the figure says how many. It takes
-// [Title], [Size], [XLabel], [YLabel], [Limits], [LogY] and [Reference].
+// Line draws curves such as loss histories, one for each series: the runs of a
+// comparison, a loss and its validation. From 100 values on, the values are drawn
+// faintly, with their centred moving average over a fortieth of the curve on top; see
+// [Smooth]. Values that are not finite break the curve, and the figure says how many. It
+// takes [Title], [Size], [XLabel], [YLabel], [Limits], [LogX], [LogY], [Reference] and
+// [Smooth].
 func Line(series []Series, opts ...Option) Figure {
-	s, err := settle("Line", append([]string{"LogY", "Reference"}, axesOptions...), opts)
+	s, err := settle("Line", append([]string{"LogX", "LogY", "Reference", "Smooth"}, axesOptions...), opts)
+	if err == nil {
+		err = s.checkLogs("Line")
+	}
 	if err != nil {
 		return Figure{err: err}
 	}
-	p := &panel{kind: "line", title: s.title, xlabel: or(s.xlabel, "step"), ylabel: s.ylabel, x: s.x, y: s.y, logY: s.logY}
-	if s.logY && !s.y.isEmpty() && s.y.lo <= 0 {
-		return failed("Line: Limits from y = %g with LogY: a logarithm needs limits above 0", s.y.lo)
-	}
-	if s.logY && s.reference != nil && s.reference.lo <= 0 {
-		return failed("Line: Reference at y = %g with LogY: a logarithm needs a value above 0", s.reference.lo)
-	}
+	p := s.panel("line", "step", "")
 	x, y := nothing(), nothing()
 	dropped, total := 0, 0
+	var l layer
 	var smooth []mark
 	for i, one := range series {
 		if one.X != nil && len(one.X) != len(one.Values) {
@@ -53,64 +66,69 @@ func Line(series []Series, opts ...Option) Figure {
 				xs[j] = one.X[j]
 			}
 			total++
-			if !finite(v) || !finite(xs[j]) || (s.logY && v <= 0) {
+			if !finite(v) || !finite(xs[j]) || (s.logY && v <= 0) || (s.logX && xs[j] <= 0) {
 				values[j] = math.NaN()
 				dropped++
 				continue
 			}
 			x, y = x.include(xs[j]), y.include(v)
 		}
-		style := draw.LineStyle{Color: colorOf(i), Width: 1.5}
-		if len(values) >= smoothFrom {
-			raw := draw.LineStyle{Color: faint(colorOf(i), 0.28), Width: 0.6}
-			p.marks = append(p.marks, curve(raw, xs, values))
-			values = movingAverage(values, len(values)/40)
+		window := 1
+		switch {
+		case one.exact:
+		case s.smooth != nil:
+			window = *s.smooth
+		case len(values) >= smoothFrom:
+			window = len(values) / 40
 		}
-		smooth = append(smooth, curve(style, xs, values))
-		if len(series) > 1 || (one.Name != "" && s.reference != nil) {
-			p.legend = append(p.legend, legendEntry{or(one.Name, fmt.Sprintf("series %d", i+1)), lineIcon(style)})
+		if window > 1 {
+			l.marks = append(l.marks, curve(i, 0.28, 0.6, xs, values))
+			values = movingAverage(values, window)
+		}
+		smooth = append(smooth, curve(i, 1, 1.5, xs, values))
+		stride := max(1, len(values)/500)
+		for j := 0; j < len(values); j += stride {
+			if !math.IsNaN(values[j]) {
+				l.busy = append(l.busy, [2]float64{xs[j], values[j]})
+			}
+		}
+		if len(series) > 1 || one.Name != "" {
+			l.legend = append(l.legend, legendEntry{nameOf(series, i), lineIcon(func(s *stage) draw.LineStyle {
+				return draw.LineStyle{Color: s.color(i), Width: 1.5}
+			})})
 		}
 	}
-	p.marks = append(p.marks, smooth...)
+	l.marks = append(l.marks, smooth...)
+	l.colours = len(series)
 	p.empty = total == dropped
-	if dropped > 0 {
-		what := "not finite"
-		if s.logY {
-			what = "not finite or not positive"
-		}
-		p.note = fmt.Sprintf("%d of %d values %s, left out", dropped, total, what)
-	}
-	p.addReference(s)
+	p.note = leftOut(dropped, total, "values", notFinite(s.logX || s.logY))
+	l.refer(s)
+	p.layers = []layer{l}
 	if s.reference != nil {
-		y = y.union(*s.reference)
+		y = y.include(*s.reference)
 	}
 	if s.x.isEmpty() {
-		p.x = x.padded(0.02)
-		p.y = y.padded(0.05)
+		p.x.over, p.y.over = x.padded(0.02), y.padded(0.05)
+		if s.logX {
+			p.x.over = x.logPadded(0.02)
+		}
 		if s.logY {
-			p.y = logPadded(y)
+			p.y.over = y.logPadded(0.05)
 		}
 	}
-	width, height := s.sized(5.2*vg.Inch, 3.4*vg.Inch)
-	return single(p, width, height)
+	return single(p, s, wide, low)
 }
 
-func logPadded(y span) span {
-	if y.isEmpty() {
-		return span{0.1, 1}
-	}
-	log := span{math.Log10(y.lo), math.Log10(y.hi)}.padded(0.05)
-	return span{math.Pow(10, log.lo), math.Pow(10, log.hi)}
-}
-
-func curve(style draw.LineStyle, xs, values []float64) mark {
-	return func(c draw.Canvas, x, y func(float64) vg.Length) {
+// curve draws a line in the layer's i-th colour, broken at NaN; a value alone is a dot.
+func curve(i int, opacity float64, width vg.Length, xs, values []float64) mark {
+	return func(s *stage) {
+		style := draw.LineStyle{Color: faint(s.color(i), opacity), Width: width}
 		var run []vg.Point
 		flush := func() {
 			if len(run) == 1 {
-				c.DrawGlyph(draw.GlyphStyle{Color: style.Color, Radius: style.Width, Shape: draw.CircleGlyph{}}, run[0])
+				s.DrawGlyph(draw.GlyphStyle{Color: style.Color, Radius: style.Width, Shape: draw.CircleGlyph{}}, run[0])
 			} else if len(run) > 1 {
-				polyline(c, style, run)
+				s.polyline(style, run)
 			}
 			run = nil
 		}
@@ -119,7 +137,7 @@ func curve(style draw.LineStyle, xs, values []float64) mark {
 				flush()
 				continue
 			}
-			run = append(run, vg.Point{X: x(xs[i]), Y: y(v)})
+			run = append(run, s.at(xs[i], v))
 		}
 		flush()
 	}
@@ -147,18 +165,20 @@ func movingAverage(values []float64, window int) []float64 {
 	return out
 }
 
-func (p *panel) addReference(s settings) {
+func (l *layer) refer(s settings) {
 	if s.reference == nil {
 		return
 	}
-	style := draw.LineStyle{Color: ink, Width: 1, Dashes: []vg.Length{4, 3}}
-	at := s.reference.lo
-	p.marks = append(p.marks, func(c draw.Canvas, _, y func(float64) vg.Length) {
-		if c.ContainsY(y(at)) {
-			c.StrokeLine2(style, c.Min.X, y(at), c.Max.X, y(at))
+	at := *s.reference
+	style := func(s *stage) draw.LineStyle {
+		return draw.LineStyle{Color: s.look.ink, Width: 1, Dashes: []vg.Length{4, 3}}
+	}
+	l.marks = append(l.marks, func(s *stage) {
+		if y := s.y.at(at); s.ContainsY(y) {
+			s.StrokeLine2(style(s), s.Min.X, y, s.Max.X, y)
 		}
 	})
 	if s.referenceName != "" {
-		p.legend = append(p.legend, legendEntry{s.referenceName, lineIcon(style)})
+		l.legend = append(l.legend, legendEntry{s.referenceName, lineIcon(style)})
 	}
 }

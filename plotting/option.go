@@ -21,17 +21,52 @@ type settings struct {
 	x, y                  span
 	columns               int
 	values                span
+	valueLabel            string
 	rowLabels             []string
+	labels                []string
 	viridis               bool
-	logY                  bool
-	reference             *span
+	logX, logY            bool
+	reference             *float64
 	referenceName         string
 	bins                  int
+	name                  string
+	masses, levels        []float64
+	filled                bool
+	smooth                *int
 }
 
 var everyKind = []string{"Title", "Size"}
 
 var axesOptions = []string{"XLabel", "YLabel", "Limits"}
+
+// The usual size of a figure that is not equal in both directions.
+const wide, low = 5.2 * vg.Inch, 3.4 * vg.Inch
+
+// panel returns an empty panel with what the options say of its axes.
+func (s settings) panel(kind, xlabel, ylabel string) *panel {
+	return &panel{
+		kind: kind, title: s.title, fixed: !s.x.isEmpty(),
+		x: axis{label: or(s.xlabel, xlabel), over: s.x, log: s.logX},
+		y: axis{label: or(s.ylabel, ylabel), over: s.y, log: s.logY},
+	}
+}
+
+// checkLogs reports limits and a reference that a logarithm doesn't take.
+func (s settings) checkLogs(kind string) error {
+	for _, a := range []struct {
+		name string
+		log  bool
+		over span
+	}{{"x", s.logX, s.x}, {"y", s.logY, s.y}} {
+		if a.log && !a.over.isEmpty() && a.over.lo <= 0 {
+			return fmt.Errorf("plotting.%s: Limits from %s = %g on a logarithmic axis: a logarithm needs limits above 0", kind, a.name, a.over.lo)
+		}
+	}
+	if s.logY && s.reference != nil && *s.reference <= 0 {
+		return fmt.Errorf("plotting.%s: Reference at y = %g with LogY: a logarithm needs a value above 0", kind, *s.reference)
+	}
+	return nil
+}
 
 func settle(kind string, allowed []string, opts []Option) (settings, error) {
 	s := settings{x: nothing(), y: nothing(), values: nothing()}
@@ -62,7 +97,7 @@ func Title(text string) Option {
 	return Option{"Title", func(s *settings) error { s.title = text; return nil }}
 }
 
-// XLabel names the horizontal axis. The default is x₁ for points, "step" for lines.
+// XLabel names the horizontal axis. The default is x₁ for points, "step" for a loss.
 func XLabel(text string) Option {
 	return Option{"XLabel", func(s *settings) error { s.xlabel = text; return nil }}
 }
@@ -118,8 +153,8 @@ func Columns(n int) Option {
 	}}
 }
 
-// ValueRange sets which values of an [ImageGrid] are drawn white and black; what lies
-// outside is drawn as the nearer end. The default is the range of the finite values.
+// ValueRange sets which values have the first and the last colour; what lies outside is
+// drawn as the nearer end. The default is the range of the finite values.
 func ValueRange(lo, hi float64) Option {
 	return Option{"ValueRange", func(s *settings) error {
 		s.values = span{lo, hi}
@@ -137,31 +172,102 @@ func Viridis() Option {
 	return Option{"Viridis", func(s *settings) error { s.viridis = true; return nil }}
 }
 
-// LogY makes the vertical axis of a [Line] logarithmic. Values that are not positive
-// are left out, and the figure says how many.
+// LogX makes the horizontal axis logarithmic, and the bins of a [Histogram] equally wide
+// on it. Values that are not positive are left out, and the figure says how many.
+func LogX() Option {
+	return Option{"LogX", func(s *settings) error { s.logX = true; return nil }}
+}
+
+// LogY makes the vertical axis logarithmic. Values that are not positive are left out,
+// and the figure says how many.
 func LogY() Option {
 	return Option{"LogY", func(s *settings) error { s.logY = true; return nil }}
 }
 
-// Reference draws a dashed horizontal line at y across [Bars] or a [Line], named in
-// the legend.
+// Reference draws a dashed horizontal line at y, named in the legend.
 func Reference(y float64, name string) Option {
 	return Option{"Reference", func(s *settings) error {
 		if math.IsNaN(y) || math.IsInf(y, 0) {
 			return fmt.Errorf("%g: give a finite number", y)
 		}
-		s.reference, s.referenceName = &span{y, y}, name
+		s.reference, s.referenceName = &y, name
 		return nil
 	}}
 }
 
-// Bins sets the number of bins of a [Histogram], 1 to 10,000.
+// Bins sets the number of bins of a [Histogram], or along each axis of a [Histogram2D],
+// [Joint] or [Corner], 1 to 10,000.
 func Bins(n int) Option {
 	return Option{"Bins", func(s *settings) error {
 		if n < 1 || n > 10_000 {
 			return fmt.Errorf("%d: give 1 to 10,000", n)
 		}
 		s.bins = n
+		return nil
+	}}
+}
+
+// Name names what is drawn in the legend, which tells figures in an [Overlay] apart.
+func Name(name string) Option {
+	return Option{"Name", func(s *settings) error { s.name = name; return nil }}
+}
+
+// ValueLabel names the values beside a colour bar.
+func ValueLabel(text string) Option {
+	return Option{"ValueLabel", func(s *settings) error { s.valueLabel = text; return nil }}
+}
+
+// Labels names the dimensions of a [Corner]. The default is x₁, x₂, …
+func Labels(names ...string) Option {
+	return Option{"Labels", func(s *settings) error { s.labels = names; return nil }}
+}
+
+// Masses draws contours around the regions of highest density that hold these shares of
+// the probability, each between 0 and 1. The default is 0.5, 0.9 and 0.99.
+func Masses(shares ...float64) Option {
+	return Option{"Masses", func(s *settings) error {
+		for _, m := range shares {
+			if !(m > 0 && m < 1) {
+				return fmt.Errorf("%g: give shares of the probability between 0 and 1, such as 0.68 and 0.95", m)
+			}
+		}
+		if len(shares) == 0 {
+			return fmt.Errorf("no shares: give at least one, such as 0.68 and 0.95")
+		}
+		s.masses = shares
+		return nil
+	}}
+}
+
+// Levels draws contours at these values in place of shares of the probability.
+func Levels(values ...float64) Option {
+	return Option{"Levels", func(s *settings) error {
+		for _, v := range values {
+			if !finite(v) {
+				return fmt.Errorf("%g: give finite values", v)
+			}
+		}
+		if len(values) == 0 {
+			return fmt.Errorf("no levels: give at least one value")
+		}
+		s.levels = values
+		return nil
+	}}
+}
+
+// Filled tints the regions within [Contours].
+func Filled() Option {
+	return Option{"Filled", func(s *settings) error { s.filled = true; return nil }}
+}
+
+// Smooth sets over how many values a [Line] is averaged; 1 draws the values alone. The
+// default is a fortieth of the curve, from 100 values on.
+func Smooth(values int) Option {
+	return Option{"Smooth", func(s *settings) error {
+		if values < 1 {
+			return fmt.Errorf("%d: give 1 or more", values)
+		}
+		s.smooth = &values
 		return nil
 	}}
 }

@@ -1,7 +1,6 @@
 package plotting
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -11,52 +10,98 @@ import (
 
 // Scatter draws points of the plane: float32 or float64, any leading shape + [2]. A
 // unit is as long on both axes, and the more points there are the smaller and the
-// more transparent they are. Points that are not finite are left out, and the figure
-// says how many. It takes [Title], [Size], [XLabel], [YLabel] and [Limits].
+// more transparent they are; above 2000 they are pixels in an SVG too, ten million take
+// seconds. Points that are not finite are left out, and the figure says how many. It
+// takes [Title], [Size], [XLabel], [YLabel], [Limits] and [Name].
 func Scatter(points *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("Scatter", axesOptions, opts)
+	s, err := settle("Scatter", append([]string{"Name"}, axesOptions...), opts)
 	if err != nil {
 		return Figure{err: err}
 	}
-	flat, dims, err := read(points)
+	data, err := readPlane(points)
 	if err != nil {
 		return failed("Scatter: %w", err)
 	}
-	if len(dims) == 0 || dims[len(dims)-1] != 2 {
-		return failed("Scatter: points have shape %s: the last axis must have size 2, as [1000, 2]", points.Shape())
-	}
-	p := &panel{kind: "scatter", title: s.title, xlabel: or(s.xlabel, "x₁"), ylabel: or(s.ylabel, "x₂"), equal: true, x: s.x, y: s.y}
-	total := len(flat) / 2
-	good := make([][2]float64, 0, total)
-	x, y := nothing(), nothing()
-	for i := 0; i < len(flat); i += 2 {
-		if finite(flat[i]) && finite(flat[i+1]) {
-			good = append(good, [2]float64{flat[i], flat[i+1]})
-			x, y = x.include(flat[i]), y.include(flat[i+1])
-		}
-	}
+	p := s.panel("scatter", "x₁", "x₂")
+	p.aspect = widened
+	cloud := newCloud(data)
 	if s.x.isEmpty() {
-		p.x, p.y = x.padded(0.05), y.padded(0.05)
+		p.x.over, p.y.over = cloud.x.padded(0.05), cloud.y.padded(0.05)
 	}
-	if dropped := total - len(good); dropped > 0 {
-		p.note = fmt.Sprintf("%d of %d points not finite, left out", dropped, total)
+	p.note = leftOut(cloud.dropped, data.len()/2, "points", "not finite")
+	p.empty = cloud.kept == 0
+	l := layer{marks: []mark{cloud.mark(0)}, colours: 1, busy: cloud.some()}
+	if s.name != "" {
+		l.legend = []legendEntry{{s.name, dotIcon(0)}}
 	}
-	p.empty = len(good) == 0
-	n := float64(max(1, len(good)))
-	style := draw.GlyphStyle{
-		Color:  faint(colorOf(0), min(0.85, max(0.1, 25/math.Sqrt(n)))),
-		Radius: vg.Length(min(2.4, max(0.9, 12/math.Pow(n, 0.26)))),
-		Shape:  draw.CircleGlyph{},
-	}
-	p.marks = []mark{func(c draw.Canvas, x, y func(float64) vg.Length) {
-		for _, point := range good {
-			c.DrawGlyph(style, vg.Point{X: x(point[0]), Y: y(point[1])})
-		}
-	}}
+	p.layers = []layer{l}
 	// The frame has about the shape of the data, within reason.
-	shape := min(1.1, max(0.6, (p.y.hi-p.y.lo)/(p.x.hi-p.x.lo)))
-	width, height := s.sized(4.2*vg.Inch, vg.Length(0.55+3.5*shape)*vg.Inch)
-	return single(p, width, height)
+	shape := min(1.1, max(0.6, (p.y.over.hi-p.y.over.lo)/(p.x.over.hi-p.x.over.lo)))
+	return single(p, s, 4.2*vg.Inch, vg.Length(0.55+3.5*shape)*vg.Inch)
+}
+
+// cloud is a set of points, of which those that are not finite don't count.
+type cloud struct {
+	data          numbers
+	x, y          span
+	kept, dropped int
+}
+
+func newCloud(data numbers) cloud {
+	c := cloud{data: data, x: nothing(), y: nothing()}
+	c.each(func(x, y float64) {
+		c.x, c.y = c.x.include(x), c.y.include(y)
+		c.kept++
+	})
+	c.dropped = data.len()/2 - c.kept
+	return c
+}
+
+func (c cloud) each(point func(x, y float64)) {
+	for i := 0; i < c.data.len(); i += 2 {
+		if x, y := c.data.at(i), c.data.at(i+1); finite(x) && finite(y) {
+			point(x, y)
+		}
+	}
+}
+
+// some is about a thousand of the points.
+func (c cloud) some() (out [][2]float64) {
+	stride := max(1, c.data.len()/2000) * 2
+	for i := 0; i < c.data.len(); i += stride {
+		if x, y := c.data.at(i), c.data.at(i+1); finite(x) && finite(y) {
+			out = append(out, [2]float64{x, y})
+		}
+	}
+	return out
+}
+
+// vectorPoints is the number of points up to which they are drawn one by one.
+const vectorPoints = 2000
+
+// mark draws the points in the i-th colour of their layer.
+func (c cloud) mark(i int) mark {
+	n := float64(max(1, c.kept))
+	opacity := min(0.85, max(0.1, 20/math.Sqrt(n)))
+	if n > 40_000 {
+		opacity = max(0.01, 0.1*math.Sqrt(40_000/n))
+	}
+	radius := vg.Length(min(2.2, max(0.8, 9/math.Pow(n, 0.25))))
+	return func(s *stage) {
+		color := faint(s.color(i), opacity)
+		if c.kept > vectorPoints {
+			s.splat(color, radius, c.each)
+			return
+		}
+		style := draw.GlyphStyle{Color: color, Radius: radius, Shape: draw.CircleGlyph{}}
+		c.each(func(x, y float64) { s.DrawGlyph(style, s.at(x, y)) })
+	}
+}
+
+func dotIcon(i int) func(*stage) {
+	return func(s *stage) {
+		s.DrawGlyphNoClip(draw.GlyphStyle{Color: s.color(i), Radius: 2.6, Shape: draw.CircleGlyph{}}, s.Center())
+	}
 }
 
 func or(text, otherwise string) string {

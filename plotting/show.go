@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,45 +18,83 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Show draws the figure inline in a GoNB notebook. Elsewhere it writes
-// figure-001.png, or the next number that is free, to the working folder and prints
-// the path to standard error.
-func Show(f Figure) error {
+// Drawing is a [Figure], an [Animation] or a [Table].
+type Drawing interface {
+	// Err returns what is wrong with the drawing's input, nil if it can be rendered.
+	Err() error
+	// Save writes the drawing to path, in the format that its extension names.
+	Save(path string) error
+	// shown is the drawing for a notebook: its forms by MIME type, and their sizes.
+	shown() (forms map[protocol.MIMEType]any, sizes map[string]any, err error)
+	// extension is that of the file written elsewhere.
+	extension() string
+}
+
+// Show draws inline in a GoNB notebook. Elsewhere it writes figure-001.png, or the next
+// number that is free, to the working folder and prints the path to standard error. With
+// the environment variable NAMI_THEME=dark, which a notebook sets by %env NAMI_THEME
+// dark, figures are drawn in dark style.
+func Show(d Drawing) error {
+	if err := check("Show", d); err != nil {
+		return err
+	}
+	d = themed(d)
 	if gonbui.IsNotebook {
-		return display(f, "")
+		return display(d, "")
 	}
-	data, err := f.PNG()
+	path, err := reserve(d.extension())
 	if err != nil {
 		return err
 	}
-	path, err := reserve()
-	if err != nil {
-		return err
-	}
-	if err := write(path, data); err != nil {
+	if err := d.Save(path); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return announce(path)
 }
 
-// ShowLive draws the figure inline and replaces it in place when it is called again
-// with the same id, as while training. Elsewhere than in a notebook it writes id.png
-// anew each time and prints its path once. An id has letters, digits, - and _.
-func ShowLive(id string, f Figure) error {
+// ShowLive draws inline and replaces what it drew when it is called again with the same
+// id, as while training; see [Live] for one that doesn't wait. Elsewhere than in a
+// notebook it writes id.png anew each time and prints its path once. An id has letters,
+// digits, - and _.
+func ShowLive(id string, d Drawing) error {
 	if !liveID.MatchString(id) {
 		return fmt.Errorf("plotting.ShowLive: id %q: give letters, digits, - and _ alone, such as \"loss\"", id)
 	}
-	if gonbui.IsNotebook {
-		return display(f, id)
+	if err := check("ShowLive", d); err != nil {
+		return err
 	}
-	path := id + ".png"
-	if err := f.Save(path); err != nil {
+	d = themed(d)
+	if gonbui.IsNotebook {
+		return display(d, id)
+	}
+	path := id + d.extension()
+	if err := d.Save(path); err != nil {
 		return err
 	}
 	if _, known := announced.LoadOrStore(path, true); known {
 		return nil
 	}
 	return announce(path)
+}
+
+func check(name string, d Drawing) error {
+	if d == nil {
+		return fmt.Errorf("plotting.%s: nothing to draw: give a Figure, an Animation or a Table", name)
+	}
+	return d.Err()
+}
+
+func themed(d Drawing) Drawing {
+	if os.Getenv("NAMI_THEME") != "dark" {
+		return d
+	}
+	switch d := d.(type) {
+	case Figure:
+		return d.Dark()
+	case Animation:
+		return d.Dark()
+	}
+	return d
 }
 
 var (
@@ -65,9 +104,9 @@ var (
 
 // reserve makes an empty file with the next free number, so that no two programs in
 // the same folder take the same one.
-func reserve() (string, error) {
+func reserve(extension string) (string, error) {
 	for i := 1; ; i++ {
-		path := fmt.Sprintf("figure-%03d.png", i)
+		path := fmt.Sprintf("figure-%03d%s", i, extension)
 		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if errors.Is(err, fs.ErrExist) {
 			continue
@@ -88,8 +127,8 @@ func announce(path string) error {
 	return err
 }
 
-func display(f Figure, id string) error {
-	data, err := displayData(f, id)
+func display(d Drawing, id string) error {
+	data, err := displayData(d, id)
 	if err != nil {
 		return err
 	}
@@ -101,40 +140,75 @@ func display(f Figure, id string) error {
 // The metadata travels to the kernel through gob, which must know its types.
 var registerMetadata = sync.OnceFunc(func() { gob.Register(map[string]any{}) })
 
-func displayData(f Figure, id string) (*protocol.DisplayData, error) {
-	data, err := f.PNG()
+func displayData(d Drawing, id string) (*protocol.DisplayData, error) {
+	forms, sizes, err := d.shown()
 	if err != nil {
 		return nil, err
 	}
 	registerMetadata()
+	return &protocol.DisplayData{Data: forms, Metadata: sizes, DisplayID: id}, nil
+}
+
+// picture is what a notebook shows of a PNG of a size in points.
+func picture(png []byte, text string, width, height vg.Length) (map[protocol.MIMEType]any, map[string]any) {
 	css := func(length vg.Length) int {
 		return int(math.Round(float64(length / vg.Inch * cssPixelsPerInch)))
 	}
-	return &protocol.DisplayData{
-		Data:      map[protocol.MIMEType]any{protocol.MIMEImagePNG: data, protocol.MIMETextPlain: f.describe()},
-		Metadata:  map[string]any{string(protocol.MIMEImagePNG): map[string]any{"width": css(f.width), "height": css(f.height)}},
-		DisplayID: id,
-	}, nil
+	return map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: text},
+		map[string]any{string(protocol.MIMEImagePNG): map[string]any{"width": css(width), "height": css(height)}}
+}
+
+func (Figure) extension() string    { return ".png" }
+func (Animation) extension() string { return ".png" }
+func (Table) extension() string     { return ".md" }
+
+func (f Figure) shown() (map[protocol.MIMEType]any, map[string]any, error) {
+	png, err := f.PNG()
+	if err != nil {
+		return nil, nil, err
+	}
+	forms, sizes := picture(png, f.describe(), f.width, f.height)
+	return forms, sizes, nil
+}
+
+func (a Animation) shown() (map[protocol.MIMEType]any, map[string]any, error) {
+	png, err := a.PNG()
+	if err != nil {
+		return nil, nil, err
+	}
+	last := a.Frames[len(a.Frames)-1]
+	text := fmt.Sprintf("Animation of %d frames. The last: %s", len(a.Frames), last.describe())
+	forms, sizes := picture(png, text, last.width, last.height)
+	return forms, sizes, nil
+}
+
+func (t Table) shown() (map[protocol.MIMEType]any, map[string]any, error) {
+	inHTML, err := t.HTML()
+	if err != nil {
+		return nil, nil, err
+	}
+	plain, err := t.Markdown()
+	if err != nil {
+		return nil, nil, err
+	}
+	return map[protocol.MIMEType]any{protocol.MIMETextHTML: inHTML, protocol.MIMETextPlain: plain}, nil, nil
 }
 
 // describe is what stands in for the picture where none can be shown.
 func (f Figure) describe() string {
 	var parts []string
-	for _, row := range f.rows {
-		for _, p := range row {
-			if p == nil {
-				continue
-			}
-			part := p.kind
-			if p.title != "" {
-				part += ": " + p.title
-			}
-			if p.empty {
-				part += " (no data)"
-			}
-			if p.note != "" {
-				part += " (" + p.note + ")"
-			}
+	for p := range f.root.panels() {
+		part := p.kind
+		if p.title != "" {
+			part += ": " + p.title
+		}
+		if p.empty {
+			part += " (no data)"
+		}
+		if p.note != "" {
+			part += " (" + p.note + ")"
+		}
+		if part != "" && !slices.Contains(parts, part) {
 			parts = append(parts, part)
 		}
 	}

@@ -3,33 +3,64 @@ package plotting
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
+// numbers are the values of a tensor, copied once in the precision they have.
+type numbers struct {
+	short []float32
+	long  []float64
+	dims  []int
+}
+
+func (n numbers) len() int { return len(n.short) + len(n.long) }
+
+func (n numbers) at(i int) float64 {
+	if n.short != nil {
+		return float64(n.short[i])
+	}
+	return n.long[i]
+}
+
 // read returns the values of a float tensor and its dimensions.
-func read(x *tensors.Tensor) (flat []float64, dims []int, err error) {
+func read(x *tensors.Tensor) (n numbers, err error) {
 	if x == nil {
-		return nil, nil, fmt.Errorf("the tensor is nil: was the error of the call that made it looked at?")
+		return n, fmt.Errorf("the tensor is nil: was the error of the call that made it looked at?")
 	}
 	if err := x.CheckValid(); err != nil {
-		return nil, nil, fmt.Errorf("the tensor is not valid: %w", err)
+		return n, fmt.Errorf("the tensor is not valid: %w", err)
 	}
+	n.dims = slices.Clone(x.Shape().Dimensions)
 	switch dtype := x.Shape().DType; dtype {
 	case dtypes.Float64:
-		flat, err = tensors.CopyFlatData[float64](x)
+		n.long, err = tensors.CopyFlatData[float64](x)
 	case dtypes.Float32:
-		var short []float32
-		short, err = tensors.CopyFlatData[float32](x)
-		flat = make([]float64, len(short))
-		for i, v := range short {
-			flat[i] = float64(v)
-		}
+		n.short, err = tensors.CopyFlatData[float32](x)
 	default:
 		err = fmt.Errorf("the tensor's dtype is %s: convert it to Float32 or Float64", dtype)
 	}
-	return flat, x.Shape().Dimensions, err
+	return n, err
+}
+
+// readPlane returns points of the plane: any leading shape + [2].
+func readPlane(x *tensors.Tensor) (numbers, error) {
+	n, err := read(x)
+	if err != nil {
+		return n, err
+	}
+	if rank := len(n.dims); rank == 0 || n.dims[rank-1] != 2 {
+		hint := "the last axis must have size 2, as [1000, 2]"
+		if rank > 0 && n.dims[rank-1] == 1 || rank == 1 {
+			hint += "; draw numbers of one dimension with Histogram or Corner"
+		} else if rank > 1 {
+			hint += "; draw more dimensions with Corner"
+		}
+		return n, fmt.Errorf("points have shape %s: %s", x.Shape(), hint)
+	}
+	return n, nil
 }
 
 // finite tells whether v can be placed on an axis; beyond ±1e300 the arithmetic of

@@ -53,8 +53,11 @@ func number(v float64, decimals int) string {
 	if strings.Trim(s, "-0.") == "" {
 		s = strings.TrimPrefix(s, "-")
 	}
-	return strings.ReplaceAll(s, "-", "−")
+	return minus(s)
 }
+
+// minus writes the sign that numbers have in print.
+func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }
 
 // decadeTicks labels powers of ten on a logarithmic axis, and 2 and 5 between them
 // where there are few.
@@ -86,6 +89,21 @@ func (decadeTicks) Ticks(lo, hi float64) []plot.Tick {
 }
 
 func superscript(n int) string {
-	return strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴",
-		"5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹").Replace(strconv.Itoa(n))
+	return digits(n, '⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹')
+}
+
+func subscript(n int) string {
+	return digits(n, '₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉')
+}
+
+func digits(n int, as ...rune) string {
+	var out []rune
+	for _, c := range strconv.Itoa(n) {
+		if c == '-' {
+			out = append(out, '⁻')
+			continue
+		}
+		out = append(out, as[c-'0'])
+	}
+	return string(out)
 }

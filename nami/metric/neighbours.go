@@ -38,7 +38,7 @@ func Nearest(query, reference *tensors.Tensor) (Neighbours, error) {
 	if err != nil {
 		return Neighbours{}, fmt.Errorf("metric.Nearest: %w", err)
 	}
-	if err := sameEvent(query, reference); err != nil {
+	if err := sameEvent("query", query, "reference", reference); err != nil {
 		return Neighbours{}, fmt.Errorf("metric.Nearest: %w", err)
 	}
 	if r.count == 0 {
@@ -121,10 +121,10 @@ func readEvents(name string, x *tensors.Tensor) (events, error) {
 	return e, nil
 }
 
-func sameEvent(query, reference *tensors.Tensor) error {
-	q, r := query.Shape(), reference.Shape()
+func sameEvent(nameA string, a *tensors.Tensor, nameB string, b *tensors.Tensor) error {
+	q, r := a.Shape(), b.Shape()
 	differ := func(what string) error {
-		return fmt.Errorf("query is %s, reference is %s: %s; both must be [n]+event with the same event", q, r, what)
+		return fmt.Errorf("%s is %s, %s is %s: %s; both must be [n]+event with the same event", nameA, q, nameB, r, what)
 	}
 	if q.Rank() != r.Rank() {
 		return differ("the ranks differ")

@@ -1,0 +1,179 @@
+package plotting
+
+import (
+	"slices"
+
+	"gonum.org/v1/plot/vg"
+)
+
+// Row puts figures side by side, their frames aligned. Figures of several panels keep
+// their own arrangement.
+func Row(figures ...Figure) Figure {
+	return compose("Row", len(figures), figures)
+}
+
+// Grid puts figures into rows of columns each, their frames aligned. The last row may be
+// incomplete. Figures of several panels keep their own arrangement.
+func Grid(columns int, figures ...Figure) Figure {
+	if columns < 1 {
+		return failed("Grid: %d columns: give 1 or more", columns)
+	}
+	return compose("Grid", min(columns, len(figures)), figures)
+}
+
+// Titled returns the figure with a title above all its panels.
+func (f Figure) Titled(title string) Figure {
+	if f.Err() != nil {
+		return f
+	}
+	f.root = &grid{title: title, cells: [][]node{{f.root}}, widths: []float64{1}, heights: []float64{1}}
+	f.height += titleBand + 3
+	return f
+}
+
+// Overlay lays figures of one panel over each other, the first lowest, on the first's
+// title and labels. Colours go on from one to the next, and the ranges hold the data of
+// all, unless the first was given [Limits] or shows a plane such as a [Density], whose
+// extent they then keep.
+func Overlay(figures ...Figure) Figure {
+	if len(figures) == 0 {
+		return failed("Overlay: no figures: give at least one")
+	}
+	var out panel
+	result := figures[0]
+	for i, f := range figures {
+		if err := f.Err(); err != nil {
+			return failed("Overlay: figure %d: %w", i, err)
+		}
+		p, ok := f.root.(*panel)
+		if !ok {
+			return failed("Overlay: figure %d has several panels: overlay figures of one panel, then set them in a Grid", i)
+		}
+		if i == 0 {
+			out = *p
+			out.layers = slices.Clone(p.layers)
+			continue
+		}
+		if p.x.log != out.x.log || p.y.log != out.y.log {
+			return failed("Overlay: figure %d (%s) and the first (%s) differ in logarithmic axes: give LogX and LogY to both or to neither", i, p.kind, out.kind)
+		}
+		if p.bare != out.bare {
+			return failed("Overlay: figure %d (%s) and the first (%s): images have no axes to share with others", i, p.kind, out.kind)
+		}
+		if !out.fixed && !p.empty {
+			out.x.over, out.y.over = out.x.over.union(p.x.over), out.y.over.union(p.y.over)
+			if out.empty {
+				out.x.over, out.y.over = p.x.over, p.y.over
+			}
+		}
+		out.layers = append(out.layers, p.layers...)
+		result.width, result.height = max(result.width, f.width), max(result.height, f.height)
+		out.kind += " with " + p.kind
+		out.empty = out.empty && p.empty
+		if out.bar == nil {
+			out.bar = p.bar
+		}
+		if p.note != "" && out.note != "" {
+			out.note += "; "
+		}
+		out.note += p.note
+	}
+	result.root = &out
+	return result
+}
+
+// SharedAxes returns the figure with the same ranges on all its panels, so that data
+// and samples compare directly; within a grid, numbers and labels stand at its left and
+// lower edge alone. Panels without data don't count.
+func (f Figure) SharedAxes() Figure {
+	if f.Err() != nil {
+		return f
+	}
+	type logs struct{ x, y bool }
+	kinds := map[logs]bool{}
+	x, y := nothing(), nothing()
+	for p := range f.root.panels() {
+		if p.bare || p.x.ticks != nil {
+			return failed("SharedAxes: a panel of kind %s has no axes to share: share scatters, lines or histograms", p.kind)
+		}
+		kinds[logs{p.x.log, p.y.log}] = true
+		if !p.empty {
+			x, y = x.union(p.x.over), y.union(p.y.over)
+		}
+	}
+	if len(kinds) > 1 {
+		return failed("SharedAxes: some panels are logarithmic and some not: give LogX and LogY to all or to none")
+	}
+	if !x.isEmpty() {
+		f.root = shared(f.root, x, y, false, false)
+	}
+	return f
+}
+
+// shared copies a node with the ranges given to all its panels.
+func shared(n node, x, y span, hideX, hideY bool) node {
+	switch n := n.(type) {
+	case *panel:
+		p := *n
+		p.x.over, p.y.over = x, y
+		p.x.unlabelled, p.y.unlabelled = p.x.unlabelled || hideX, p.y.unlabelled || hideY
+		return &p
+	case *grid:
+		g := *n
+		g.cells = make([][]node, len(n.cells))
+		sameX, sameY := sameLabels(n)
+		for r, row := range n.cells {
+			g.cells[r] = make([]node, len(row))
+			for k, cell := range row {
+				if cell == nil {
+					continue
+				}
+				below := r+1 < len(n.cells) && n.cells[r+1][k] != nil
+				g.cells[r][k] = shared(cell, x, y, below && sameX, k > 0 && sameY)
+			}
+		}
+		return &g
+	}
+	return n
+}
+
+// sameLabels tells whether the panels of a grid say the same along their axes; those that
+// don't keep what they say.
+func sameLabels(g *grid) (x, y bool) {
+	var labels [2]map[string]bool
+	for i := range labels {
+		labels[i] = map[string]bool{}
+	}
+	for p := range g.panels() {
+		labels[0][p.x.label], labels[1][p.y.label] = true, true
+	}
+	return len(labels[0]) == 1, len(labels[1]) == 1
+}
+
+func compose(name string, columns int, figures []Figure) Figure {
+	if len(figures) == 0 {
+		return failed("%s: no figures: give at least one", name)
+	}
+	g := &grid{widths: make([]float64, columns)}
+	out := Figure{look: figures[0].look, perInch: figures[0].perInch}
+	for i, f := range figures {
+		if err := f.Err(); err != nil {
+			return failed("%s: figure %d: %w", name, i, err)
+		}
+		r, k := i/columns, i%columns
+		if k == 0 {
+			g.cells = append(g.cells, make([]node, columns))
+			g.heights = append(g.heights, 0)
+		}
+		g.cells[r][k] = f.root
+		g.widths[k], g.heights[r] = max(g.widths[k], float64(f.width)), max(g.heights[r], float64(f.height))
+	}
+	for _, w := range g.widths {
+		out.width += vg.Length(w)
+	}
+	for _, h := range g.heights {
+		out.height += vg.Length(h)
+	}
+	out.root = g
+	return out
+}

@@ -1,0 +1,228 @@
+package plotting
+
+import (
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+)
+
+// Sample is a named set of events: float32 or float64, any leading shape + [d].
+type Sample struct {
+	// Name stands in the legend.
+	Name   string
+	Points *tensors.Tensor
+}
+
+// cornerMost is the number of dimensions up to which a corner plot can be read.
+const cornerMost = 12
+
+// Corner draws the distribution of d-dimensional samples, data beside samples of a model,
+// say: on the diagonal the density of each coordinate, below it for each pair the
+// outlines of the regions of highest density that hold 50 and 90 % of a sample, from a
+// histogram smoothed by Scott's rule (1992). The first sample is tinted. The ranges hold
+// the central 99.8 % of each coordinate over all samples. Events that are not finite are
+// left out, and the figure says how many. It takes [Title], [Size], [Labels], [Bins] and
+// [Masses]; one dimension, [n, 1], gives a single histogram.
+func Corner(samples []Sample, opts ...Option) Figure {
+	s, err := settle("Corner", []string{"Labels", "Bins", "Masses"}, opts)
+	if err != nil {
+		return Figure{err: err}
+	}
+	if len(samples) == 0 {
+		return failed("Corner: no samples: give at least one")
+	}
+	if s.masses == nil {
+		s.masses = []float64{0.5, 0.9}
+	}
+	var columns [][][]float64 // by sample, coordinate and event
+	d, dropped, total := 0, 0, 0
+	for i, sample := range samples {
+		data, err := read(sample.Points)
+		if err != nil {
+			return failed("Corner: sample %d (%q): %w", i, sample.Name, err)
+		}
+		rank := len(data.dims)
+		if rank == 0 || data.dims[rank-1] < 1 || data.dims[rank-1] > cornerMost {
+			return failed("Corner: sample %d (%q) has shape %s: the last axis must have size 1 to %d, as [1000, 3]; choose some of more dimensions", i, sample.Name, sample.Points.Shape(), cornerMost)
+		}
+		if i > 0 && data.dims[rank-1] != d {
+			return failed("Corner: sample %d (%q) has %d dimensions, the first %d: give all the same", i, sample.Name, data.dims[rank-1], d)
+		}
+		d = data.dims[rank-1]
+		good := data.columns(d)
+		total += data.len() / d
+		dropped += data.len()/d - len(good[0])
+		columns = append(columns, good)
+	}
+	if s.labels != nil && len(s.labels) != d {
+		return failed("Corner: %d labels for %d dimensions: give as many", len(s.labels), d)
+	}
+	label := func(k int) string {
+		if s.labels != nil {
+			return s.labels[k]
+		}
+		return "x" + subscript(k+1)
+	}
+	ranges := make([]span, d)
+	for k := range ranges {
+		ranges[k] = centralRange(columns, k)
+	}
+	g := &grid{title: s.title, tight: true}
+	for r := range d {
+		row := make([]node, d)
+		g.widths, g.heights = append(g.widths, 1), append(g.heights, 1)
+		for k := range r + 1 {
+			p := &panel{kind: "corner plot"}
+			p.empty = dropped == total
+			p.x = axis{label: label(k), over: ranges[k], unlabelled: r < d-1}
+			if k == r {
+				p.diagonal(columns, k, s.bins)
+				p.y.label = ""
+			} else {
+				p.y = axis{label: label(r), over: ranges[r], unlabelled: k > 0}
+				for i := range samples {
+					p.layers = append(p.layers, pairLayer(columns[i][k], columns[i][r], ranges[k], ranges[r], s.masses, i == 0))
+				}
+			}
+			row[k] = p
+		}
+		g.cells = append(g.cells, row)
+	}
+	first := g.cells[0][0].(*panel)
+	first.note = leftOut(dropped, total, "events", "not finite")
+	named := &panel{bare: true, x: axis{over: span{0, 1}}, y: axis{over: span{0, 1}}}
+	for i, sample := range samples {
+		var l layer
+		if sample.Name != "" || len(samples) > 1 {
+			l.legend = []legendEntry{{or(sample.Name, "sample "+strconv.Itoa(i+1)), boxIcon(0, 0.3)}}
+		}
+		l.colours = 1
+		if d == 1 {
+			first.layers[i].legend = l.legend
+		}
+		named.layers = append(named.layers, l)
+	}
+	if d > 1 {
+		g.cells[0][d-1] = named
+	}
+	side := min(9, 0.8+1.35*vg.Length(d))
+	if d == 1 {
+		side = 3.4
+	}
+	width, height := s.sized(side*vg.Inch, side*vg.Inch)
+	return Figure{root: g, width: width, height: height}
+}
+
+// columns returns the values of each coordinate, of the events that are finite.
+func (n numbers) columns(d int) [][]float64 {
+	out := make([][]float64, d)
+	for i := 0; i < n.len(); i += d {
+		good := true
+		for k := range d {
+			good = good && finite(n.at(i+k))
+		}
+		for k := range d {
+			if good {
+				out[k] = append(out[k], n.at(i+k))
+			}
+		}
+	}
+	return out
+}
+
+func centralRange(columns [][][]float64, k int) span {
+	all := nothing()
+	for _, sample := range columns {
+		if len(sample[k]) == 0 {
+			continue
+		}
+		sorted := slices.Clone(sample[k])
+		slices.Sort(sorted)
+		cut := len(sorted) / 1000
+		all = all.union(span{sorted[cut], sorted[len(sorted)-1-cut]})
+	}
+	return all.padded(0.06)
+}
+
+// diagonal draws the densities of one coordinate.
+func (p *panel) diagonal(columns [][][]float64, k, bins int) {
+	var sorted [][]float64
+	for _, sample := range columns {
+		values := slices.Clone(sample[k])
+		slices.Sort(values)
+		sorted = append(sorted, values)
+	}
+	if bins == 0 {
+		bins = min(60, chooseBins(sorted, p.x.over))
+	}
+	tallest := 0.0
+	for i, values := range sorted {
+		heights := binned(values, p.x.over, bins)
+		for j := range heights {
+			heights[j] /= max(1, float64(len(values)))
+		}
+		tallest = max(tallest, slices.Max(heights))
+		h := stairs{heights: heights, over: p.x.over}
+		l := layer{marks: []mark{h.line(0)}, colours: 1}
+		if i == 0 {
+			l.marks = []mark{h.fill(0), h.line(0)}
+		}
+		p.layers = append(p.layers, l)
+	}
+	p.y = axis{over: span{0, max(1e-300, 1.08*tallest)}, ticks: []plot.Tick{}}
+}
+
+// fewForContours is the number of events below which they are drawn as points.
+const fewForContours = 100
+
+func pairLayer(xs, ys []float64, x, y span, masses []float64, filled bool) layer {
+	pairs := numbers{long: make([]float64, 0, 2*len(xs))}
+	for i := range xs {
+		pairs.long = append(pairs.long, xs[i], ys[i])
+	}
+	points := newCloud(pairs)
+	if len(xs) < fewForContours {
+		return layer{marks: []mark{points.mark(0)}, colours: 1}
+	}
+	const n = 64
+	counts := binned2D(points, x, y, n)
+	// Scott's bandwidth in two dimensions, in cells.
+	shrink := math.Pow(float64(len(xs)), -1./6)
+	wide := func(values []float64, over span) float64 {
+		return min(6, max(0.7, stat.StdDev(values, nil)*shrink/(over.hi-over.lo)*n))
+	}
+	smooth := blurred(counts.counts, n, wide(xs, x), wide(ys, y))
+	half := func(s span) float64 { return (s.hi - s.lo) / (2 * n) }
+	f := surface{Plane{x.lo + half(x), x.hi - half(x), y.lo + half(y), y.hi - half(y), n, n}, smooth}
+	return contourLayer(f, f.massLevels(masses), filled)
+}
+
+// blurred is a square grid convolved with a normal density, widths in cells.
+func blurred(values []float64, n int, across, up float64) []float64 {
+	pass := func(in []float64, width float64, step, line int) []float64 {
+		out := make([]float64, len(in))
+		reach := int(math.Ceil(3 * width))
+		var kernel []float64
+		sum := 0.0
+		for k := -reach; k <= reach; k++ {
+			kernel = append(kernel, math.Exp(-float64(k*k)/(2*width*width)))
+			sum += kernel[len(kernel)-1]
+		}
+		for a := range n {
+			for b := range n {
+				for k, w := range kernel {
+					if at := b + k - reach; at >= 0 && at < n {
+						out[a*line+b*step] += w / sum * in[a*line+at*step]
+					}
+				}
+			}
+		}
+		return out
+	}
+	return pass(pass(values, across, 1, n), up, n, 1)
+}

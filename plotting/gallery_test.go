@@ -1,0 +1,210 @@
+package plotting
+
+import (
+	"flag"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+var galleryDir = flag.String("gallery", "", "folder to write a picture of every kind to")
+
+func normals(seed uint64, dims ...int) *tensors.Tensor {
+	size := 1
+	for _, d := range dims {
+		size *= d
+	}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	flat := make([]float32, size)
+	for i := range flat {
+		flat[i] = float32(rng.NormFloat64())
+	}
+	return tensors.FromFlatDataAndDimensions(flat, dims...)
+}
+
+// moons are two half circles with noise.
+func moons(seed uint64, n int) *tensors.Tensor {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	flat := make([]float32, 2*n)
+	for i := range n {
+		a := math.Pi * rng.Float64()
+		x, y := math.Cos(a), math.Sin(a)
+		if i%2 == 1 {
+			x, y = 1-x, 0.5-y
+		}
+		flat[2*i], flat[2*i+1] = float32(x+0.06*rng.NormFloat64()), float32(y+0.06*rng.NormFloat64())
+	}
+	return tensors.FromFlatDataAndDimensions(flat, n, 2)
+}
+
+func mapped(x *tensors.Tensor, f func(i int, v float64) float64) *tensors.Tensor {
+	flat := tensors.MustCopyFlatData[float32](x)
+	for i, v := range flat {
+		flat[i] = float32(f(i, float64(v)))
+	}
+	return tensors.FromFlatDataAndDimensions(flat, x.Shape().Dimensions...)
+}
+
+func floats(x *tensors.Tensor) []float64 {
+	n, err := read(x)
+	if err != nil {
+		panic(err)
+	}
+	var out []float64
+	for i := range n.len() {
+		out = append(out, n.at(i))
+	}
+	return out
+}
+
+var demoPlane = Plane{XMin: -2.5, XMax: 2.5, YMin: -2, YMax: 2}
+
+func mixture(x, y float64) float64 {
+	g := func(cx, cy float64) float64 { return math.Exp(-4 * ((x-cx)*(x-cx) + (y-cy)*(y-cy))) }
+	return math.Log(g(-1, 0) + 0.7*g(1, 0.5) + 1e-12)
+}
+
+func swirl() *tensors.Tensor {
+	points := demoPlane.Points(dtypes.Float64)
+	flat := tensors.MustCopyFlatData[float64](points)
+	for i := 0; i < len(flat); i += 2 {
+		x, y := flat[i], flat[i+1]
+		flat[i], flat[i+1] = y-0.3*x, -math.Sin(x)-0.3*y
+	}
+	return tensors.FromFlatDataAndDimensions(flat, len(flat)/2, 2)
+}
+
+func lossOf(seed uint64, n int, rate float64) []float64 {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = (0.3 + 2*math.Exp(-rate*float64(i)/float64(n))) * math.Exp(0.2*rng.NormFloat64())
+	}
+	return out
+}
+
+// paths run straight from noise to moons.
+func paths(times, n int) (*tensors.Tensor, []float64) {
+	from, to := floats(normals(1, n, 2)), floats(moons(2, n))
+	var flat, at []float64
+	for k := range times {
+		t := 1 - float64(k)/float64(times-1)
+		at = append(at, t)
+		for i := range from {
+			flat = append(flat, t*from[i]+(1-t)*to[i])
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(flat, times, n, 2), at
+}
+
+func gallery() map[string]Figure {
+	data, samples := moons(1, 3000), moons(3, 1000)
+	logp := demoPlane.Eval(mixture)
+	five := mapped(normals(5, 4000, 4), func(i int, v float64) float64 {
+		if i%4 == 2 {
+			return v*v + 0.2*v
+		}
+		return v * float64(1+i%4)
+	})
+	withBad := mapped(moons(1, 300), func(i int, v float64) float64 {
+		if i%50 == 0 {
+			return math.NaN()
+		}
+		return v
+	})
+	ways, times := paths(21, 1000)
+	return map[string]Figure{
+		"vectors":       VectorField(demoPlane, swirl(), Title("Velocity")),
+		"streamlines":   Streamlines(demoPlane, swirl(), Title("Streamlines")),
+		"stream-over":   Overlay(Density(demoPlane, logp, Title("t = 0.5")), Streamlines(demoPlane, swirl())),
+		"fields":        Row(VectorField(demoPlane, swirl(), Title("t = 1")), Streamlines(demoPlane, swirl(), Title("t = 0.5")), Density(demoPlane, logp, Title("t = 0"))),
+		"trajectories":  Trajectories(ways, Title("From noise to data")),
+		"film":          FilmStrip(ways, times, Title("From noise to data")),
+		"scatter":       Scatter(data, Title("Two moons")),
+		"scatter-few":   Scatter(samples, Title("Samples"), Name("samples")),
+		"scatter-1e5":   Scatter(moons(1, 100_000)),
+		"scatter-bad":   Scatter(withBad, Title("Some are NaN")),
+		"scatter-empty": Scatter(normals(1, 0, 2), Title("Nothing")),
+		"scatter-one":   Scatter(normals(1, 1, 2)),
+		"overlay":       Overlay(Scatter(data, Name("data"), Title("Data and samples")), Scatter(samples, Name("samples"))),
+		"row":           Row(Scatter(data, Title("data")), Scatter(mapped(samples, func(_ int, v float64) float64 { return 1.3 * v }), Title("samples"))).SharedAxes(),
+		"nested": Row(
+			Grid(2, Scatter(data, Title("a")), Scatter(samples, Title("b")), Histogram([]Series{{Values: floats(data)}}), Histogram([]Series{{Values: floats(samples)}})),
+			Line([]Series{{Values: lossOf(1, 500, 5)}}, YLabel("loss"), Title("Loss")),
+		).Titled("A grid beside a line"),
+		"histogram":     Histogram([]Series{{Values: floats(data)}}, XLabel("x")),
+		"histogram-two": Histogram([]Series{{Name: "data", Values: floats(data)}, {Name: "samples", Values: floats(samples)}}, XLabel("x")),
+		"histogram-log": Histogram([]Series{{Name: "round trip", Values: errorsOf(1, 1e-6)}, {Name: "few steps", Values: errorsOf(2, 1e-3)}}, LogX(), XLabel("error after there and back"), Title("Reversibility")),
+		"histogram2d":   Histogram2D(moons(1, 100_000), Title("100 000 points")),
+		"joint":         Joint(moons(1, 20_000), Title("Two moons")),
+		"corner":        Corner([]Sample{{"data", five}, {"samples", mapped(five, func(i int, v float64) float64 { return v + 0.2 })}}, Title("Data and samples"), Labels("θ₁", "θ₂", "λ", "σ²")),
+		"corner-1d":     Corner([]Sample{{"data", normals(1, 1000, 1)}, {"samples", normals(2, 1000, 1)}}),
+		"corner-2d":     Corner([]Sample{{"data", data}, {"samples", samples}}),
+		"corner-few":    Corner([]Sample{{"", normals(1, 30, 3)}}),
+		"density":       Density(demoPlane, logp, Title("Density of the model")),
+		"heatmap":       HeatMap(demoPlane, logp, ValueLabel("log p (nats)"), ValueRange(-10, 0)),
+		"contours":      Contours(demoPlane, logp, Title("Contours"), Filled()),
+		"contours-over": Overlay(Scatter(samples, Name("samples"), Title("Samples in the model's regions")), Contours(demoPlane, logp)),
+		"density-over":  Overlay(Density(demoPlane, logp, Title("Density and samples")), Scatter(mapped(normals(4, 200, 2), func(_ int, v float64) float64 { return v / 2 }), Name("samples"))),
+		"images":        ImageGrid(mapped(normals(1, 12, 8, 8), func(_ int, v float64) float64 { return v }), Columns(4), Title("Images"), RowLabels("zero", "one", "two")),
+		"images-colour": ImageGrid(normals(1, 6, 8, 8), Viridis()),
+		"bars":          Bars([]string{"a", "b", "c"}, []float64{0.9, 0.7, 0.95}, Reference(0.8, "goal"), YLabel("accuracy")),
+		"loss":          Line([]Series{{Name: "lr 1e-3", Values: lossOf(1, 2000, 5)}, {Name: "lr 3e-4", Values: lossOf(2, 2000, 3)}, {Name: "lr 1e-4", Values: lossOf(3, 2000, 1)}}, YLabel("loss"), LogY(), Title("Three runs")),
+		"schedule": Line([]Series{
+			Curve("α", func(t float64) float64 { return math.Cos(math.Pi / 2 * t) }, 0, 1),
+			Curve("σ", func(t float64) float64 { return math.Sin(math.Pi / 2 * t) }, 0, 1),
+		}, XLabel("t"), Title("Cosine schedule")),
+		"loglog": Line([]Series{
+			{Name: "Euler", X: []float64{4, 8, 16, 32, 64}, Values: []float64{0.3, 0.15, 0.074, 0.037, 0.018}},
+			{Name: "RK4", X: []float64{4, 8, 16, 32, 64}, Values: []float64{0.1, 0.006, 4e-4, 2.4e-5, 1.5e-6}},
+		}, LogX(), LogY(), XLabel("evaluations"), YLabel("error")),
+	}
+}
+
+func errorsOf(seed uint64, size float64) []float64 {
+	var out []float64
+	for _, v := range floats(normals(seed, 2000)) {
+		out = append(out, size*math.Exp(v))
+	}
+	return out
+}
+
+// With -gallery, this writes what there is to look at.
+func TestGallery(t *testing.T) {
+	for name, f := range gallery() {
+		for suffix, f := range map[string]Figure{"": f.Resolution(96), "-dark": f.Dark().Resolution(96)} {
+			data, err := f.PNG()
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if *galleryDir == "" {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(*galleryDir, name+suffix+".png"), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestAnimationGallery(t *testing.T) {
+	ways, times := paths(31, 1000)
+	a := Animate(ways, times, Title("Moons"))
+	for suffix, a := range map[string]Animation{"": a, "-dark": a.Dark()} {
+		for _, extension := range []string{".gif", ".apng"} {
+			dir := *galleryDir
+			if dir == "" {
+				dir = t.TempDir()
+			}
+			if err := a.Save(filepath.Join(dir, "animation"+suffix+extension)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package plotting
+
+import (
+	"image/color"
+	"math"
+	"slices"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+)
+
+// Histogram2D draws how many points of the plane, float32 or float64, any leading shape +
+// [2], fall into each cell; empty cells stay blank. Unless [Bins] says otherwise there
+// are 1.6·∛n cells each way, 10 to 100. Points that are not finite are left out, and the
+// figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [Bins],
+// [ValueRange] and [ValueLabel].
+func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
+	s, err := settle("Histogram2D", append([]string{"Bins", "ValueRange", "ValueLabel"}, axesOptions...), opts)
+	if err != nil {
+		return Figure{err: err}
+	}
+	data, err := readPlane(points)
+	if err != nil {
+		return failed("Histogram2D: %w", err)
+	}
+	p, _ := histogram2D(newCloud(data), s)
+	p.aspect = boxed
+	shape := min(1.4, max(0.4, (p.y.over.hi-p.y.over.lo)/(p.x.over.hi-p.x.over.lo)))
+	return single(p, s, 4.6*vg.Inch, vg.Length(0.75+3.2*shape)*vg.Inch)
+}
+
+// Joint draws a [Histogram2D] with the histograms of both coordinates along its sides. It
+// takes what a Histogram2D takes.
+func Joint(points *tensors.Tensor, opts ...Option) Figure {
+	s, err := settle("Joint", append([]string{"Bins", "ValueRange", "ValueLabel"}, axesOptions...), opts)
+	if err != nil {
+		return Figure{err: err}
+	}
+	data, err := readPlane(points)
+	if err != nil {
+		return failed("Joint: %w", err)
+	}
+	title := s.title
+	s.title = ""
+	p, cells := histogram2D(newCloud(data), s)
+	p.bar = nil
+	across, up := cells.sums()
+	above, beside := &panel{}, &panel{}
+	above.x, above.y = axis{over: p.x.over, unlabelled: true}, axis{over: countSpan(across), ticks: []plot.Tick{}}
+	beside.y, beside.x = axis{over: p.y.over, unlabelled: true}, axis{over: countSpan(up), ticks: []plot.Tick{}}
+	h, v := stairs{heights: across, over: p.x.over}, stairs{heights: up, over: p.y.over, upright: true}
+	above.layers = []layer{{marks: []mark{h.fill(0), h.line(0)}, colours: 1}}
+	beside.layers = []layer{{marks: []mark{v.fill(0), v.line(0)}, colours: 1}}
+	g := &grid{
+		title: title, tight: true, cells: [][]node{{above, nil}, {p, beside}},
+		widths: []float64{4, 1}, heights: []float64{1, 4},
+	}
+	width, height := s.sized(4.4*vg.Inch, 4.4*vg.Inch)
+	return Figure{root: g, width: width, height: height}
+}
+
+func countSpan(heights []float64) span { return span{0, max(1, 1.06*slices.Max(heights))} }
+
+// cells are counts on a grid over two ranges, row by row from below.
+type cells struct {
+	x, y   span
+	n      int
+	counts []float64
+}
+
+func (c cells) index(x, y float64) int {
+	if !c.x.contains(x) || !c.y.contains(y) {
+		return -1
+	}
+	i := min(c.n-1, int(float64(c.n)*((x-c.x.lo)/(c.x.hi-c.x.lo))))
+	j := min(c.n-1, int(float64(c.n)*((y-c.y.lo)/(c.y.hi-c.y.lo))))
+	return j*c.n + i
+}
+
+func (c cells) sums() (across, up []float64) {
+	across, up = make([]float64, c.n), make([]float64, c.n)
+	for i, v := range c.counts {
+		across[i%c.n] += v
+		up[i/c.n] += v
+	}
+	return across, up
+}
+
+func binned2D(c cloud, x, y span, n int) cells {
+	out := cells{x, y, n, make([]float64, n*n)}
+	c.each(func(x, y float64) {
+		if i := out.index(x, y); i >= 0 {
+			out.counts[i]++
+		}
+	})
+	return out
+}
+
+func histogram2D(c cloud, s settings) (*panel, cells) {
+	p := s.panel("2-D histogram", "x₁", "x₂")
+	p.fixed = true
+	if s.x.isEmpty() {
+		p.x.over, p.y.over = c.x.padded(0.02), c.y.padded(0.02)
+	}
+	n := s.bins
+	if n == 0 {
+		n = int(min(100, max(10, math.Round(1.6*math.Cbrt(float64(c.kept))))))
+	}
+	counts := binned2D(c, p.x.over, p.y.over, n)
+	p.empty = c.kept == 0
+	p.note = leftOut(c.dropped, c.data.len()/2, "points", "not finite")
+	over := span{0, max(1, slices.Max(counts.counts))}
+	if !s.values.isEmpty() {
+		over = s.values
+	}
+	bar := &colourBar{over, or(s.valueLabel, "count")}
+	p.bar = bar
+	p.layers = []layer{{colours: 1, marks: []mark{func(s *stage) {
+		s.raster(func(x, y float64) color.NRGBA {
+			if i := counts.index(x, y); i >= 0 && counts.counts[i] > 0 {
+				return viridis(bar.share(counts.counts[i]))
+			}
+			return color.NRGBA{}
+		})
+	}}}}
+	return p, counts
+}

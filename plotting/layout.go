@@ -1,0 +1,294 @@
+package plotting
+
+import (
+	"iter"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// node is a panel or a grid of nodes.
+type node interface {
+	// panels are all that the node holds, row by row.
+	panels() iter.Seq[*panel]
+}
+
+func (p *panel) panels() iter.Seq[*panel] {
+	return func(yield func(*panel) bool) { yield(p) }
+}
+
+// grid sets nodes in rows and columns, their outer frames aligned. A cell may be nil.
+type grid struct {
+	title string
+	cells [][]node
+	// widths and heights are the relative sizes of the frames.
+	widths, heights []float64
+	// tight grids hold panels that belong together.
+	tight bool
+}
+
+func (g *grid) panels() iter.Seq[*panel] {
+	return func(yield func(*panel) bool) {
+		for _, row := range g.cells {
+			for _, cell := range row {
+				if cell == nil {
+					continue
+				}
+				for p := range cell.panels() {
+					if !yield(p) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// insets is the space beside a frame for numbers, labels and titles.
+type insets struct{ left, right, bottom, top vg.Length }
+
+func (i insets) max(o insets) insets {
+	return insets{max(i.left, o.left), max(i.right, o.right), max(i.bottom, o.bottom), max(i.top, o.top)}
+}
+
+// fit is where a panel comes to lie, with the ranges and ticks of its axes.
+type fit struct {
+	frame          vg.Rectangle
+	x, y           span
+	xticks, yticks []plot.Tick
+	// notes is the height of the notes of its row, room the width for a title.
+	notes, room vg.Length
+	insets      insets
+}
+
+// layout finds the place of all panels of a figure.
+type layout struct {
+	fits   map[*panel]fit
+	notes  map[*panel]vg.Length
+	titles map[*panel]bool
+	pixel  vg.Length
+}
+
+// arrange lays out the figure on a canvas. The frames depend on the width of the
+// numbers, these on the ticks, and the ticks on the frames, so it is done repeatedly.
+func arrange(root node, c draw.Canvas, pixel vg.Length) *layout {
+	l := &layout{fits: map[*panel]fit{}, notes: map[*panel]vg.Length{}, titles: map[*panel]bool{}, pixel: pixel}
+	l.markNotes(root)
+	for range 4 {
+		in := l.insets(root)
+		frame := c.Rectangle
+		frame.Min.X, frame.Max.X = ordered(frame.Min.X+in.left, frame.Max.X-in.right)
+		frame.Min.Y, frame.Max.Y = ordered(frame.Min.Y+in.bottom, frame.Max.Y-in.top)
+		l.place(root, frame, c.Size().X)
+	}
+	return l
+}
+
+// ordered keeps a frame from turning inside out where there is no room for it.
+func ordered(lo, hi vg.Length) (vg.Length, vg.Length) {
+	if hi < lo+4 {
+		middle := lo/2 + hi/2
+		return middle - 2, middle + 2
+	}
+	return lo, hi
+}
+
+// markNotes gives all panels of a row the same height above the frame.
+func (l *layout) markNotes(n node) {
+	switch n := n.(type) {
+	case *panel:
+		l.mark(n)
+	case *grid:
+		for _, row := range n.cells {
+			var leaves []*panel
+			for _, cell := range row {
+				switch cell := cell.(type) {
+				case *panel:
+					leaves = append(leaves, cell)
+				case *grid:
+					l.markNotes(cell)
+				}
+			}
+			l.mark(leaves...)
+		}
+	}
+}
+
+func (l *layout) mark(row ...*panel) {
+	height, title := vg.Length(0), false
+	for _, p := range row {
+		if p.note != "" {
+			height = noteBand - 2
+		}
+		title = title || p.title != ""
+	}
+	for _, p := range row {
+		l.notes[p], l.titles[p] = height, title
+	}
+}
+
+func (l *layout) insets(n node) (in insets) {
+	switch n := n.(type) {
+	case *panel:
+		return l.fits[n].insets
+	case *grid:
+		last := len(n.cells) - 1
+		for r, row := range n.cells {
+			for k, cell := range row {
+				if cell == nil {
+					continue
+				}
+				of := l.insets(cell)
+				if k > 0 {
+					of.left = 0
+				}
+				if k < len(row)-1 {
+					of.right = 0
+				}
+				if r > 0 {
+					of.top = 0
+				}
+				if r < last {
+					of.bottom = 0
+				}
+				in = in.max(of)
+			}
+		}
+		if n.title != "" {
+			in.top += titleBand + 3
+		}
+	}
+	return in
+}
+
+// place gives a node its frame. The gap between two columns is what the numbers and
+// labels in it take.
+func (l *layout) place(n node, frame vg.Rectangle, room vg.Length) {
+	switch n := n.(type) {
+	case *panel:
+		l.fits[n] = l.fit(n, frame, room)
+	case *grid:
+		across, up := make([]insets, len(n.widths)), make([]insets, len(n.heights))
+		for r, row := range n.cells {
+			for k, cell := range row {
+				if cell != nil {
+					of := l.insets(cell)
+					across[k], up[r] = across[k].max(of), up[r].max(of)
+				}
+			}
+		}
+		padX, padY := vg.Length(14), vg.Length(10)
+		if n.tight {
+			padX, padY = 5, 5
+		}
+		columns := split(frame.Min.X, frame.Max.X, n.widths, func(k int) vg.Length { return across[k].right + padX + across[k+1].left })
+		rows := split(-frame.Max.Y, -frame.Min.Y, n.heights, func(r int) vg.Length { return up[r].bottom + padY + up[r+1].top })
+		for r, row := range n.cells {
+			for k, cell := range row {
+				if cell == nil {
+					continue
+				}
+				within := vg.Rectangle{
+					Min: vg.Point{X: columns[k].from, Y: -rows[r].to},
+					Max: vg.Point{X: columns[k].to, Y: -rows[r].from},
+				}
+				l.place(cell, within, columns[k].to-columns[k].from+across[k].left+across[k].right)
+			}
+		}
+	}
+}
+
+type stretch struct{ from, to vg.Length }
+
+// split shares out a length by weights, with gaps between.
+func split(from, to vg.Length, weights []float64, gap func(int) vg.Length) []stretch {
+	left, sum := to-from, 0.0
+	for i, w := range weights {
+		sum += w
+		if i < len(weights)-1 {
+			left -= gap(i)
+		}
+	}
+	left = max(left, vg.Length(4*len(weights)))
+	var out []stretch
+	for i, w := range weights {
+		end := from + left*vg.Length(w/sum)
+		out = append(out, stretch{from, end})
+		if i < len(weights)-1 {
+			from = end + gap(i)
+		}
+	}
+	return out
+}
+
+// fit gives a panel its frame, on whole pixels so that lines and images are sharp.
+func (l *layout) fit(p *panel, frame vg.Rectangle, room vg.Length) fit {
+	at := fit{x: p.x.over, y: p.y.over, notes: l.notes[p], room: room}
+	size := frame.Size()
+	ux, uy := (at.x.hi-at.x.lo)/float64(size.X), (at.y.hi-at.y.lo)/float64(size.Y)
+	unit := math.Max(ux, uy)
+	switch p.aspect {
+	case widened:
+		at.x, at.y = at.x.widened(unit*float64(size.X)), at.y.widened(unit*float64(size.Y))
+	case boxed:
+		dx, dy := size.X*vg.Length(1-ux/unit)/2, size.Y*vg.Length(1-uy/unit)/2
+		frame.Min.X, frame.Max.X = frame.Min.X+dx, frame.Max.X-dx
+		frame.Min.Y, frame.Max.Y = frame.Min.Y+dy, frame.Max.Y-dy
+	}
+	snap := func(v vg.Length) vg.Length { return vg.Length(math.Round(float64(v/l.pixel))) * l.pixel }
+	at.frame = vg.Rectangle{
+		Min: vg.Point{X: snap(frame.Min.X), Y: snap(frame.Min.Y)},
+		Max: vg.Point{X: snap(frame.Max.X), Y: snap(frame.Max.Y)},
+	}
+	if !p.bare {
+		at.xticks = p.x.ticksFor(at.x, at.frame.Size().X, tickSize, acrossApart)
+		at.yticks = p.y.ticksFor(at.y, at.frame.Size().Y, tickSize, upApart)
+	}
+	at.insets = p.needs(at)
+	if p.bar != nil {
+		at.insets.right = p.bar.width(at)
+	}
+	above := at.notes
+	if at.notes > 0 {
+		above += 4
+	}
+	if l.titles[p] {
+		above += titleBand - 2
+	}
+	at.insets.top = max(at.insets.top, above)
+	return at
+}
+
+// draw draws the node's panels where they were placed, and the titles of its grids.
+func (l *layout) draw(n node, c draw.Canvas, look *look, perInch float64) {
+	for p := range n.panels() {
+		p.draw(c, l.fits[p], look, perInch)
+	}
+	l.drawTitles(n, c, look)
+}
+
+func (l *layout) drawTitles(n node, c draw.Canvas, look *look) {
+	g, ok := n.(*grid)
+	if !ok {
+		return
+	}
+	for _, row := range g.cells {
+		for _, cell := range row {
+			l.drawTitles(cell, c, look)
+		}
+	}
+	if g.title == "" {
+		return
+	}
+	box := vg.Rectangle{Min: vg.Point{X: math.MaxFloat32, Y: 0}, Max: vg.Point{X: 0, Y: 0}}
+	for p := range g.panels() {
+		f := l.fits[p].frame
+		box.Min.X, box.Max.X = min(box.Min.X, f.Min.X), max(box.Max.X, f.Max.X)
+		box.Max.Y = max(box.Max.Y, f.Max.Y)
+	}
+	style := fitted(textStyle(titleSize+1, look.ink, draw.XCenter, draw.YBottom), g.title, box.Size().X+30)
+	top := box.Max.Y + l.insets(g).top - titleBand + 2
+	c.FillText(style, vg.Point{X: box.Min.X/2 + box.Max.X/2, Y: top}, g.title)
+}

@@ -1,0 +1,150 @@
+package plotting
+
+import (
+	"fmt"
+	"image/color"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// panel is one set of axes and what is drawn within them. It is not changed once a
+// figure holds it.
+type panel struct {
+	kind, title string
+	x, y        axis
+	aspect      aspect
+	// bare panels have neither axes nor a frame.
+	bare   bool
+	layers []layer
+	bar    *colourBar
+	// note is what the reader must know about the data, such as values left out.
+	note string
+	// fixed ranges are kept when others are laid over.
+	fixed bool
+	// empty panels say that there is no data.
+	empty bool
+}
+
+// axis is the horizontal or vertical axis of a panel.
+type axis struct {
+	label string
+	over  span
+	log   bool
+	// ticks replace round numbers.
+	ticks []plot.Tick
+	// unlabelled axes leave numbers and label to a neighbour.
+	unlabelled bool
+}
+
+// aspect says how long a unit is on the axes.
+type aspect int
+
+const (
+	// free axes fill their frame.
+	free aspect = iota
+	// widened axes have equal units: one shows more than was asked for.
+	widened
+	// boxed axes have equal units: the frame is made smaller.
+	boxed
+)
+
+// layer is what one call drew; several are laid over each other by [Overlay].
+type layer struct {
+	marks []mark
+	// legend names what the marks show.
+	legend []legendEntry
+	// colours is how many of the palette's the layer takes.
+	colours int
+	// busy are places that the legend had better not cover.
+	busy [][2]float64
+}
+
+// mark draws data on a stage.
+type mark func(s *stage)
+
+// stage is the canvas of a panel's data.
+type stage struct {
+	draw.Canvas
+	x, y    scale
+	look    *look
+	first   int // the layer's first colour
+	perInch float64
+}
+
+func (s *stage) color(i int) color.NRGBA { return s.look.color(s.first + i) }
+
+func (s *stage) at(x, y float64) vg.Point { return vg.Point{X: s.x.at(x), Y: s.y.at(y)} }
+
+// polyline draws the points, cut at the frame.
+func (s *stage) polyline(style draw.LineStyle, points []vg.Point) {
+	s.StrokeLines(style, s.ClipLinesXY(points)...)
+}
+
+// bar fills the part of a rectangle that lies within the frame.
+func (s *stage) bar(fill color.Color, left, right, bottom, top vg.Length) {
+	left, right = max(left, s.Min.X), min(right, s.Max.X)
+	bottom, top = max(bottom, s.Min.Y), min(top, s.Max.Y)
+	if left >= right || bottom >= top {
+		return
+	}
+	s.SetColor(fill)
+	s.Fill(vg.Rectangle{Min: vg.Point{X: left, Y: bottom}, Max: vg.Point{X: right, Y: top}}.Path())
+}
+
+// draw draws the panel where it was fitted.
+func (p *panel) draw(c draw.Canvas, at fit, l *look, perInch float64) {
+	frame := draw.Canvas{Canvas: c.Canvas, Rectangle: at.frame}
+	s := &stage{
+		Canvas: frame, look: l, perInch: perInch,
+		x: scale{at.x, p.x.log, at.frame.Min.X, at.frame.Max.X},
+		y: scale{at.y, p.y.log, at.frame.Min.Y, at.frame.Max.Y},
+	}
+	for _, one := range p.layers {
+		for _, m := range one.marks {
+			m(s)
+		}
+		s.first += one.colours
+	}
+	if !p.bare {
+		outline(frame, draw.LineStyle{Color: l.ink, Width: frameLine})
+		p.drawAxes(s, at)
+	}
+	if p.bar != nil {
+		p.bar.draw(s)
+	}
+	if p.empty {
+		frame.FillText(textStyle(labelSize, l.paleInk, draw.XCenter, draw.YCenter), frame.Center(), "no data")
+	}
+	s.first = 0
+	drawLegend(s, p.layers)
+
+	above := vg.Point{X: frame.Center().X, Y: frame.Max.Y + 4}
+	room := at.room
+	if p.note != "" {
+		style := fitted(textStyle(noteSize, l.paleInk, draw.XCenter, draw.YBottom), p.note, room)
+		frame.FillText(style, above, p.note)
+	}
+	if p.title != "" {
+		above.Y += at.notes
+		if at.notes > 0 {
+			above.Y += 2
+		}
+		style := fitted(textStyle(titleSize, l.ink, draw.XCenter, draw.YBottom), p.title, room)
+		frame.FillText(style, above, p.title)
+	}
+}
+
+func outline(c draw.Canvas, style draw.LineStyle) {
+	c.SetLineStyle(style)
+	c.Stroke(c.Path())
+}
+
+// leftOut is the note on values that are not drawn.
+func leftOut(dropped, total int, what, why string) string {
+	if dropped == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d %s %s, left out", dropped, total, what, why)
+}
