@@ -41,6 +41,9 @@ is left alone, what is missing or broken is made again.`,
 			if err != nil {
 				return err
 			}
+			if err := env.MakeFormulas(cmd.Context(), os.Stdout); err != nil {
+				fmt.Printf("warning: the documentation's formulas will stay as TeX: %v\n", err)
+			}
 			fmt.Printf("the kernel %s is installed in %s; it computes on %s\n", environment.KernelDisplay, dir, env.Backend)
 			return nil
 		},
