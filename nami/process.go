@@ -8,6 +8,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -222,11 +223,14 @@ func (p *Process) Seeded(seed int64) *Process {
 func checkMask(mask *tensors.Tensor) error {
 	at := -1
 	var value float64
-	each(mask, func(i int, v float64) {
+	err := gomlx.EachFloat(mask, func(i int, v float64) {
 		if at < 0 && v != 0 && v != 1 {
 			at, value = i, v
 		}
 	})
+	if err != nil {
+		return err
+	}
 	if at >= 0 {
 		return fmt.Errorf("nami: value %d of the mask, of shape %s, is %v: expected 1 for an object and 0 for padding", at, mask.Shape(), value)
 	}

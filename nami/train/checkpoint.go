@@ -55,7 +55,7 @@ func (f *fit) save() error {
 		if err != nil {
 			return fmt.Errorf("train: the variable %s can't be read: %w", v.Path(), err)
 		}
-		bad, _, err := nonFinite(value)
+		bad, _, err := gomlx.NonFinite(value)
 		if err != nil {
 			return err
 		}

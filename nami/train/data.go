@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/coupling"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -92,7 +93,7 @@ func checkFinite(what string, x *tensors.Tensor) error {
 	if x.DType() != dtypes.Float32 && x.DType() != dtypes.Float64 {
 		return fmt.Errorf("train: the %s is %s: expected Float32 or Float64", what, x.Shape())
 	}
-	bad, first, err := nonFinite(x)
+	bad, first, err := gomlx.NonFinite(x)
 	if err != nil {
 		return err
 	}
@@ -102,30 +103,4 @@ func checkFinite(what string, x *tensors.Tensor) error {
 			bad, x.Size(), what, row)
 	}
 	return nil
-}
-
-// nonFinite counts the values that are NaN or infinite, and finds the first. It looks
-// at Float32 and Float64 only.
-func nonFinite(x *tensors.Tensor) (bad, first int, err error) {
-	err = x.ConstFlatData(func(flat any) {
-		switch values := flat.(type) {
-		case []float32:
-			bad, first = countNonFinite(values)
-		case []float64:
-			bad, first = countNonFinite(values)
-		}
-	})
-	return bad, first, err
-}
-
-func countNonFinite[T float32 | float64](values []T) (bad, first int) {
-	for i, v := range values {
-		if v-v != 0 { // true for NaN and ±Inf only
-			if bad == 0 {
-				first = i
-			}
-			bad++
-		}
-	}
-	return bad, first
 }

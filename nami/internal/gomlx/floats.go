@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -23,18 +22,8 @@ func Floats(what string, t *tensors.Tensor) (values []float64, err error) {
 	if t.Size() == 0 {
 		return nil, nil
 	}
-	err = t.ConstFlatData(func(flat any) {
-		switch flat := flat.(type) {
-		case []float64:
-			values = slices.Clone(flat)
-		case []float32:
-			values = make([]float64, len(flat))
-			for i, v := range flat {
-				values[i] = float64(v)
-			}
-		}
-	})
-	if err != nil {
+	values = make([]float64, t.Size())
+	if err := EachFloat(t, func(i int, v float64) { values[i] = v }); err != nil {
 		return nil, err
 	}
 	for i, v := range values {
@@ -43,4 +32,34 @@ func Floats(what string, t *tensors.Tensor) (values []float64, err error) {
 		}
 	}
 	return values, nil
+}
+
+// EachFloat calls f with the values of t, in row-major order. It does nothing for a tensor
+// that holds anything but Float32 or Float64.
+func EachFloat(t *tensors.Tensor, f func(i int, v float64)) error {
+	return t.ConstFlatData(func(flat any) {
+		switch flat := flat.(type) {
+		case []float64:
+			for i, v := range flat {
+				f(i, v)
+			}
+		case []float32:
+			for i, v := range flat {
+				f(i, float64(v))
+			}
+		}
+	})
+}
+
+// NonFinite counts the values of t that are NaN or infinite, and finds the first.
+func NonFinite(t *tensors.Tensor) (bad, first int, err error) {
+	err = EachFloat(t, func(i int, v float64) {
+		if v-v != 0 { // true for NaN and ±Inf only
+			if bad == 0 {
+				first = i
+			}
+			bad++
+		}
+	})
+	return bad, first, err
 }
