@@ -124,7 +124,7 @@ func (m Diffusion) flow(backend compute.Backend, noise, data float64) (flow, err
 		}
 	}
 	if m.Solver.Traits().Stochastic {
-		f.reverse = m.reverse(as(schedule.Score), ends)
+		f.reverse, f.clock = m.reverse(as(schedule.Score), ends), nil
 		if ends.data > data {
 			f.finish = m.finish(as(schedule.X0), as(schedule.Eps), ends, data)
 		}

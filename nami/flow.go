@@ -28,10 +28,8 @@ type flow struct {
 	// velocity is dx/dt.
 	velocity field.Field
 
-	// clock makes a time t of the time u that the solver sees, and gives dt/du, where
-	// equal steps in t aren't what suits the velocity; nil if u is t. It keeps noise and
-	// data where they are.
-	clock func(u *Node) (t, rate *Node)
+	// clock is the solver's time, where it isn't the model's; nil if it is.
+	clock *clock
 
 	// reverse is the stochastic process that a stochastic solver runs; nil without one.
 	reverse func(scope *model.Scope, in inputs) solver.System
@@ -60,7 +58,7 @@ func (f *flow) slope(scope *model.Scope, x, u *Node, in inputs) *Node {
 	if f.clock == nil {
 		return in.at(f.velocity, scope, x, u)
 	}
-	t, rate := f.clock(u)
+	t, rate := f.clock.at(u)
 	return Mul(in.at(f.velocity, scope, x, t), event.Lift(rate, x))
 }
 
