@@ -264,8 +264,9 @@ func TestBadDiffusion(t *testing.T) {
 		"is no prediction":         func(m *nami.Diffusion) { m.Prediction = 9 },
 		"Solver is nil":            func(m *nami.Diffusion) { m.Solver = nil },
 		"both Base and EventShape": func(m *nami.Diffusion) { m.EventShape = nil },
-		"EventShape is (2, 3)":     func(m *nami.Diffusion) { m.EventShape = []int{2, 3} },
+		"the base's shape (2, 3)":  func(m *nami.Diffusion) { m.EventShape = []int{2, 3} },
 		"the base's shape (2, 2)":  func(m *nami.Diffusion) { m.Base = distribution.NewStandardNormal(2, 2) },
+		"an event has shape (0)":   func(m *nami.Diffusion) { m.EventShape = []int{0} },
 		"the solver has 0 steps":   func(m *nami.Diffusion) { m.Solver = solver.Heun(0) },
 	} {
 		m := good

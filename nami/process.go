@@ -117,6 +117,9 @@ func checkBase(base distribution.Base, rank int) error {
 	default:
 		return fmt.Errorf("nami: Base is a %T: it must be a distribution.Distribution or a distribution.Conditional", base)
 	}
+	if slices.ContainsFunc(base.EventShape(), func(size int) bool { return size < 1 }) {
+		return fmt.Errorf("nami: an event has shape %s: every axis needs at least 1 value", event.Format(base.EventShape()))
+	}
 	if rank != len(base.EventShape()) {
 		return fmt.Errorf("nami: the field's events have rank %d, the base's shape %s: they must be one event",
 			rank, event.Format(base.EventShape()))
