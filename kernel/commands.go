@@ -41,6 +41,9 @@ is left alone, what is missing or broken is made again.`,
 			if err != nil {
 				return err
 			}
+			if err := env.MakeFormulas(cmd.Context(), os.Stdout); err != nil {
+				fmt.Printf("warning: the documentation's formulas will stay as TeX: %v\n", err)
+			}
 			fmt.Printf("the kernel %s is installed in %s; it computes on %s\n", environment.KernelDisplay, dir, env.Backend)
 			return nil
 		},
@@ -53,6 +56,7 @@ func runCommand() *cobra.Command {
 	var (
 		backend string
 		params  []string
+		fresh   bool
 		o       = notebook.Options{Output: os.Stdout, Terminal: term.IsTerminal(int(os.Stdout.Fd()))}
 	)
 	cmd := &cobra.Command{
@@ -63,10 +67,14 @@ writes each, as executed and as an HTML page, below the output folder. A cell th
 doesn't compile, panics, exits non-zero, runs too long or has a shell line that fails
 ends its notebook; what was executed is still written.
 
-Each run trains afresh: $NAMI_STATE, where checkpoints go, is an empty folder.
+Each run trains afresh: $NAMI_STATE, where checkpoints go, is an empty folder. A notebook
+that hasn't changed since it passed costs nothing: it isn't executed again unless its
+cells or parameters changed, the packages it can import, go.mod, Go, Jupyter, the backend,
+or a variable NAMI_*, GOMLX_* or XLA_*. Where it reads other files, use --no-cache.
 The exit code is 0 if all passed, 1 if not, and 130 after Ctrl-C.`,
 		Example: `  go run ./kernel run books/examples/quickstart.ipynb
   go run ./kernel run -j 2 --timeout 5m books
+  go run ./kernel run -j 2 --junit build/books.xml books
   go run ./kernel run --param steps=500 --param name=moons notebook.ipynb`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -88,6 +96,11 @@ The exit code is 0 if all passed, 1 if not, and 130 after Ctrl-C.`,
 			if err != nil {
 				return err
 			}
+			key, err := env.Fingerprint(cmd.Context())
+			if err != nil {
+				return err
+			}
+			o.Kept = notebook.Kept{Folder: filepath.Join(env.Cache, "runs"), Key: key, Fresh: fresh}
 			return notebook.Run(cmd.Context(), env, sources, o)
 		},
 	}
@@ -96,6 +109,8 @@ The exit code is 0 if all passed, 1 if not, and 130 after Ctrl-C.`,
 	cmd.Flags().StringVar(&o.Out, "out", "build", "folder for the executed notebooks and pages")
 	cmd.Flags().StringArrayVar(&params, "param", nil, "name=value for a variable of the cell tagged parameters; repeatable")
 	cmd.Flags().IntVarP(&o.Parallel, "jobs", "j", 1, "how many notebooks run at once")
+	cmd.Flags().StringVar(&o.Report, "junit", "", "file for a report in JUnit's XML")
+	cmd.Flags().BoolVar(&fresh, "no-cache", false, "execute what hasn't changed since it passed, too")
 	cmd.Flags().BoolVar(&o.Rewrite, "write", false, "replace each notebook that passes by the executed one, to commit it with outputs")
 	return cmd
 }

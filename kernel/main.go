@@ -32,7 +32,7 @@ at any time: the next command makes what it needs again.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(installCommand(), runCommand(), labCommand(), doctorCommand())
+	root.AddCommand(installCommand(), runCommand(), labCommand(), docsCommand(), doctorCommand())
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:

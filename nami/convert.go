@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -46,10 +48,10 @@ func convert(t *tensors.Tensor, dtype dtypes.DType) (*tensors.Tensor, error) {
 	dims := t.Shape().Dimensions
 	if dtype == dtypes.Float64 {
 		values := make([]float64, t.Size())
-		each(t, func(i int, v float64) { values[i] = v })
-		return tensors.FromFlatDataAndDimensions(values, dims...), nil
+		err := gomlx.EachFloat(t, func(i int, v float64) { values[i] = v })
+		return tensors.FromFlatDataAndDimensions(values, dims...), err
 	}
 	values := make([]float32, t.Size())
-	each(t, func(i int, v float64) { values[i] = float32(v) })
-	return tensors.FromFlatDataAndDimensions(values, dims...), nil
+	err := gomlx.EachFloat(t, func(i int, v float64) { values[i] = float32(v) })
+	return tensors.FromFlatDataAndDimensions(values, dims...), err
 }

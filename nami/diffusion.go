@@ -88,11 +88,7 @@ func (m Diffusion) check() error {
 	if m.EventShape == nil && m.Field.EventRank() > 0 {
 		return errors.New("nami: both Base and EventShape are nil: give the model the shape of one event")
 	}
-	if len(m.EventShape) != m.Field.EventRank() {
-		return fmt.Errorf("nami: the field's events have rank %d, EventShape is %s: they must be one event",
-			m.Field.EventRank(), event.Format(m.EventShape))
-	}
-	return nil
+	return checkBase(distribution.NewStandardNormal(m.EventShape...), m.Field.EventRank())
 }
 
 // flow is the model as a process sees it, between two times.
@@ -124,7 +120,7 @@ func (m Diffusion) flow(backend compute.Backend, noise, data float64) (flow, err
 		}
 	}
 	if m.Solver.Traits().Stochastic {
-		f.reverse = m.reverse(as(schedule.Score), ends)
+		f.reverse, f.clock = m.reverse(as(schedule.Score), ends), nil
 		if ends.data > data {
 			f.finish = m.finish(as(schedule.X0), as(schedule.Eps), ends, data)
 		}

@@ -135,6 +135,45 @@ func TestDiffusionLogProb(t *testing.T) {
 	})
 }
 
+// A trajectory's times are the model's, whatever time the solver takes: under a Gaussian's
+// probability flow a value at time t is α·mean + √(α²std²+σ²)·z, with z from the noise.
+func TestDiffusionTrajectory(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		vp := schedule.VP{}
+		process, err := diffusion(vp, schedule.Eps, solver.RK4(80)).Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		times := []float64{1, 0.5, 0.1, 0}
+		path, err := process.Trajectory(context.Background(), times, 2)
+		got := values(t, path, err)
+		coefficients, err := nami.NewComputation(backend, nil, func(_ *model.Scope, in []*Node) []*Node {
+			return []*Node{vp.Alpha(in[0]), vp.Sigma(in[0])}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := coefficients.Call(doubles(times, len(times)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		alpha, sigma := values(t, out[0], nil), values(t, out[1], nil)
+		for i := range 4 {
+			place := func(k int) (center, spread float64) {
+				return alpha[k] * mean[i%2], math.Hypot(alpha[k]*std[i%2], sigma[k])
+			}
+			center, spread := place(0)
+			z := (got[i] - center) / spread
+			for k := range times {
+				center, spread := place(k)
+				if want := center + spread*z; math.Abs(got[4*k+i]-want) > 2e-3 {
+					t.Errorf("at t = %v value %d is %v, expected %v", times[k], i, got[4*k+i], want)
+				}
+			}
+		}
+	})
+}
+
 // One trained field serves every process: a VP model's noise prediction under another
 // schedule's flow samples the same data.
 func TestRescheduledDiffusion(t *testing.T) {
@@ -225,8 +264,9 @@ func TestBadDiffusion(t *testing.T) {
 		"is no prediction":         func(m *nami.Diffusion) { m.Prediction = 9 },
 		"Solver is nil":            func(m *nami.Diffusion) { m.Solver = nil },
 		"both Base and EventShape": func(m *nami.Diffusion) { m.EventShape = nil },
-		"EventShape is (2, 3)":     func(m *nami.Diffusion) { m.EventShape = []int{2, 3} },
+		"the base's shape (2, 3)":  func(m *nami.Diffusion) { m.EventShape = []int{2, 3} },
 		"the base's shape (2, 2)":  func(m *nami.Diffusion) { m.Base = distribution.NewStandardNormal(2, 2) },
+		"an event has shape (0)":   func(m *nami.Diffusion) { m.EventShape = []int{0} },
 		"the solver has 0 steps":   func(m *nami.Diffusion) { m.Solver = solver.Heun(0) },
 	} {
 		m := good

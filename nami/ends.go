@@ -75,19 +75,51 @@ func findEnds(backend compute.Backend, s schedule.Schedule, noise, data float64)
 	return e, nil
 }
 
-// clock is the time as a function of the solver's u, from data to noise; nil where they
-// are one.
-func (e ends) clock(noise, data float64) func(u *Node) (t, rate *Node) {
+// clock is the time that the solver sees, from data to noise as the model's, where equal
+// steps of the model's time aren't what suits the velocity.
+type clock struct {
+	ends
+	from, to float64 // data's and noise's time, by both clocks
+	root     bool    // the solver's time goes with the root of the model's
+}
+
+// clock returns the one for these ends; nil where none is needed.
+func (e ends) clock(noise, data float64) *clock {
 	if e.noise == noise && e.data == data {
 		return nil
 	}
-	span := e.noise - e.data
-	return func(u *Node) (t, rate *Node) {
-		u = Div(Sub(u, ConstAs(u, data)), ConstAs(u, noise-data))
-		if e.data == data {
-			return Add(Mul(u, ConstAs(u, span)), ConstAs(u, e.data)), ConstAs(u, span/(noise-data))
-		}
-		t = Add(Mul(Square(u), ConstAs(u, span)), ConstAs(u, e.data))
-		return t, Mul(u, ConstAs(u, 2*span/(noise-data)))
+	return &clock{ends: e, from: data, to: noise, root: e.data != data}
+}
+
+// at builds the model's time t at the solver's time u, and dt/du.
+func (c *clock) at(u *Node) (t, rate *Node) {
+	span, length := c.noise-c.data, c.to-c.from
+	u = Div(Sub(u, ConstAs(u, c.from)), ConstAs(u, length))
+	rate = ConstAs(u, span/length)
+	if c.root {
+		rate, u = Mul(u, ConstAs(u, 2*span/length)), Square(u)
 	}
+	return Add(Mul(u, ConstAs(u, span)), ConstAs(u, c.data)), rate
+}
+
+// solver is the solver's time at the model's time t. A time beyond an end is that end's.
+func (c *clock) solver(t float64) float64 {
+	u := min(max((t-c.data)/(c.noise-c.data), 0), 1)
+	if c.root {
+		u = math.Sqrt(u)
+	}
+	return c.from + u*(c.to-c.from)
+}
+
+// model is the model's time at the solver's time u.
+func (c *clock) model(u float64) float64 {
+	switch u { // the ends are what they are called, not where they are kept away from
+	case c.from, c.to:
+		return u
+	}
+	u = (u - c.from) / (c.to - c.from)
+	if c.root {
+		u *= u
+	}
+	return c.data + u*(c.noise-c.data)
 }

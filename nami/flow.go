@@ -1,6 +1,8 @@
 package nami
 
 import (
+	"slices"
+
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/event"
@@ -26,10 +28,8 @@ type flow struct {
 	// velocity is dx/dt.
 	velocity field.Field
 
-	// clock makes a time t of the time u that the solver sees, and gives dt/du, where
-	// equal steps in t aren't what suits the velocity; nil if u is t. It keeps noise and
-	// data where they are.
-	clock func(u *Node) (t, rate *Node)
+	// clock is the solver's time, where it isn't the model's; nil if it is.
+	clock *clock
 
 	// reverse is the stochastic process that a stochastic solver runs; nil without one.
 	reverse func(scope *model.Scope, in inputs) solver.System
@@ -58,7 +58,7 @@ func (f *flow) slope(scope *model.Scope, x, u *Node, in inputs) *Node {
 	if f.clock == nil {
 		return in.at(f.velocity, scope, x, u)
 	}
-	t, rate := f.clock(u)
+	t, rate := f.clock.at(u)
 	return Mul(in.at(f.velocity, scope, x, t), event.Lift(rate, x))
 }
 
@@ -86,6 +86,10 @@ func (f *flow) dynamics(scope *model.Scope, in inputs, estimator divergence.Esti
 func (f *flow) baseLogProb(scope *model.Scope, x *Node, in inputs) *Node {
 	base := distribution.Given(f.base, scope, in.c)
 	if in.mask == nil {
+		if n := x.Shape().Dim(0); x.Rank() == f.rank()+1 && len(f.groups()) > 0 {
+			dims := f.grouped(n)
+			return Reshape(base.LogProb(Reshape(x, slices.Concat(dims, f.base.EventShape())...)), n)
+		}
 		return base.LogProb(x)
 	}
 	independent, ok := base.(distribution.Independent)

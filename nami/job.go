@@ -51,6 +51,9 @@ func (p *Process) do(ctx context.Context, j job) (*solver.Solution, error) {
 	}
 	rows := event.Size(j.lead)
 	size := min(rows, p.chunk)
+	if group := event.Size(p.groups()); size%group != 0 { // a batch of base distributions stays together
+		size = max(1, size/group) * group
+	}
 	chunks := (rows + size - 1) / size
 	var all *solver.Solution
 	for i := range chunks {
@@ -107,12 +110,21 @@ func (p *Process) doChunk(ctx context.Context, j job, c chunk, program *solver.P
 	if err != nil {
 		return nil, err
 	}
+	from, to := j.from, j.to
+	if p.clock != nil {
+		from, to = p.clock.solver(from), p.clock.solver(to)
+	}
 	run := solver.Run{
-		T0: j.from, T1: j.to, Steps: j.steps, Seed: gomlx.Derive(j.seed, forSteps), Offset: c.first, Progress: report,
+		T0: from, T1: to, Steps: j.steps, Seed: gomlx.Derive(j.seed, forSteps), Offset: c.first, Progress: report,
 	}
 	solution, err := p.integrate(ctx, program, y, c, run)
 	if err != nil {
 		return nil, err
+	}
+	if p.clock != nil {
+		for i, u := range solution.Times {
+			solution.Times[i] = p.clock.model(u)
+		}
 	}
 	if j.end != nil && solution.Err() == nil {
 		solution.Y, err = j.end(c, solution.Y)

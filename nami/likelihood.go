@@ -18,32 +18,42 @@ import (
 // whose probes come from the process's seed. A nil estimator asks the field, which must be
 // a field.Divergent.
 func (p *Process) LogProb(ctx context.Context, x *tensors.Tensor, estimator divergence.Estimator) (*tensors.Tensor, error) {
-	if err := p.needsODE("LogProb"); err != nil {
+	j, err := p.likelihood("LogProb", x, estimator)
+	if err != nil {
 		return nil, err
+	}
+	j.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
+		defer finalize(y)
+		return p.single("log-density of data", func(scope *model.Scope, in [][]*Node) []*Node {
+			return []*Node{Sub(p.baseLogProb(scope, in[0][0], p.unpack(in[1])), in[0][1])}
+		}).Call(y, p.ofRows(c))
+	}
+	solution, err := p.do(ctx, j)
+	return only(solution, err, "the log-density")
+}
+
+// likelihood is the job that carries x to the noise, with the integral of minus the
+// divergence on the way; what says who asks.
+func (p *Process) likelihood(what string, x *tensors.Tensor, estimator divergence.Estimator) (job, error) {
+	if err := p.needsODE(what); err != nil {
+		return job{}, err
 	}
 	estimator, err := p.orOwn(estimator, p.mask != nil)
 	if err != nil {
-		return nil, err
+		return job{}, err
 	}
 	lead, err := p.check("data", x)
 	if err != nil {
-		return nil, err
+		return job{}, err
 	}
 	start := p.startFrom(x, lead)
-	solution, err := p.do(ctx, job{
+	return job{
 		lead: lead, from: p.data, to: p.noise, estimator: estimator, seed: p.random.next(),
 		start: func(c chunk) ([]*tensors.Tensor, error) {
 			y, err := start(c)
 			return append(y, p.zeros(c.n)), err
 		},
-		end: func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
-			defer finalize(y)
-			return p.single("log-density of data", func(scope *model.Scope, in [][]*Node) []*Node {
-				return []*Node{Sub(p.baseLogProb(scope, in[0][0], p.unpack(in[1])), in[0][1])}
-			}).Call(y, p.ofRows(c))
-		},
-	})
-	return only(solution, err, "the log-density")
+	}, nil
 }
 
 // SampleWithLogProb draws samples as [Process.Sample] does and gives their log-density,

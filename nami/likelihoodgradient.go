@@ -35,18 +35,11 @@ type LogProbGradients struct {
 // are the derivatives of the exact solution, to the solver's accuracy; those of the
 // discrete one come from [FlowMatching.LogProb], unrolled.
 func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estimator divergence.Estimator) (*LogProbGradients, error) {
-	if err := p.needsODE("LogProbGradient"); err != nil {
-		return nil, err
-	}
-	estimator, err := p.orOwn(estimator, p.mask != nil)
+	j, err := p.likelihood("LogProbGradient", x, estimator)
 	if err != nil {
 		return nil, err
 	}
-	lead, err := p.check("data", x)
-	if err != nil {
-		return nil, err
-	}
-	adjoint, err := p.adjoint(estimator)
+	adjoint, err := p.adjoint(j.estimator)
 	if err != nil {
 		return nil, err
 	}
@@ -54,18 +47,11 @@ func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estima
 	if p.context != nil {
 		out.Context = tensors.FromShape(p.context.Shape())
 	}
-	seed, start := p.random.next(), p.startFrom(x, lead)
-	solution, err := p.do(ctx, job{
-		lead: lead, from: p.data, to: p.noise, estimator: estimator, seed: seed,
-		start: func(c chunk) ([]*tensors.Tensor, error) {
-			y, err := start(c)
-			return append(y, p.zeros(c.n)), err
-		},
-		end: func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
-			logProb, err := p.goBack(ctx, adjoint, c, y, out)
-			return []*tensors.Tensor{logProb}, err
-		},
-	})
+	j.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
+		logProb, err := p.goBack(ctx, adjoint, c, y, out)
+		return []*tensors.Tensor{logProb}, err
+	}
+	solution, err := p.do(ctx, j)
 	if out.LogProb, err = only(solution, err, "the log-density's gradient"); err != nil {
 		return nil, err
 	}

@@ -43,6 +43,15 @@ func (l FMLoss) Loss(scope *model.Scope, x, c *Node) *Node {
 	return l.Reduction.of(l.PerEvent(scope, x, source, t, c))
 }
 
+// LossFrom is [FMLoss.Loss] with a given source (noise) for each event, shaped like x: one
+// that a coupling chose, or events of another distribution. Base isn't asked.
+func (l FMLoss) LossFrom(scope *model.Scope, x, source, c *Node) *Node {
+	if err := checkField(l.Field); err != nil {
+		panic(err)
+	}
+	return l.Reduction.of(l.PerEvent(scope, x, source, times(scope, l.Field, x), c))
+}
+
 // PerEvent builds the loss of each event, its mean over the event's values: target
 // and source are lead+event, t a scalar or lead, c lead+[context_dim] or nil; the
 // result has the shape of the lead. It panics on misuse.
@@ -107,7 +116,12 @@ func draw(scope *model.Scope, f field.Field, base distribution.Base, x, c *Node)
 		base = distribution.NewStandardNormal(shape...)
 	}
 	noise = distribution.Given(base, scope, c).Sample(scope, x.Graph(), x.DType(), lead...)
-	return noise, scope.RandomUniform(x.Graph(), shapes.Make(x.DType(), lead...))
+	return noise, times(scope, f, x)
+}
+
+// times draws a time uniform on [0, 1) for each event.
+func times(scope *model.Scope, f field.Field, x *Node) *Node {
+	return scope.RandomUniform(x.Graph(), shapes.Make(x.DType(), event.Lead(x, f.EventRank())...))
 }
 
 // checkBatch panics unless f can learn from the batch: other, called what, is shaped like

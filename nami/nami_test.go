@@ -383,6 +383,8 @@ func TestConvert(t *testing.T) {
 			})
 		}
 	})
+	_, err = mlp.Bind(gomlxtest.Go(t), store, doubles(make([]float64, 8), 2, 4), nami.DType(dtypes.Float64))
+	says(t, "dtype", err, "nami.Convert makes a store of that dtype")
 	_, err = nami.Convert(store, dtypes.Int32)
 	says(t, "Int32", err, "expected Float32 or Float64")
 	_, err = nami.Convert(nil, dtypes.Float32)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -116,6 +117,9 @@ func checkBase(base distribution.Base, rank int) error {
 	default:
 		return fmt.Errorf("nami: Base is a %T: it must be a distribution.Distribution or a distribution.Conditional", base)
 	}
+	if slices.ContainsFunc(base.EventShape(), func(size int) bool { return size < 1 }) {
+		return fmt.Errorf("nami: an event has shape %s: every axis needs at least 1 value", event.Format(base.EventShape()))
+	}
 	if rank != len(base.EventShape()) {
 		return fmt.Errorf("nami: the field's events have rank %d, the base's shape %s: they must be one event",
 			rank, event.Format(base.EventShape()))
@@ -158,6 +162,13 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	if err := p.inspect(contextDim); err != nil {
 		return nil, err
 	}
+	if group := p.groups(); len(group) > 0 {
+		if context != nil && !slices.Equal(q.batch, group) {
+			return nil, fmt.Errorf("nami: the context is %s, and the base %v is a batch of shape %s: expected a context for each element of that batch",
+				context.Shape(), p.base, event.Format(group))
+		}
+		q.batch = group
+	}
 	if p.mask != nil {
 		return q.Masked(p.mask)
 	}
@@ -174,7 +185,7 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 	q := *p
 	q.mask = mask
 	if q.context == nil {
-		q.batch = nil
+		q.batch = p.groups()
 	}
 	if mask == nil {
 		return &q, nil
@@ -189,6 +200,9 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 			mask.Shape(), p.dtype, shape[0], event.Format(shape))
 	}
 	batch := dims[:len(dims)-1]
+	if len(q.groups()) > 0 {
+		return nil, fmt.Errorf("nami: the base %v is a batch of distributions: with a mask use one for all", q.base)
+	}
 	if q.context != nil && !slices.Equal(batch, q.batch) {
 		return nil, fmt.Errorf("nami: the mask is %s, and the context's batch shape is %s: expected one mask for each context",
 			mask.Shape(), event.Format(q.batch))
@@ -212,11 +226,14 @@ func (p *Process) Seeded(seed int64) *Process {
 func checkMask(mask *tensors.Tensor) error {
 	at := -1
 	var value float64
-	each(mask, func(i int, v float64) {
+	err := gomlx.EachFloat(mask, func(i int, v float64) {
 		if at < 0 && v != 0 && v != 1 {
 			at, value = i, v
 		}
 	})
+	if err != nil {
+		return err
+	}
 	if at >= 0 {
 		return fmt.Errorf("nami: value %d of the mask, of shape %s, is %v: expected 1 for an object and 0 for padding", at, mask.Shape(), value)
 	}

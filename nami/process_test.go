@@ -271,3 +271,35 @@ func TestCancelAndProgress(t *testing.T) {
 		}
 	})
 }
+
+// A base that is a batch of distributions gives each element of the batch its own.
+func TestBatchedBase(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		ctx := context.Background()
+		base, err := distribution.NewDiagonalNormal(doubles([]float64{10, 20, 30}, 3, 1), doubles([]float64{0.1, 0.2, 0.3}, 3, 1), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		still := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ZerosLike(x) }}
+		flow := nami.FlowMatching{Field: still, Base: base, Solver: solver.Euler(1)}
+		process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64), nami.ChunkSize(7))
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples, err := process.Sample(ctx, 5)
+		x := values(t, samples, err)
+		if dims := samples.Shape().Dimensions; !slices.Equal(dims, []int{5, 3, 1}) {
+			t.Fatalf("the shape is %v, expected [5 3 1]", dims)
+		}
+		logProb, err := process.LogProb(ctx, samples, divergence.Exact{})
+		got := values(t, logProb, err)
+		for i := range x {
+			m, s := float64(10*(i%3+1)), 0.1*float64(i%3+1)
+			if math.Abs(x[i]-m) > 6*s || math.Abs(got[i]-logNormal(x[i], m, s)) > 1e-9 {
+				t.Errorf("sample %d is %v with the log-density %v, expected N(%v, %v²)", i, x[i], got[i], m, s)
+			}
+		}
+		_, err = flow.Bind(backend, model.NewStore(), doubles([]float64{1, 2}, 2, 1), nami.DType(dtypes.Float64))
+		says(t, "context", err, "expected a context for each element of that batch")
+	})
+}

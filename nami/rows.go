@@ -10,7 +10,7 @@ func takeRows(t *tensors.Tensor, count, first, n int, row []int) (*tensors.Tenso
 	shape := t.Shape().Clone()
 	shape.Dimensions = append([]int{n}, row...)
 	out := tensors.FromShape(shape)
-	size := int(t.Memory()) / count
+	size := int(t.ByteSize()) / count
 	err := t.ConstBytes(func(from []byte) {
 		err := out.MutableBytes(func(to []byte) {
 			for i := 0; i < n; {
@@ -32,7 +32,7 @@ func putRows(to *tensors.Tensor, first int, from *tensors.Tensor, c chunk) error
 	if err := from.ToLocal(); err != nil {
 		return err
 	}
-	size := int(from.Memory()) / c.n
+	size := int(from.ByteSize()) / c.n
 	return from.ConstBytes(func(source []byte) {
 		err := to.MutableBytes(func(target []byte) { copy(target[first*size:], source[:c.keep*size]) })
 		if err != nil {

@@ -129,7 +129,9 @@ func (p *Process) ofRows(c chunk) []*tensors.Tensor {
 func (p *Process) drawNoise(seed int64, c chunk) (*tensors.Tensor, error) {
 	noise, err := p.draw("noise", seed, forNoise, c, p.ofRows(c),
 		func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in inputs) *Node {
-			x := distribution.Given(p.base, scope, in.c).Sample(random, g, p.dtype, lead)
+			dims := p.grouped(lead)
+			x := distribution.Given(p.base, scope, in.c).Sample(byRow{random, len(dims)}, g, p.dtype, dims...)
+			x = Reshape(x, slices.Concat([]int{lead}, p.base.EventShape())...)
 			if in.mask != nil {
 				x = field.Mask(x, in.mask, p.rank())
 			}

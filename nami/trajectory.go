@@ -76,6 +76,9 @@ func (p *Process) share(from, to float64) int {
 	if p.solver.Traits().Adaptive {
 		return 0
 	}
+	if p.clock != nil {
+		from, to = p.clock.solver(from), p.clock.solver(to)
+	}
 	return max(1, int(math.Round(float64(p.solver.Steps())*(from-to)/(p.noise-p.data))))
 }
 

@@ -46,6 +46,14 @@ func (p *Process) inspect(contextDim int) error {
 		})
 		return nil
 	})
+	if err != nil {
+		for v := range p.store.IterVariables() {
+			if dtype := v.Shape().DType; dtype.IsFloat() && dtype != p.dtype {
+				err = fmt.Errorf("nami: the variable %s is %s, and the process computes in %s: nami.Convert makes a store of that dtype: %w", v.Path(), v.Shape(), p.dtype, err)
+				break
+			}
+		}
+	}
 	return errors.Join(err, missing(p.store, known))
 }
 

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/interpolant"
 	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -127,4 +129,33 @@ func checkGradients(t *testing.T, c goldenCase, store *model.Store, grads []*ten
 		agree(t, c.Name+", gradient of "+v.Path(), grads[i], expected)
 		i++
 	}
+}
+
+// The gradient of a function of samples flows through the solve: with respect to weights
+// and to the noise.
+func TestGoldenSampleGradient(t *testing.T) {
+	g := readGolden(t, "sampling")
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
+		for _, c := range g.Cases {
+			if c.Op != "flow_rsample_gradient" {
+				continue
+			}
+			for _, dtype := range bothDTypes {
+				steps, _ := get[int](t, c.Inputs, "steps")
+				f, shape, store := g.load(t, c.Inputs, "field", dtype)
+				flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(shape...), Solver: solver.RK4(steps)}
+				out, err := model.CallOnceN(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+					loss := ReduceAllMean(Square(flow.Integrate(scope, in[0], nil, 1, 0)))
+					return append([]*Node{loss, Gradient(loss, in[0])[0]}, scope.BuildTrainableVariablesGradientsGraph(loss)...)
+				}, tensorOf(t, c.Inputs, "base_draw", dtype))
+				if err != nil {
+					t.Fatal(err)
+				}
+				agree(t, "the loss", out[0], tensorOf(t, c.Expected, "loss", dtype))
+				agree(t, "the gradient of the noise", out[1], tensorOf(t, c.Expected, "base_draw_grad", dtype))
+				c.Expected["mean_grad"] = c.Expected["grad"]
+				checkGradients(t, c, store, out[2:], dtype)
+			}
+		}
+	})
 }

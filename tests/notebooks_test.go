@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestKernelRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
-			args := append([]string{"run", "--out", folder, "kernel/testdata/" + name + ".ipynb"}, c.args...)
+			args := append([]string{"run", "--no-cache", "--out", folder, "kernel/testdata/" + name + ".ipynb"}, c.args...)
 			out, code := kernel.run(t, args...)
 			if code != c.code {
 				t.Errorf("exit code %d, expected %d\n%s", code, c.code, out)
@@ -124,29 +125,100 @@ func TestKernelMisuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"there is no notebook nowhere.ipynb": {"run", "nowhere.ipynb"},
-		"isn't a notebook":                   {"run", "go.mod"},
-		"holds no notebooks":                 {"run", empty},
-		"its JSON is broken: line 1":         {"run", broken},
-		"declares no such parameter":         {"run", "--out", dir, "--param", "stepz=3", "kernel/testdata/parameters.ipynb"},
-		"is a whole number":                  {"run", "--out", dir, "--param", "steps=many", "kernel/testdata/parameters.ipynb"},
-		"no cell has the tag":                {"run", "--out", dir, "--param", "steps=3", "kernel/testdata/ok.ipynb"},
-		"exclude each other":                 {"run", "--write", "--param", "steps=3", "kernel/testdata/parameters.ipynb"},
-		"expected name=value":                {"run", "--param", "steps", "kernel/testdata/parameters.ipynb"},
-		"must be go or xla":                  {"run", "--backend", "abacus", "kernel/testdata/ok.ipynb"},
-		"requires at least 1 arg":            {"run"},
-		"must be positive":                   {"run", "--timeout", "0s", "kernel/testdata/ok.ipynb"},
-		"lab opens one notebook":             {"lab", "a.ipynb", "b.ipynb"},
-		"Execute notebooks":                  {"--help"},
-		"the longest a cell may run":         {"run", "--help"},
-		"what notebooks compute on":          {"install", "--help"},
-		"starts JupyterLab in books":         {"lab", "--help"},
-		"and changes nothing":                {"doctor", "--help"},
+		"there is no notebook nowhere.ipynb":    {"run", "nowhere.ipynb"},
+		"isn't a notebook":                      {"run", "go.mod"},
+		"holds no notebooks":                    {"run", empty},
+		"its JSON is broken: line 1, column 11": {"run", broken},
+		"declares no such parameter":            {"run", "--out", dir, "--param", "stepz=3", "kernel/testdata/parameters.ipynb"},
+		"is a whole number":                     {"run", "--out", dir, "--param", "steps=many", "kernel/testdata/parameters.ipynb"},
+		"no cell has the tag":                   {"run", "--out", dir, "--param", "steps=3", "kernel/testdata/ok.ipynb"},
+		"exclude each other":                    {"run", "--write", "--param", "steps=3", "kernel/testdata/parameters.ipynb"},
+		"expected name=value":                   {"run", "--param", "steps", "kernel/testdata/parameters.ipynb"},
+		"must be go or xla":                     {"run", "--backend", "abacus", "kernel/testdata/ok.ipynb"},
+		"requires at least 1 arg":               {"run"},
+		"must be positive":                      {"run", "--timeout", "0s", "kernel/testdata/ok.ipynb"},
+		"lab opens one notebook":                {"lab", "a.ipynb", "b.ipynb"},
+		"Execute notebooks":                     {"--help"},
+		"the longest a cell may run":            {"run", "--help"},
+		"what notebooks compute on":             {"install", "--help"},
+		"starts JupyterLab in books":            {"lab", "--help"},
+		"and changes nothing":                   {"doctor", "--help"},
 	} {
 		out, code := kernel.run(t, args...)
 		if !strings.Contains(out, want) || (code == 0) != (args[len(args)-1] == "--help") {
 			t.Errorf("kernel %v: exit code %d, expected it to say %q:\n%s", args, code, want, out)
 		}
+	}
+}
+
+// A folder of notebooks, two at once, with a report; the second time only what failed
+// is executed again, and the result is the same.
+func TestKernelFolder(t *testing.T) {
+	kernel := buildKernel(t)
+	dir, out := t.TempDir(), t.TempDir()
+	for from, to := range map[string]string{"ok": "a/ok", "exit": "b/exit", "parameters": "parameters"} {
+		text, err := os.ReadFile("../kernel/testdata/" + from + ".ipynb")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A cell of this run's own: what earlier runs kept doesn't count.
+		own := fmt.Appendf(nil, `"cells": [{"cell_type": "markdown", "metadata": {}, "source": "%d"},`, time.Now().UnixNano())
+		text = bytes.Replace(text, []byte(`"cells": [`), own, 1)
+		path := filepath.Join(dir, to+".ipynb")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report := filepath.Join(out, "report.xml")
+	executed := filepath.Join(out, "a/ok.ipynb")
+	var texts [2]string
+	for i, want := range []string{"2 passed, 1 failed\n", "2 passed, 1 failed, 2 unchanged\n"} {
+		said, code := kernel.run(t, "run", "-j", "2", "--junit", report, "--out", out, dir)
+		if code != 1 || !strings.Contains(said, want) {
+			t.Errorf("exit code %d, expected 1 and %q:\n%s", code, want, said)
+		}
+		text, err := os.ReadFile(executed)
+		if err := errors.Join(err, os.Remove(executed)); err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(text)
+		xml, err := os.ReadFile(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`tests="3" failures="1"`, `classname="a" name="ok"`, `<failure message="cell 2, line 4: os.Exit(3)">`, "exit status 3"} {
+			if !strings.Contains(string(xml), want) {
+				t.Errorf("the report lacks %q:\n%s", want, xml)
+			}
+		}
+	}
+	if texts[0] != texts[1] || !strings.Contains(texts[0], `hello\n`) {
+		t.Errorf("the notebook was written as\n%s\nand restored as\n%s", texts[0], texts[1])
+	}
+	if said, code := kernel.run(t, "run", "--no-cache", "--out", out, filepath.Join(dir, "a/ok.ipynb")); code != 0 || !strings.Contains(said, "cell 2/2  ok") {
+		t.Errorf("--no-cache: exit code %d\n%s", code, said)
+	}
+	if said, code := kernel.run(t, "run", "--param", "steps=5", "--param", "name=bo", "--out", out, filepath.Join(dir, "parameters.ipynb")); code != 0 || !strings.Contains(said, "cell ") {
+		t.Errorf("other parameters: exit code %d\n%s", code, said)
+	}
+}
+
+// Two kernels at once, of one notebook and into one folder, don't get in each other's way.
+func TestKernelTwice(t *testing.T) {
+	kernel := buildKernel(t)
+	out := t.TempDir()
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			command := kernel.command("run", "--no-cache", "--out", out, "kernel/testdata/ok.ipynb")
+			if said, err := command.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, said)
+			}
+		})
+	}
+	group.Wait()
+	if left, err := filepath.Glob(filepath.Join(out, "kernel/testdata/*")); err != nil || len(left) != 2 {
+		t.Errorf("%v, %v is in the folder; expected the notebook and its page", left, err)
 	}
 }
 

@@ -37,7 +37,7 @@ func TestPixiManifest(t *testing.T) {
 		t.Error(err)
 	}
 	tasks, _ := manifest["tasks"].(map[string]any)
-	for _, name := range strings.Fields("setup test cov lint fmt typecheck docs kernel lab run") {
+	for _, name := range strings.Fields("setup test cov lint fmt typecheck docs kernel lab run books") {
 		if _, ok := tasks[name].(string); !ok {
 			t.Errorf("the task %q is missing, or more than one line", name)
 		}

@@ -1,7 +1,6 @@
 package distribution
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -18,10 +17,12 @@ import (
 
 // DiagonalNormal is N(loc, diag(scale²)) over events, one for each element of a batch:
 // what it draws and what it is asked for has a lead that ends in the batch shape.
-// [NewDiagonalNormal] and [DiagonalNormalOf] make one.
+// [NewDiagonalNormal], [Isotropic] and [DiagonalNormalOf] make one, and [LearnedNormal]
+// stands for one that is learned.
 type DiagonalNormal struct {
-	batch, event []int
-	parameters   func(g *Graph, dtype dtypes.DType) (loc, scale *Node) // of shape batch+event
+	batched
+	parameters func(g *Graph, dtype dtypes.DType) (loc, scale *Node) // of shape batch+event
+	text       string                                                // what String says of the parameters
 }
 
 var _ Independent = DiagonalNormal{}
@@ -30,62 +31,36 @@ var _ Independent = DiagonalNormal{}
 // deviations, both batch+event, of which the last eventRank axes are the event. It is an
 // error if their shapes differ, a value is not finite or a scale not positive.
 func NewDiagonalNormal(loc, scale *tensors.Tensor, eventRank int) (DiagonalNormal, error) {
-	if loc == nil || scale == nil {
-		return DiagonalNormal{}, errors.New("distribution.DiagonalNormal: loc and scale must not be nil")
-	}
-	dims := loc.Shape().Dimensions
-	if !slices.Equal(dims, scale.Shape().Dimensions) {
-		return DiagonalNormal{}, fmt.Errorf("distribution.DiagonalNormal: loc is %s and scale %s: both must have one shape", loc.Shape(), scale.Shape())
-	}
-	locs, err := floats("loc", loc)
-	if err != nil {
-		return DiagonalNormal{}, err
-	}
-	scales, err := floats("scale", scale)
-	if err != nil {
-		return DiagonalNormal{}, err
-	}
-	for i, s := range scales {
-		if s <= 0 {
-			return DiagonalNormal{}, fmt.Errorf("distribution.DiagonalNormal: value %d of scale, of shape %s, is %v: it must be positive", i, scale.Shape(), s)
-		}
-	}
-	batch, shape, err := event.Split(slices.Clone(dims), eventRank)
+	d, err := newDiagonalNormal(loc, scale, eventRank)
 	if err != nil {
 		return DiagonalNormal{}, fmt.Errorf("distribution.DiagonalNormal: %w", err)
 	}
-	constant := func(g *Graph, dtype dtypes.DType, values []float64) *Node {
-		return Reshape(ConstAsDType(g, dtype, values), dims...)
-	}
-	return DiagonalNormal{batch: batch, event: shape, parameters: func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
-		return constant(g, dtype, locs), constant(g, dtype, scales)
-	}}, nil
+	return d, nil
 }
 
-// floats are a parameter's values, which must be finite floats.
-func floats(name string, t *tensors.Tensor) (values []float64, err error) {
-	err = t.ConstFlatData(func(flat any) {
-		switch flat := flat.(type) {
-		case []float64:
-			values = slices.Clone(flat)
-		case []float32:
-			for _, v := range flat {
-				values = append(values, float64(v))
-			}
-		}
-	})
+func newDiagonalNormal(locs, scales *tensors.Tensor, eventRank int) (d DiagonalNormal, err error) {
+	loc, err := newParameter("loc", locs)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
-	if len(values) == 0 {
-		return nil, fmt.Errorf("distribution: %s is %s: expected Float32 or Float64 values, at least one", name, t.Shape())
+	scale, err := newParameter("scale", scales)
+	if err != nil {
+		return d, err
 	}
-	for i, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("distribution: value %d of %s, of shape %s, is %v: it must be finite", i, name, t.Shape(), v)
-		}
+	if err := sameShape(loc, scale); err != nil {
+		return d, err
 	}
-	return values, nil
+	if err := scale.positive(); err != nil {
+		return d, err
+	}
+	if d.batched, err = newBatched("DiagonalNormal", loc.dims, eventRank); err != nil {
+		return d, err
+	}
+	d.parameters = func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
+		return loc.node(g, dtype), scale.node(g, dtype)
+	}
+	d.text = fmt.Sprintf("%v, %v", loc, scale)
+	return d, nil
 }
 
 // Isotropic returns N(mean, scale²) for each value of an event, independently.
@@ -103,29 +78,21 @@ func DiagonalNormalOf(loc, scale *Node, eventRank int) DiagonalNormal {
 	if !loc.Shape().Equal(scale.Shape()) {
 		exceptions.Panicf("distribution.DiagonalNormalOf: loc is %s and scale %s: both must have one shape and dtype", loc.Shape(), scale.Shape())
 	}
-	batch, shape, err := event.Split(loc.Shape().Dimensions, eventRank)
+	b, err := newBatched("DiagonalNormal", loc.Shape().Dimensions, eventRank)
 	if err != nil {
-		panic(err)
+		panic(fmt.Errorf("distribution.DiagonalNormalOf: %w", err))
 	}
-	return DiagonalNormal{batch: batch, event: shape, parameters: func(_ *Graph, dtype dtypes.DType) (*Node, *Node) {
+	return DiagonalNormal{batched: b, text: "computed", parameters: func(_ *Graph, dtype dtypes.DType) (*Node, *Node) {
 		return ConvertDType(loc, dtype), ConvertDType(scale, dtype)
 	}}
 }
 
-// EventShape implements [Distribution].
-func (d DiagonalNormal) EventShape() []int { return slices.Clone(d.event) }
-
-// BatchShape is the shape of the batch of distributions; empty for one.
-func (d DiagonalNormal) BatchShape() []int { return slices.Clone(d.batch) }
-
-// Expand returns the distribution repeated to a batch shape that ends in its own.
+// Expand returns the distribution repeated to a batch shape that ends in its own. It
+// panics if it doesn't.
 func (d DiagonalNormal) Expand(batch ...int) DiagonalNormal {
-	if !endsIn(batch, d.batch) {
-		exceptions.Panicf("distribution.DiagonalNormal: can't expand the batch %s to %s: it must be the end of it", event.Format(d.batch), event.Format(batch))
-	}
-	expanded := slices.Clone(batch)
-	return DiagonalNormal{batch: expanded, event: d.event, parameters: func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
-		return d.over(g, dtype, expanded)
+	shape := d.expanded(batch)
+	return DiagonalNormal{batched: shape, text: d.text, parameters: func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
+		return d.over(g, dtype, shape.batch)
 	}}
 }
 
@@ -141,42 +108,35 @@ func (d DiagonalNormal) Variance(g *Graph, dtype dtypes.DType) *Node {
 	return Square(scale)
 }
 
-// Sample implements [Distribution]: loc + scale·ε, reparameterised. It panics unless lead
-// ends in the batch shape.
+// Sample implements [Distribution]: loc + scale·ε, reparameterised: gradients reach loc and
+// scale. It panics unless lead ends in the batch shape.
 func (d DiagonalNormal) Sample(random Random, g *Graph, dtype dtypes.DType, lead ...int) *Node {
+	d.checkLead(lead)
 	loc, scale := d.over(g, dtype, lead)
 	return Add(loc, Mul(scale, gomlx.Normal(random, g, shapes.Make(dtype, slices.Concat(lead, d.event)...))))
 }
 
 // LogProb implements [Distribution].
-func (d DiagonalNormal) LogProb(x *Node) *Node {
-	return ReduceSum(event.Flatten(d.LogProbValues(x), len(d.event)), -1)
-}
+func (d DiagonalNormal) LogProb(x *Node) *Node { return d.sum(d.LogProbValues(x)) }
 
 // LogProbValues implements [Independent]: -((x-loc)/scale)²/2 - log scale - log(2π)/2.
 func (d DiagonalNormal) LogProbValues(x *Node) *Node {
-	if err := event.Validate(x.Shape().Dimensions, d.event, nil); err != nil {
-		panic(fmt.Errorf("distribution.DiagonalNormal: x: %w", err))
-	}
-	loc, scale := d.over(x.Graph(), x.DType(), event.Lead(x, len(d.event)))
+	loc, scale := d.over(x.Graph(), x.DType(), d.leadOf(x))
+	return normalLogDensity(x, loc, scale)
+}
+
+// normalLogDensity is log N(x; loc, scale²), value by value.
+func normalLogDensity(x, loc, scale *Node) *Node {
 	z := Div(Sub(x, loc), scale)
 	return Neg(Add(MulScalar(Square(z), 0.5), AddScalar(Log(scale), 0.5*math.Log(2*math.Pi))))
 }
 
 // over repeats the parameters over a lead that ends in the batch.
 func (d DiagonalNormal) over(g *Graph, dtype dtypes.DType, lead []int) (loc, scale *Node) {
-	if !endsIn(lead, d.batch) {
-		exceptions.Panicf("distribution.DiagonalNormal: the lead is %s, which must end in the batch shape %s", event.Format(lead), event.Format(d.batch))
-	}
 	loc, scale = d.parameters(g, dtype)
 	return event.Expand(loc, lead, len(d.event)), event.Expand(scale, lead, len(d.event))
 }
 
-func endsIn(dims, end []int) bool {
-	return len(dims) >= len(end) && slices.Equal(dims[len(dims)-len(end):], end)
-}
-
-// String names the distribution and its shapes.
-func (d DiagonalNormal) String() string {
-	return fmt.Sprintf("DiagonalNormal{batch %s, event %s}", event.Format(d.batch), event.Format(d.event))
-}
+// String describes the distribution, the same in every process and another for other
+// parameters.
+func (d DiagonalNormal) String() string { return fmt.Sprintf("%v{%s}", d.batched, d.text) }

@@ -56,7 +56,7 @@ type Independent interface {
 }
 
 // Distribution is a density over events that can be sampled. A user's own type is
-// a Distribution as soon as it has these methods.
+// a Distribution as soon as it has these methods; check it with [Check].
 type Distribution interface {
 	Base
 

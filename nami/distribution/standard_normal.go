@@ -1,7 +1,6 @@
 package distribution
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -13,47 +12,49 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// StandardNormal is N(0, I) over events of a fixed shape.
-type StandardNormal struct {
-	event []int
-}
+// StandardNormal is N(0, I) over events of a fixed shape, once or for each element of a
+// batch. [NewStandardNormal] makes one.
+type StandardNormal struct{ batched }
 
 var _ Independent = StandardNormal{}
 
 // NewStandardNormal returns N(0, I) over events of the given shape; without
 // arguments, over scalars.
 func NewStandardNormal(event ...int) StandardNormal {
-	return StandardNormal{event: slices.Clone(event)}
+	return StandardNormal{batched{name: "StandardNormal", event: slices.Clone(event)}}
 }
 
-// EventShape implements [Distribution].
-func (d StandardNormal) EventShape() []int { return slices.Clone(d.event) }
+// Expand returns the distribution repeated to a batch shape that ends in its own. It
+// panics if it doesn't.
+func (d StandardNormal) Expand(batch ...int) StandardNormal {
+	return StandardNormal{d.expanded(batch)}
+}
 
-// Sample implements [Distribution].
+// Mean is the mean, 0, of shape batch+event.
+func (d StandardNormal) Mean(g *Graph, dtype dtypes.DType) *Node {
+	return Zeros(g, shapes.Make(dtype, slices.Concat(d.batch, d.event)...))
+}
+
+// Variance is the variance of each value, 1, of shape batch+event.
+func (d StandardNormal) Variance(g *Graph, dtype dtypes.DType) *Node {
+	return Ones(g, shapes.Make(dtype, slices.Concat(d.batch, d.event)...))
+}
+
+// Sample implements [Distribution]. It panics unless lead ends in the batch shape.
 func (d StandardNormal) Sample(random Random, g *Graph, dtype dtypes.DType, lead ...int) *Node {
+	d.checkLead(lead)
 	return gomlx.Normal(random, g, shapes.Make(dtype, slices.Concat(lead, d.event)...))
 }
 
 // LogProb implements [Distribution]: log p(x) = -(|x|² + d log 2π)/2.
 func (d StandardNormal) LogProb(x *Node) *Node {
-	d.check(x)
-	squares := ReduceSum(Square(event.Flatten(x, len(d.event))), -1)
+	d.leadOf(x)
+	squares := d.sum(Square(x))
 	return MulScalar(AddScalar(squares, float64(event.Size(d.event))*math.Log(2*math.Pi)), -0.5)
 }
 
 // LogProbValues implements [Independent].
 func (d StandardNormal) LogProbValues(x *Node) *Node {
-	d.check(x)
+	d.leadOf(x)
 	return MulScalar(AddScalar(Square(x), math.Log(2*math.Pi)), -0.5)
-}
-
-func (d StandardNormal) check(x *Node) {
-	if err := event.Validate(x.Shape().Dimensions, d.event, nil); err != nil {
-		panic(fmt.Errorf("distribution.StandardNormal: x: %w", err))
-	}
-}
-
-// String names the distribution and its event shape.
-func (d StandardNormal) String() string {
-	return "StandardNormal" + event.Format(d.event)
 }

@@ -14,7 +14,7 @@ import (
 
 // Field maps a point, a time and a context to a value shaped like the point: a
 // velocity, or what a diffusion model predicts. A user's own type is a Field as
-// soon as it has these two methods.
+// soon as it has these two methods; check it with [Check].
 type Field interface {
 	// EventRank is the number of trailing axes of x that make one event.
 	EventRank() int

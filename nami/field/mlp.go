@@ -74,7 +74,7 @@ func dense(scope *model.Scope, h *Node, width int) *Node {
 	scope = scope.WithInitializer(initializer.RandomUniformFn(scope, -limit, limit)).In("dense")
 	weights := scope.VariableWithShape("weights", shapes.Make(h.DType(), in, width)).NodeValue(h)
 	biases := scope.VariableWithShape("biases", shapes.Make(h.DType(), width)).NodeValue(h)
-	if width < narrow {
+	if width < narrow && h.Rank() > 1 { // GoMLX can't do it for an event without a lead
 		return nn.Dense(h, Transpose(weights, 0, 1), biases, compute.DenseLayoutOutputsInput)
 	}
 	return nn.Dense(h, weights, biases, compute.DenseLayoutInputOutputs)

@@ -1,9 +1,6 @@
-// Package toy holds small data sets with which to try, teach and test generative
-// models: points in the plane drawn from a seed, and real images that are embedded.
 package toy
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -20,34 +17,32 @@ type TwoMoons struct {
 	Noise float64
 }
 
+var _ Labelled = TwoMoons{}
+
 // Sample returns n points as float32 [n, 2]. Even rows are of the upper moon, odd
 // rows of the lower. A seed gives the same points on every run, and a smaller n
 // gives the first of them. It is an error if n or Noise is negative, or Noise is not
 // finite.
 func (m TwoMoons) Sample(seed int64, n int) (*tensors.Tensor, error) {
-	if n < 0 {
-		return nil, fmt.Errorf("toy.TwoMoons: n is %d: give the number of points, 0 or more", n)
-	}
-	if !(m.Noise >= 0) || math.IsInf(m.Noise, 1) {
-		return nil, fmt.Errorf("toy.TwoMoons: Noise is %g: give a standard deviation, finite and 0 or more, such as 0.05", m.Noise)
-	}
-	rng := rand.New(rand.NewPCG(uint64(seed), moonsStream))
-	points := make([]float32, 0, 2*n)
-	for i := range n {
-		sin, cos := math.Sincos(math.Pi * rng.Float64())
-		x, y := cos, sin
-		if i%2 == 1 {
-			x, y = 1-cos, 0.5-sin
-		}
-		// The conversions forbid a fused multiply-add, which some processors have and
-		// others lack.
-		x += float64(m.Noise * rng.NormFloat64())
-		y += float64(m.Noise * rng.NormFloat64())
-		points = append(points, float32(x), float32(y))
-	}
-	return tensors.FromFlatDataAndDimensions(points, n, 2), nil
+	points, _, err := m.SampleLabelled(seed, n)
+	return points, err
 }
 
-// moonsStream keeps the random numbers apart from those that another toy set draws
-// from the same seed.
+// SampleLabelled returns the points of Sample and their labels: 0 for the upper moon, 1
+// for the lower.
+func (m TwoMoons) SampleLabelled(seed int64, n int) (*tensors.Tensor, []int, error) {
+	if err := noise("TwoMoons", m.Noise); err != nil {
+		return nil, nil, err
+	}
+	return draw("TwoMoons", seed, moonsStream, n, 2, func(rng *rand.Rand, i int, x []float64) int {
+		sin, cos := math.Sincos(math.Pi * rng.Float64())
+		x[0], x[1] = cos, sin
+		if i%2 == 1 {
+			x[0], x[1] = 1-cos, 0.5-sin
+		}
+		jitter(rng, x, m.Noise)
+		return i % 2
+	})
+}
+
 const moonsStream = 0x6d6f6f6e73 // "moons"

@@ -55,7 +55,7 @@ func (f *fit) save() error {
 		if err != nil {
 			return fmt.Errorf("train: the variable %s can't be read: %w", v.Path(), err)
 		}
-		bad, _, err := nonFinite(value)
+		bad, _, err := gomlx.NonFinite(value)
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (f *fit) save() error {
 		values = append(values, namedTensor{v.Path(), value})
 	}
 	if err := write(f.folder, about, values); err != nil {
-		return fmt.Errorf("train: the checkpoint can't be saved: %w; what was saved before is untouched", err)
+		return fmt.Errorf("train: the checkpoint can't be saved in %s: %w; what was saved before is untouched", f.folder, err)
 	}
 	f.kept = f.history.Steps()
 	return nil

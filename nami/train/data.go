@@ -3,13 +3,18 @@ package train
 import (
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/nami-flow/go-nami/nami/coupling"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// checkData refuses data and context that can't be trained on.
-func checkData(x, context *tensors.Tensor, batchSize int) error {
+// checkData refuses what can't be trained on.
+func checkData(x *tensors.Tensor, c config, loss Loss) error {
+	batchSize := c.batchSize
 	if x == nil {
 		return errors.New("train: the data is nil")
 	}
@@ -23,14 +28,64 @@ func checkData(x, context *tensors.Tensor, batchSize int) error {
 	if err := checkFinite("data", x); err != nil {
 		return err
 	}
-	if context == nil {
+	if err := c.checkContext(x); err != nil {
+		return err
+	}
+	if err := c.checkMask(x, loss); err != nil {
+		return err
+	}
+	return c.checkSource(x, loss)
+}
+
+func (c config) checkContext(x *tensors.Tensor) error {
+	if c.context == nil {
 		return nil
 	}
-	if context.Rank() != 2 || context.Shape().Dimensions[0] != n || context.DType() != x.DType() {
+	n := x.Shape().Dimensions[0]
+	if c.context.Rank() != 2 || c.context.Shape().Dimensions[0] != n || c.context.DType() != x.DType() {
 		return fmt.Errorf("train: the context is %s, the data %s: expected a context of shape [%d, context_dim] with the data's dtype",
-			context.Shape(), x.Shape(), n)
+			c.context.Shape(), x.Shape(), n)
 	}
-	return checkFinite("context", context)
+	return checkFinite("context", c.context)
+}
+
+func (c config) checkMask(x *tensors.Tensor, loss Loss) error {
+	if c.mask == nil {
+		return nil
+	}
+	if _, ok := loss.(MaskedLoss); !ok {
+		return fmt.Errorf("train: there is a mask, and the loss %T knows none: use nami.MaskedFMLoss, or a train.MaskedLoss of your own", loss)
+	}
+	dims := x.Shape().Dimensions
+	if x.Rank() < 3 || !slices.Equal(c.mask.Shape().Dimensions, dims[:2]) || c.mask.DType() != x.DType() {
+		return fmt.Errorf("train: the mask is %s, the data %s: expected data of shape [n, objects, features...] and a mask [n, objects] of its dtype",
+			c.mask.Shape(), x.Shape())
+	}
+	return checkFinite("mask", c.mask)
+}
+
+func (c config) checkSource(x *tensors.Tensor, loss Loss) error {
+	if c.source == nil && c.coupling == nil {
+		return nil
+	}
+	if _, ok := loss.(SourceLoss); !ok {
+		return fmt.Errorf("train: there is a source or a coupling, and the loss %T draws its own noise: use nami.FMLoss, or a train.SourceLoss of your own", loss)
+	}
+	if c.mask != nil {
+		return errors.New("train: a source or a coupling doesn't go with a mask: which objects would be paired with which isn't defined")
+	}
+	if _, independent := c.coupling.(coupling.Independent); c.coupling != nil && !independent && c.context != nil {
+		return fmt.Errorf("train: the coupling %T would pair noise with data across conditions, which makes the model of a condition wrong (Cheng & Schwing 2025, arXiv:2503.10636): leave it out where there is a context", c.coupling)
+	}
+	if c.source == nil {
+		return nil
+	}
+	dims := c.source.Shape().Dimensions
+	if c.source.DType() != x.DType() || len(dims) != x.Rank() || dims[0] < c.batchSize || !slices.Equal(dims[1:], x.Shape().Dimensions[1:]) {
+		return fmt.Errorf("train: the source is %s, the data %s, BatchSize %d: expected source events of the data's shape and dtype, at least one batch of them",
+			c.source.Shape(), x.Shape(), c.batchSize)
+	}
+	return checkFinite("source", c.source)
 }
 
 // checkFinite refuses values that are NaN or infinite, and dtypes that aren't float.
@@ -38,7 +93,7 @@ func checkFinite(what string, x *tensors.Tensor) error {
 	if x.DType() != dtypes.Float32 && x.DType() != dtypes.Float64 {
 		return fmt.Errorf("train: the %s is %s: expected Float32 or Float64", what, x.Shape())
 	}
-	bad, first, err := nonFinite(x)
+	bad, first, err := gomlx.NonFinite(x)
 	if err != nil {
 		return err
 	}
@@ -48,30 +103,4 @@ func checkFinite(what string, x *tensors.Tensor) error {
 			bad, x.Size(), what, row)
 	}
 	return nil
-}
-
-// nonFinite counts the values that are NaN or infinite, and finds the first. It looks
-// at Float32 and Float64 only.
-func nonFinite(x *tensors.Tensor) (bad, first int, err error) {
-	err = x.ConstFlatData(func(flat any) {
-		switch values := flat.(type) {
-		case []float32:
-			bad, first = countNonFinite(values)
-		case []float64:
-			bad, first = countNonFinite(values)
-		}
-	})
-	return bad, first, err
-}
-
-func countNonFinite[T float32 | float64](values []T) (bad, first int) {
-	for i, v := range values {
-		if v-v != 0 { // true for NaN and ±Inf only
-			if bad == 0 {
-				first = i
-			}
-			bad++
-		}
-	}
-	return bad, first
 }

@@ -31,7 +31,7 @@ func Fit(ctx context.Context, backend compute.Backend, store *model.Store, loss 
 	if err != nil {
 		return nil, err
 	}
-	if err := checkData(x, c.context, c.batchSize); err != nil {
+	if err := checkData(x, c, loss); err != nil {
 		return nil, err
 	}
 	trainer, err := NewTrainer(backend, store, loss, c.learningRate, c.seed)
@@ -69,24 +69,28 @@ type fit struct {
 }
 
 func (f *fit) run(ctx context.Context, x *tensors.Tensor) (*History, error) {
-	order := &order{seed: f.config.seed, n: x.Shape().Dimensions[0], size: f.config.batchSize}
+	feeder := newFeeder(f.config, x)
 	before, start := f.history.Duration, time.Now()
 	lastSave, lastLook := start, start
 	burst := 1 // steps between two looks
-	for step := f.history.Steps(); step < f.config.steps; {
+	step := f.history.Steps()
+	next := feeder.start(step, min(step+burst, f.config.steps))
+	for step < f.config.steps {
 		if stopped := context.Cause(ctx); stopped != nil {
 			err := f.save()
 			return f.history, errors.Join(fmt.Errorf("train: stopped after %d of %d steps: %w%s", step, f.config.steps, stopped, f.where()), err)
 		}
-		end := min(step+burst, f.config.steps)
-		var rows [][]int32
-		for i := step; i < end; i++ {
-			rows = append(rows, order.batch(i))
+		ready := <-next
+		if ready.err != nil {
+			return f.history, fmt.Errorf("train: after step %d: %w", step, ready.err)
 		}
-		if err := f.trainer.steps(x, f.config.context, len(rows), rows); err != nil {
+		if ready.end < f.config.steps {
+			next = feeder.start(ready.end, min(ready.end+burst, f.config.steps))
+		}
+		if err := f.trainer.steps(ready.feed, ready.end-step); err != nil {
 			return f.history, fmt.Errorf("train: after step %d: %w", step, err)
 		}
-		step = end
+		step = ready.end
 		losses, err := f.trainer.Losses()
 		if err != nil {
 			return f.history, err

@@ -266,7 +266,7 @@ func TestUnwritableFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := fit(backend, model.NewStore(), train.Checkpoint(filepath.Join(blocked, "run")))
-	if err == nil || !strings.Contains(err.Error(), "can't be saved") {
+	if err == nil || !strings.Contains(err.Error(), "the checkpoint can't be saved in") {
 		t.Errorf("got %v, expected an error about saving", err)
 	}
 }

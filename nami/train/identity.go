@@ -31,10 +31,15 @@ func identify(c config, loss Loss, x *tensors.Tensor) (identity, error) {
 		"seed":          fmt.Sprint(c.seed),
 		"context":       "none",
 	}
-	if c.context != nil {
-		if id["context"], err = digest(c.context); err != nil {
-			return nil, err
+	for name, t := range map[string]*tensors.Tensor{"context": c.context, "mask": c.mask, "source": c.source} {
+		if t != nil {
+			if id[name], err = digest(t); err != nil {
+				return nil, err
+			}
 		}
+	}
+	if c.coupling != nil {
+		id["coupling"] = fmt.Sprintf("%T %v", c.coupling, c.coupling)
 	}
 	return id, nil
 }

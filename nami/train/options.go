@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 
+	"github.com/nami-flow/go-nami/nami/coupling"
+
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -16,6 +18,9 @@ type Option func(*config)
 type config struct {
 	steps, batchSize int
 	context          *tensors.Tensor
+	mask             *tensors.Tensor
+	source           *tensors.Tensor
+	coupling         coupling.Coupling
 	checkpoint       string
 	kept             bool // whether Checkpoint was given
 	seed             int64
@@ -55,6 +60,21 @@ func BatchSize(n int) Option { return func(c *config) { c.batchSize = n } }
 
 // Context gives each event its context, of shape [n, context_dim] for n events.
 func Context(context *tensors.Tensor) Option { return func(c *config) { c.context = context } }
+
+// Mask says which objects of each event there are, of shape [n, objects] for n events of
+// shape (objects, features...): 1 for an object, 0 for padding. The loss must be a
+// [MaskedLoss].
+func Mask(mask *tensors.Tensor) Option { return func(c *config) { c.mask = mask } }
+
+// Source gives events to start from, of shape [m, event...], where the loss would draw
+// noise: each batch takes as many of them, going through all in epochs of a random order.
+// The loss must be a [SourceLoss].
+func Source(events *tensors.Tensor) Option { return func(c *config) { c.source = events } }
+
+// Couple pairs the data of each batch with its source, [Source]'s or standard normal
+// noise, on the host while the device makes the steps before. The loss must be a
+// [SourceLoss]. A coupling other than [coupling.Independent] doesn't go with a context.
+func Couple(pairing coupling.Coupling) Option { return func(c *config) { c.coupling = pairing } }
 
 // Checkpoint keeps the run in a folder: weights, the optimiser's and the random state.
 // A relative name is below $NAMI_STATE if that is set, else below the working folder.

@@ -22,8 +22,40 @@ type losses struct {
 	n     int
 }
 
+// batch is what one step learns from: x is batch+event, c batch+[context_dim], mask
+// batch+[objects], source shaped like x; nil where there is none.
+type batch struct{ x, c, mask, source *Node }
+
 // update builds one step on a batch: it changes the variables, and returns the loss.
-type update func(scope *model.Scope, x, c *Node) *Node
+type update func(scope *model.Scope, b batch) *Node
+
+// feed is what steps are given: all events, with their contexts and masks if there are
+// any; for each step its rows of them, nil for all in every step; and for each step the
+// source of its batch, nil if there is none.
+type feed struct {
+	x, c, mask *tensors.Tensor
+	rows       [][]int32
+	sources    []*tensors.Tensor
+}
+
+// has tells which of the optional inputs there are.
+func (f feed) has() inputs {
+	return inputs{c: f.c != nil, mask: f.mask != nil, sources: f.sources != nil, rows: f.rows != nil}
+}
+
+// from leaves out the first n steps.
+func (f feed) from(n int) feed {
+	if f.rows != nil {
+		f.rows = f.rows[n:]
+	}
+	if f.sources != nil {
+		f.sources = f.sources[n:]
+	}
+	return f
+}
+
+// inputs says which of a program's optional inputs there are, in their order.
+type inputs struct{ c, mask, sources, rows bool }
 
 // program makes steps of training: many in one compiled loop where that is possible,
 // else one in each call. Its steps are the same bits however they are split into calls.
@@ -32,6 +64,7 @@ type program struct {
 	store   *model.Store
 	update  update
 	length  int // the most steps that one call makes
+	inputs  inputs
 	exec    *model.Exec
 }
 
@@ -53,31 +86,40 @@ func (p *program) use(build func(*model.Scope, []*Node) []*Node) error {
 	})
 }
 
-// run makes as many of n steps as one call can, and returns their losses. rows holds
-// each step's rows of x and c; nil is all of them in every step.
-func (p *program) run(x, c *tensors.Tensor, n int, rows [][]int32) (losses, error) {
-	size := 0
-	if rows != nil {
-		size = len(rows[0])
-	}
-	if err := p.compile(x, c, size); err != nil {
+// run makes as many of n steps as one call can, and returns their losses.
+func (p *program) run(f feed, n int) (losses, error) {
+	if err := p.compile(f); err != nil {
 		return losses{}, err
 	}
 	n = min(n, p.length)
 	count := tensors.FromScalar(int32(n))
-	defer count.MustFinalizeAll()
-	in := []*tensors.Tensor{count, x}
-	if c != nil {
-		in = append(in, c)
+	own := []*tensors.Tensor{count}
+	defer func() {
+		for _, t := range own {
+			t.MustFinalizeAll()
+		}
+	}()
+	in := []*tensors.Tensor{count, f.x}
+	for _, t := range []*tensors.Tensor{f.c, f.mask} {
+		if t != nil {
+			in = append(in, t)
+		}
 	}
-	if rows != nil {
+	if f.sources != nil {
+		sources, err := stack(f.sources[:n], p.length)
+		if err != nil {
+			return losses{}, err
+		}
+		in, own = append(in, sources), append(own, sources)
+	}
+	if f.rows != nil {
+		size := len(f.rows[0])
 		flat := make([]int32, p.length*size)
-		for i, row := range rows[:n] {
+		for i, row := range f.rows[:n] {
 			copy(flat[i*size:], row)
 		}
-		batches := tensors.FromFlatDataAndDimensions(flat, p.length, size)
-		defer batches.MustFinalizeAll()
-		in = append(in, batches)
+		rows := tensors.FromFlatDataAndDimensions(flat, p.length, size)
+		in, own = append(in, rows), append(own, rows)
 	}
 	var out []*tensors.Tensor
 	err := gomlx.Try(func() (err error) {
@@ -90,16 +132,38 @@ func (p *program) run(x, c *tensors.Tensor, n int, rows [][]int32) (losses, erro
 	return losses{out[0], n}, nil
 }
 
-// compile makes the program for these inputs, if it isn't there, with batches of size
-// rows, or all of them for 0. Some losses can't stand in a compiled loop (a sort, control
-// flow of their own): their steps are made one by one.
-func (p *program) compile(x, c *tensors.Tensor, size int) error {
-	in := []shapes.Shape{shapes.Make(dtypes.Int32), x.Shape()}
-	if c != nil {
-		in = append(in, c.Shape())
+// stack puts tensors of one shape beside each other on a new first axis of that length.
+func stack(ts []*tensors.Tensor, length int) (*tensors.Tensor, error) {
+	shape := ts[0].Shape().Clone()
+	shape.Dimensions = append([]int{length}, shape.Dimensions...)
+	out := tensors.FromShape(shape)
+	for i, t := range ts {
+		err := t.ConstBytes(func(from []byte) {
+			out.MutableBytes(func(to []byte) { copy(to[i*len(from):], from) })
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	if size > 0 {
-		in = append(in, shapes.Make(dtypes.Int32, p.length, size))
+	return out, nil
+}
+
+// compile makes the program for these inputs, if it isn't there. Some losses can't stand
+// in a compiled loop (a sort, control flow of their own): their steps are made one by one.
+func (p *program) compile(f feed) error {
+	p.inputs = f.has()
+	in := []shapes.Shape{shapes.Make(dtypes.Int32), f.x.Shape()}
+	for _, t := range []*tensors.Tensor{f.c, f.mask} {
+		if t != nil {
+			in = append(in, t.Shape())
+		}
+	}
+	if f.sources != nil {
+		shape := f.sources[0].Shape()
+		in = append(in, shapes.Make(shape.DType, append([]int{p.length}, shape.Dimensions...)...))
+	}
+	if f.rows != nil {
+		in = append(in, shapes.Make(dtypes.Int32, p.length, len(f.rows[0])))
 	}
 	err := gomlx.Try(func() error {
 		_, err := p.exec.Compile(in...)
@@ -113,14 +177,13 @@ func (p *program) compile(x, c *tensors.Tensor, size int) error {
 	if err := p.use(p.one); err != nil {
 		return err
 	}
-	return p.compile(x, c, size)
+	return p.compile(f)
 }
 
 // one builds a single step; in is as many has it.
 func (p *program) one(scope *model.Scope, in []*Node) []*Node {
 	g := in[0].Graph()
-	x, c := batch(Const(g, int32(0)), in[1:])
-	loss := p.update(scope, x, c)
+	loss := p.update(scope, p.batch(Const(g, int32(0)), in[1:]))
 	return []*Node{Reshape(ConvertDType(loss, dtypes.Float64), 1)}
 }
 
@@ -130,31 +193,33 @@ func (p *program) many(scope *model.Scope, in []*Node) []*Node {
 	losses := Const(g, make([]float64, burst))
 	out, _, _ := loop.Steps(scope, Const(g, int32(0)), in[0], []*Node{losses}, in[1:],
 		func(scope *model.Scope, i *Node, losses, data []*Node) (next []*Node, more *Node) {
-			x, c := batch(i, data)
-			loss := ConvertDType(p.update(scope, x, c), dtypes.Float64)
+			loss := ConvertDType(p.update(scope, p.batch(i, data)), dtypes.Float64)
 			step := Iota(i.Graph(), shapes.Make(dtypes.Int32, burst), 0)
 			return []*Node{Where(Equal(step, i), loss, losses[0])}, nil
 		})
 	return out
 }
 
-// batch picks x and c of step i from data: x, then c if there is one, then the rows of
-// each step's batch, int32 of shape [steps, size], if a batch isn't all of them.
-func batch(i *Node, data []*Node) (x, c *Node) {
-	x, data = data[0], data[1:]
-	var rows *Node
-	if n := len(data); n > 0 && data[n-1].DType().IsInt() {
-		rows, data = data[n-1], data[:n-1]
+// batch picks what step i learns from.
+func (p *program) batch(i *Node, data []*Node) (b batch) {
+	take := func(there bool) (n *Node) {
+		if there {
+			n, data = data[0], data[1:]
+		}
+		return n
 	}
-	if len(data) > 0 {
-		c = data[0]
+	b.x, b.c, b.mask = take(true), take(p.inputs.c), take(p.inputs.mask)
+	at := Reshape(i, 1)
+	if sources := take(p.inputs.sources); sources != nil {
+		b.source = Gather(sources, at)
 	}
-	if rows != nil {
-		rows = InsertAxes(Gather(rows, Reshape(i, 1)), -1)
-		x = Gather(x, rows)
-		if c != nil {
-			c = Gather(c, rows)
+	if rows := take(p.inputs.rows); rows != nil {
+		chosen := InsertAxes(Gather(rows, at), -1)
+		for _, n := range []**Node{&b.x, &b.c, &b.mask} {
+			if *n != nil {
+				*n = Gather(*n, chosen)
+			}
 		}
 	}
-	return x, c
+	return b
 }

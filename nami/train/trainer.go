@@ -22,6 +22,31 @@ type Loss interface {
 	Loss(scope *model.Scope, x, c *Node) *Node
 }
 
+// MaskedLoss is a [Loss] for events of varying numbers of objects (see [Mask]): mask is
+// batch+[objects], 1 for an object and 0 for padding.
+type MaskedLoss interface {
+	Loss
+	MaskedLoss(scope *model.Scope, x, c, mask *Node) *Node
+}
+
+// SourceLoss is a [Loss] that can be given the source (noise) of each event, shaped like
+// x, instead of drawing it (see [Couple] and [Source]).
+type SourceLoss interface {
+	Loss
+	LossFrom(scope *model.Scope, x, source, c *Node) *Node
+}
+
+// loss builds the batch's loss, by the method that fits what it has.
+func (b batch) loss(scope *model.Scope, loss Loss) *Node {
+	switch {
+	case b.mask != nil:
+		return loss.(MaskedLoss).MaskedLoss(scope, b.x, b.c, b.mask)
+	case b.source != nil:
+		return loss.(SourceLoss).LossFrom(scope, b.x, b.source, b.c)
+	}
+	return loss.Loss(scope, b.x, b.c)
+}
+
 // Trainer makes steps of Adam (Kingma & Ba 2015, arXiv:1412.6980; β₁ = 0.9, β₂ =
 // 0.999, ε = 1e-8), for loops of one's own; [Fit] is one. One goroutine at a time may
 // use a trainer and its store.
@@ -51,13 +76,13 @@ func NewTrainer(backend compute.Backend, store *model.Store, loss Loss, learning
 		return nil, err
 	}
 	adam := optimizer.Adam().LearningRate(learningRate).Betas(0.9, 0.999).Epsilon(1e-8).WeightDecay(0).Done()
-	program, err := newProgram(backend, store, func(scope *model.Scope, x, c *Node) *Node {
-		scope.Store().SetTraining(x.Graph(), true)
-		value := loss.Loss(scope, x, c)
+	program, err := newProgram(backend, store, func(scope *model.Scope, b batch) *Node {
+		scope.Store().SetTraining(b.x.Graph(), true)
+		value := b.loss(scope, loss)
 		if !value.IsScalar() {
 			panic(fmt.Errorf("train: the loss %T has shape %s: it must be a scalar", loss, value.Shape()))
 		}
-		adam.UpdateGraph(scope.ResetVisited(), x.Graph(), value)
+		adam.UpdateGraph(scope.ResetVisited(), b.x.Graph(), value)
 		return value
 	})
 	if err != nil {
@@ -97,22 +122,21 @@ func (t *Trainer) Step(x, c *tensors.Tensor) error { return t.Steps(x, c, 1) }
 // Steps makes n steps as [Trainer.Step] does, all on the same x and c, each with random
 // numbers of its own. Where the backend can, many steps are one call of it: that is
 // faster than n calls of Step, with the same bits.
-func (t *Trainer) Steps(x, c *tensors.Tensor, n int) error { return t.steps(x, c, n, nil) }
+func (t *Trainer) Steps(x, c *tensors.Tensor, n int) error { return t.steps(feed{x: x, c: c}, n) }
 
-// steps makes n steps: on the rows of x and c that rows holds for each, on all of them
-// if it is nil.
-func (t *Trainer) steps(x, c *tensors.Tensor, n int, rows [][]int32) error {
+// steps makes n steps.
+func (t *Trainer) steps(f feed, n int) error {
 	if t.failed {
 		return errors.New("train: an earlier step failed: make a new trainer, and load the weights from a checkpoint")
 	}
-	if x == nil {
+	if f.x == nil {
 		return errors.New("train: x is nil: expected a batch of shape batch+event")
 	}
 	if n < 1 {
 		return fmt.Errorf("train: asked for %d steps: expected at least 1", n)
 	}
 	for done := 0; done < n; {
-		made, err := t.program.run(x, c, n-done, rows)
+		made, err := t.program.run(f, n-done)
 		if err != nil {
 			// The weights were given away to the step, and an Exec that failed can hang.
 			t.failed = true
@@ -120,9 +144,7 @@ func (t *Trainer) steps(x, c *tensors.Tensor, n int, rows [][]int32) error {
 		}
 		t.losses = append(t.losses, made)
 		done += made.n
-		if rows != nil {
-			rows = rows[made.n:]
-		}
+		f = f.from(made.n)
 	}
 	return nil
 }

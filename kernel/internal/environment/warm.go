@@ -31,14 +31,13 @@ func (e *Environment) makeModules(ctx context.Context, log io.Writer) error {
 func (e *Environment) warm(ctx context.Context, log io.Writer) error {
 	return quickly(log, "building the packages that notebooks import", func() error {
 		settings := e.buildSettings(e.experiment())
-		const importable = `{{if and (ne .Name "main") .GoFiles}}{{.ImportPath}}{{end}}`
-		out, err := process.Run(ctx, e.Root, settings, e.Go.Path, "list", "-f", importable, "./...")
+		out, err := process.Run(ctx, e.Root, settings, e.Go.Path, "list", "-f", importable+"{{.ImportPath}}{{end}}", "./...")
 		if err != nil {
 			return err
 		}
 		var packages []string
 		for path := range strings.FieldsSeq(out) {
-			if !strings.Contains(path, "/kernel/") && !strings.Contains(path, "/tests/") { // no notebook imports these
+			if e.open(path) {
 				packages = append(packages, path)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // document is what we have to know of a notebook in nbformat 4 before it is executed.
@@ -49,7 +50,7 @@ func read(path string) (*document, error) {
 	}
 	var d document
 	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, fmt.Errorf("it isn't a notebook: its JSON is broken: %s", place(data, err))
+		return nil, fmt.Errorf("it isn't a notebook: its JSON is broken: %s", position(data, err))
 	}
 	if d.Format != 4 {
 		return nil, fmt.Errorf("its nbformat is %d, expected 4: open it in JupyterLab and save it", d.Format)
@@ -68,8 +69,8 @@ func (c cell) hasCode() bool {
 	return c.Type == "code" && strings.TrimSpace(string(c.Source)) != ""
 }
 
-// place says where JSON is broken.
-func place(data []byte, err error) string {
+// position says where JSON is broken.
+func position(data []byte, err error) string {
 	var offset int64
 	switch e := err.(type) {
 	case *json.SyntaxError:
@@ -79,6 +80,7 @@ func place(data []byte, err error) string {
 	default:
 		return err.Error()
 	}
-	before := string(data[:min(int(offset), len(data))])
-	return fmt.Sprintf("line %d: %v", 1+strings.Count(before, "\n"), err)
+	before := string(data[:max(0, min(int(offset), len(data))-1)]) // the offset is behind the character
+	line := before[strings.LastIndexByte(before, '\n')+1:]
+	return fmt.Sprintf("line %d, column %d: %v", 1+strings.Count(before, "\n"), 1+utf8.RuneCountInString(line), err)
 }

@@ -107,8 +107,8 @@ def save(nb, job, passed):
 
 
 def replace(path, text):
-    """Writes a file whole or not at all."""
-    beside = path.with_name(path.name + ".new")
+    """Writes a file whole or not at all, whoever else writes it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(text, encoding="utf-8")
     if path.exists():
         beside.chmod(path.stat().st_mode)

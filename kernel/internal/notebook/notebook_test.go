@@ -94,12 +94,14 @@ func TestFind(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ text, expected string }{
-		"broken":   {"{\n \"cells\": [\n}", "line 3"},
+		"broken":   {"{\n \"cells\": [\n}", "line 3, column 1: invalid character '}'"},
 		"kind":     {`{"nbformat": 4, "cells": 7}`, "line 1"},
 		"old":      {`{"nbformat": 3, "worksheets": []}`, "nbformat is 3, expected 4"},
 		"no code":  {`{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "# Hi"}, {"cell_type": "code", "source": [" \n"]}]}`, "no code: none of its 2 cells"},
 		"language": {`{"nbformat": 4, "metadata": {"kernelspec": {"name": "python3", "language": "python"}}, "cells": [{"cell_type": "code", "source": "1"}]}`, `"python"`},
-		"empty":    {"", "JSON is broken"},
+		"comma":    {"{\"nbformat\": 4,\n \"é\": 1 \"cells\": []}", "line 2, column 9: invalid character '\"'"},
+		"cut off":  {"{\"nbformat\": 4,\n", "line 1, column 16: unexpected end"},
+		"empty":    {"", "JSON is broken: line 1, column 1"},
 	} {
 		path := write(t, filepath.Join(t.TempDir(), "n.ipynb"), c.text)
 		err := Check([]Source{{Path: path, Name: "n.ipynb"}}, Options{})

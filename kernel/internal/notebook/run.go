@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +30,8 @@ type Options struct {
 	Parameters map[string]string // for the cell tagged "parameters"
 	Parallel   int               // how many notebooks run at once
 	Rewrite    bool              // also replaces a notebook that passed by the executed one
+	Report     string            // file for a JUnit report; empty: none
+	Kept       Kept              // results of earlier runs
 	Output     io.Writer
 	Terminal   bool // Output is a terminal, where a line can be overwritten
 }
@@ -58,37 +59,64 @@ func prepare(source Source, o Options) (inject string, err error) {
 }
 
 // Run executes notebooks, prints a line for each cell and, at the end, how many passed
-// and failed. It returns [ErrFailed] if not all passed. When ctx ends, the notebooks
-// that run are stopped and written as far as they got.
+// and failed. What hasn't changed since it passed isn't executed again. It returns
+// [ErrFailed] if not all passed. When ctx ends, the notebooks that run are stopped and
+// written as far as they got.
 func Run(ctx context.Context, env *environment.Environment, sources []Source, o Options) error {
+	start := time.Now()
+	folder, err := filepath.Abs(o.Out)
+	if err != nil {
+		return err
+	}
+	o.Kept.forget()
 	out := &screen{w: o.Output, live: o.Terminal && (o.Parallel == 1 || len(sources) == 1)}
-	var passed, failed atomic.Int64
+	results := make([]result, len(sources))
 	var group errgroup.Group
 	group.SetLimit(o.Parallel)
-	for _, source := range sources {
+	for i, source := range sources {
+		results[i].source = source
 		group.Go(func() error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			r := &runner{env: env, source: source, options: o, out: out}
+			executed := filepath.Join(folder, source.Name)
+			page := strings.TrimSuffix(executed, ".ipynb") + ".html"
+			r := &runner{env: env, source: source, options: o, out: out, executed: executed, page: page}
 			if len(sources) > 1 {
 				r.prefix = source.Name + "  "
 			}
-			if err := r.run(ctx); err != nil {
-				failed.Add(1)
-				out.printf("FAILED %s: %v", source.Name, err)
-			} else {
-				passed.Add(1)
-			}
+			results[i] = r.result(ctx)
 			return nil
 		})
 	}
 	_ = group.Wait() // none returns an error
-	out.printf("%d passed, %d failed", passed.Load(), failed.Load())
+	var passed, unchanged, failed int
+	for _, r := range results {
+		switch {
+		case !r.ran:
+		case r.err != nil:
+			failed++
+		default:
+			passed++
+			if r.unchanged {
+				unchanged++
+			}
+		}
+	}
+	summary := fmt.Sprintf("%d passed, %d failed", passed, failed)
+	if unchanged > 0 {
+		summary += fmt.Sprintf(", %d unchanged", unchanged)
+	}
+	out.printf("%s", summary)
+	if o.Report != "" {
+		if err := writeReport(ctx, o.Report, results, start); err != nil {
+			return fmt.Errorf("the report can't be written: %w", err)
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case failed.Load() > 0:
+	case failed > 0:
 		return ErrFailed
 	}
 	return nil
@@ -96,11 +124,12 @@ func Run(ctx context.Context, env *environment.Environment, sources []Source, o 
 
 // runner executes one notebook.
 type runner struct {
-	env     *environment.Environment
-	source  Source
-	options Options
-	out     *screen
-	prefix  string
+	env            *environment.Environment
+	source         Source
+	options        Options
+	out            *screen
+	executed, page string // where the executed notebook goes, and a page of it
+	prefix         string
 
 	cells     int
 	kernel    int // process group of the kernel
@@ -109,17 +138,50 @@ type runner struct {
 	complaint error
 }
 
-// run executes the notebook in a process of its own. All that it leaves behind (trained
-// models, kernel files, logs) is in a folder that is removed.
-func (r *runner) run(ctx context.Context) (err error) {
+// result executes the notebook, or restores what it gave when it last passed.
+func (r *runner) result(ctx context.Context) result {
+	start, kept := time.Now(), r.options.Kept
+	done := result{source: r.source, ran: true}
+	fail := func(err error) result {
+		r.out.printf("FAILED %s: %v", r.source.Name, err)
+		done.took, done.err = time.Since(start), err
+		return done
+	}
 	inject, err := prepare(r.source, r.options)
 	if err != nil {
-		return err
+		return fail(err)
 	}
-	out, err := filepath.Abs(r.options.Out)
+	folder, err := kept.folder(r.source, inject)
 	if err != nil {
-		return err
+		return fail(err)
 	}
+	took, unchanged, err := kept.restore(folder, r)
+	switch {
+	case err != nil:
+		return fail(err)
+	case unchanged:
+		r.out.printf("%sunchanged since it passed in %.1f s", r.prefix, took.Seconds())
+		r.wrote()
+		done.took, done.unchanged = took, true
+		return done
+	}
+	if err := r.run(ctx, inject); err != nil {
+		return fail(err)
+	}
+	done.took = time.Since(start)
+	if err := kept.keep(folder, r, done.took); err != nil {
+		r.out.printf("%swarning: the result can't be kept, so that the next run executes it again: %v", r.prefix, err)
+	}
+	return done
+}
+
+func (r *runner) wrote() {
+	r.out.printf("%swrote %s and %s", r.prefix, shorten(r.executed), shorten(r.page))
+}
+
+// run executes the notebook in a process of its own. All that it leaves behind (trained
+// models, kernel files, logs) is in a folder that is removed.
+func (r *runner) run(ctx context.Context, inject string) (err error) {
 	scratch, err := os.MkdirTemp("", "nami-run-")
 	if err != nil {
 		return err
@@ -134,13 +196,11 @@ func (r *runner) run(ctx context.Context) (err error) {
 	if err := os.WriteFile(script, driver, 0o600); err != nil {
 		return err
 	}
-	executed := filepath.Join(out, r.source.Name)
-	page := strings.TrimSuffix(executed, ".ipynb") + ".html"
 	job, err := json.Marshal(map[string]any{
 		"notebook": r.source.Path, "folder": filepath.Dir(r.source.Path),
 		"kernel": environment.KernelName, "display": environment.KernelDisplay,
 		"timeout": r.options.Timeout.Seconds(), "inject": inject,
-		"executed": executed, "page": page, "rewrite": r.options.Rewrite,
+		"executed": r.executed, "page": r.page, "rewrite": r.options.Rewrite,
 	})
 	if err != nil {
 		return err
@@ -177,7 +237,7 @@ func (r *runner) run(ctx context.Context) (err error) {
 	}
 	r.stopWatch()
 	if written {
-		r.out.printf("%swrote %s and %s", r.prefix, shorten(executed), shorten(page))
+		r.wrote()
 	}
 	var broken error
 	if said != nil || !written && !r.refused {

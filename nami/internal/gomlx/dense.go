@@ -13,16 +13,18 @@ import (
 // either; here it gets one.
 func init() {
 	VJPRegistration[NodeTypeFusedDense] = func(n *Node, v []*Node, _ shapes.Shape) []*Node {
-		if text := n.String(); !strings.Contains(text, "Activation:none") || !strings.Contains(text, "WeightLayout:InputOutputs") {
+		text := n.String()
+		if !strings.Contains(text, "Activation:none") {
 			exceptions.Panicf("the gradient of %s, built again for a checkpoint, isn't known: use layers.Dense without an activation", text)
 		}
 		x, w, dy := n.Inputs()[0], n.Inputs()[1], v[0]
-		in, out := w.Shape().Dim(0), w.Shape().Dim(1)
-		rows, slopes := Reshape(x, -1, in), Reshape(dy, -1, out)
-		grads := []*Node{
-			Reshape(Einsum("no,io->ni", slopes, w), x.Shape().Dimensions...),
-			Einsum("ni,no->io", rows, slopes),
+		// The weights are [in, out], or [out, in].
+		rows, slopes := Reshape(x, -1, x.Shape().Dim(-1)), Reshape(dy, -1, dy.Shape().Dim(-1))
+		back, product := "no,io->ni", "ni,no->io"
+		if strings.Contains(text, "WeightLayout:OutputsInput") {
+			back, product = "no,oi->ni", "ni,no->oi"
 		}
+		grads := []*Node{Reshape(Einsum(back, slopes, w), x.Shape().Dimensions...), Einsum(product, rows, slopes)}
 		if len(n.Inputs()) > 2 {
 			grads = append(grads, ReduceSum(slopes, 0))
 		}

@@ -11,9 +11,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/nn"
 )
 
-// A dense layer has the same gradients with a checkpoint and without. Without the entry
+// A dense layer, with its weights in either layout, has the same gradients with a checkpoint and without. Without the entry
 // in GoMLX's table the pure Go backend panics.
 func TestGradientOfDenseThroughCheckpoint(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
@@ -23,8 +24,9 @@ func TestGradientOfDenseThroughCheckpoint(t *testing.T) {
 		}
 		out, err := model.CallOnceN(backend, store, func(scope *model.Scope, x *Node) []*Node {
 			loss := func(x *Node) *Node {
-				h := layers.Dense(scope.ResetVisited(), x, true, 3)
-				return ReduceAllSum(Square(Tanh(h)))
+				h := Tanh(layers.Dense(scope.ResetVisited(), x, true, 3))
+				w := scope.VariableWithValue("transposed", [][]float32{{0.1, -0.4, 0.7}, {1, 0.2, -0.3}}).NodeValue(x.Graph())
+				return ReduceAllSum(Square(nn.Dense(h, w, nil, compute.DenseLayoutOutputsInput)))
 			}
 			plain := append(scope.BuildTrainableVariablesGradientsGraph(loss(x)), Gradient(loss(x), x)[0])
 			start := x.Checkpoint()

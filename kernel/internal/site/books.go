@@ -1,0 +1,329 @@
+package site
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"html/template"
+	"image"
+	_ "image/gif"  // pictures in notebooks
+	_ "image/jpeg" // pictures in notebooks
+	"image/png"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/image/draw"
+)
+
+// book is a committed notebook.
+type book struct {
+	source string // in the checkout
+	page   string
+	group  string // the folder below books: examples, tutorials, …
+	title  string
+	about  string // its first words
+	thumb  string // picture in the gallery, empty without pictures
+}
+
+// shelves is the order of the gallery's groups; others follow by name.
+var shelves = []string{"examples", "tutorials", "toys", "experiments"}
+
+func findBooks(root string) (books []*book, err error) {
+	err = filepath.WalkDir(filepath.Join(root, "books"), func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if entry.IsDir() || filepath.Ext(file) != ".ipynb" {
+			return nil
+		}
+		relative, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		source := filepath.ToSlash(relative)
+		name := strings.TrimSuffix(strings.TrimPrefix(source, "books/"), ".ipynb")
+		books = append(books, &book{source: source, page: "books/" + name + ".html", group: path.Dir(name), title: path.Base(name)})
+		return nil
+	})
+	place := func(b *book) string {
+		shelf := slices.Index(shelves, b.group)
+		if shelf < 0 {
+			shelf = len(shelves)
+		}
+		// The one to begin with comes first.
+		return fmt.Sprint(shelf, path.Base(b.page) != "quickstart.html", b.source)
+	}
+	slices.SortFunc(books, func(a, b *book) int { return strings.Compare(place(a), place(b)) })
+	return books, err
+}
+
+// notebook is what a page shows of one in nbformat 4.
+type notebook struct {
+	Cells []struct {
+		Type        string               `json:"cell_type"`
+		Source      lines                `json:"source"`
+		Attachments map[string]mimeTypes `json:"attachments"`
+		Metadata    struct {
+			Tags []string `json:"tags"`
+		} `json:"metadata"`
+		Outputs []output `json:"outputs"`
+	} `json:"cells"`
+}
+
+type output struct {
+	Type     string                     `json:"output_type"`
+	Stream   string                     `json:"name"`
+	Text     lines                      `json:"text"`
+	Data     mimeTypes                  `json:"data"`
+	Metadata map[string]json.RawMessage `json:"metadata"`
+	Name     string                     `json:"ename"`
+	Value    string                     `json:"evalue"`
+}
+
+type mimeTypes map[string]json.RawMessage
+
+// get is a content as text, empty if there is none.
+func (m mimeTypes) get(kind string) string {
+	var t lines
+	if err := json.Unmarshal(m[kind], &t); err != nil {
+		return ""
+	}
+	return string(t)
+}
+
+// lines are a string, which notebooks may store as its lines.
+type lines string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *lines) UnmarshalJSON(data []byte) error {
+	var list []string
+	if err := json.Unmarshal(data, &list); err == nil {
+		*t = lines(strings.Join(list, ""))
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(t))
+}
+
+var (
+	ansi      = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+	overwrite = regexp.MustCompile(`(?m)^.*\r([^\n])`)
+	scripts   = regexp.MustCompile(`(?i)<(script|iframe|object|embed|link)\b`)
+)
+
+// pictures are the kinds of picture that browsers show, the best first.
+var pictures = []struct{ mime, extension string }{
+	{"image/svg+xml", ".svg"}, {"image/gif", ".gif"}, {"image/apng", ".png"}, {"image/png", ".png"}, {"image/jpeg", ".jpg"},
+}
+
+// renderBook makes the page of a notebook with the outputs that were committed.
+func (b *builder) renderBook(k *book) error {
+	content, err := os.ReadFile(filepath.Join(b.root, filepath.FromSlash(k.source)))
+	if err != nil {
+		return err
+	}
+	var nb notebook
+	if err := json.Unmarshal(content, &nb); err != nil {
+		return fmt.Errorf("it isn't a notebook: %w", err)
+	}
+	w := &bookWriter{b: b, k: k, writing: writing{b: b, source: k.source, page: k.page, ids: newIDs()}}
+	for _, cell := range nb.Cells {
+		source := strings.TrimSpace(string(cell.Source))
+		switch {
+		case source == "":
+		case cell.Type == "markdown":
+			w.attachments = map[string]string{}
+			for name, data := range cell.Attachments {
+				for _, p := range pictures {
+					if picture := data.get(p.mime); picture != "" {
+						w.attachments[name] = "data:" + p.mime + ";base64," + strings.TrimSpace(picture)
+					}
+				}
+			}
+			body, sections, err := w.render([]byte(cell.Source))
+			if err != nil {
+				return err
+			}
+			w.sections = append(w.sections, sections...)
+			fmt.Fprintf(&w.body, "<div class=\"text\">%s</div>\n", body)
+		case cell.Type == "code":
+			fmt.Fprintf(&w.body, "<pre class=\"input\"><code>%s</code></pre>\n", b.api.goCode(source, k.page))
+			for _, out := range cell.Outputs {
+				if err := w.output(out, slices.Contains(cell.Metadata.Tags, "thumbnail")); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, s := range w.sections {
+		if s.title != "" && s.level == 1 {
+			k.title = s.title
+		}
+		if k.about == "" {
+			k.about = s.text
+		}
+	}
+	if err := w.makeThumb(); err != nil {
+		return err
+	}
+	b.files["files/"+k.source] = k.source
+	head := fmt.Sprintf("<p class=\"download\"><a href=\"%s\" download>%s</a></p>\n", html.EscapeString(relative(k.page, "files/"+k.source)), html.EscapeString(path.Base(k.source)))
+	b.add(&page{Path: k.page, Title: k.title, Section: "gallery.html", Body: template.HTML(head + w.body.String()), Aside: contents(w.sections)}, "notebook", w.sections)
+	return nil
+}
+
+// bookWriter writes the page of one notebook.
+type bookWriter struct {
+	writing
+	b        *builder
+	k        *book
+	body     strings.Builder
+	sections []section
+	images   int
+	// thumb is the picture for the gallery: that of a cell tagged "thumbnail", else the first.
+	thumb, thumbKind string
+	tagged           bool
+}
+
+func (w *bookWriter) output(out output, tagged bool) error {
+	switch out.Type {
+	case "stream":
+		w.words(string(out.Text), out.Stream)
+		return nil
+	case "error":
+		w.words(out.Name+": "+out.Value, "stderr")
+		return nil
+	}
+	for _, p := range pictures {
+		if content := out.Data.get(p.mime); content != "" {
+			return w.picture(out, p.mime, p.extension, content, tagged)
+		}
+	}
+	if content := out.Data.get("text/html"); content != "" && !scripts.MatchString(content) {
+		fmt.Fprintf(&w.body, "<div class=\"html\">%s</div>\n", content)
+		return nil
+	}
+	if content := out.Data.get("text/markdown"); content != "" {
+		body, _, err := w.render([]byte(content))
+		fmt.Fprintf(&w.body, "<div class=\"text\">%s</div>\n", body)
+		return err
+	}
+	w.words(out.Data.get("text/plain"), "stdout")
+	return nil
+}
+
+func (w *bookWriter) words(said, stream string) {
+	said = overwrite.ReplaceAllString(ansi.ReplaceAllString(said, ""), "$1")
+	if said = strings.TrimRight(said, "\n"); said != "" {
+		fmt.Fprintf(&w.body, "<pre class=\"output %s\">%s</pre>\n", html.EscapeString(stream), html.EscapeString(said))
+	}
+}
+
+// picture writes an output's picture to a file, at the size that the notebook gives.
+func (w *bookWriter) picture(out output, mime, extension, content string, tagged bool) error {
+	picture := []byte(content)
+	if mime != "image/svg+xml" {
+		var err error
+		if picture, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content), "")); err != nil {
+			return fmt.Errorf("a picture is damaged: %w", err)
+		}
+	}
+	w.images++
+	name := strings.TrimSuffix(w.k.page, ".html") + fmt.Sprintf("-%d%s", w.images, extension)
+	w.b.images[name] = picture
+	var size struct{ Width, Height float64 }
+	attributes := ""
+	if err := json.Unmarshal(out.Metadata[mime], &size); err == nil && size.Width > 0 {
+		attributes = fmt.Sprintf(` width="%.0f"`, size.Width)
+		if size.Height > 0 {
+			attributes += fmt.Sprintf(` height="%.0f"`, size.Height)
+		}
+	}
+	about := strings.TrimSpace(out.Data.get("text/plain"))
+	if about == "" {
+		about = fmt.Sprintf("picture %d of %s", w.images, path.Base(w.k.source))
+	}
+	fmt.Fprintf(&w.body, "<p class=\"picture\"><img src=\"%s\"%s alt=\"%s\" loading=\"lazy\"></p>\n", html.EscapeString(path.Base(name)), attributes, html.EscapeString(about))
+	if w.thumb == "" || tagged && !w.tagged {
+		w.thumb, w.thumbKind, w.tagged = name, mime, tagged
+	}
+	return nil
+}
+
+// thumbWidth is the width of pictures in the gallery, in pixels of a sharp screen.
+const thumbWidth = 560
+
+// makeThumb scales the chosen picture down.
+func (w *bookWriter) makeThumb() error {
+	if w.thumb == "" || w.thumbKind == "image/svg+xml" {
+		w.k.thumb = w.thumb
+		return nil
+	}
+	picture, _, err := image.Decode(bytes.NewReader(w.b.images[w.thumb]))
+	if err != nil {
+		return fmt.Errorf("a picture is damaged: %w", err)
+	}
+	size := picture.Bounds().Size()
+	if size.X > thumbWidth {
+		size.X, size.Y = thumbWidth, max(1, size.Y*thumbWidth/size.X)
+	}
+	small := image.NewNRGBA(image.Rectangle{Max: size})
+	draw.CatmullRom.Scale(small, small.Bounds(), picture, picture.Bounds(), draw.Src, nil)
+	var out bytes.Buffer
+	if err := png.Encode(&out, small); err != nil {
+		return err
+	}
+	w.k.thumb = strings.TrimSuffix(w.k.page, ".html") + "-thumbnail.png"
+	w.b.images[w.k.thumb] = out.Bytes()
+	return nil
+}
+
+// cards are notebooks as a gallery shows them, on a page.
+func cards(books []*book, page string) string {
+	var out strings.Builder
+	out.WriteString("<div class=\"cards\">\n")
+	for _, k := range books {
+		about := k.about
+		if runes := []rune(about); len(runes) > 160 {
+			about = string(runes[:160])
+			about = about[:strings.LastIndexByte(about, ' ')+1] + "…"
+		}
+		fmt.Fprintf(&out, "<a class=\"card\" href=\"%s\">", html.EscapeString(relative(page, k.page)))
+		if k.thumb != "" {
+			fmt.Fprintf(&out, "<img src=\"%s\" alt=\"\" loading=\"lazy\">", html.EscapeString(relative(page, k.thumb)))
+		}
+		fmt.Fprintf(&out, "<strong>%s</strong><span>%s</span></a>\n", html.EscapeString(k.title), html.EscapeString(about))
+	}
+	out.WriteString("</div>\n")
+	return out.String()
+}
+
+func (b *builder) renderGallery() {
+	var out strings.Builder
+	out.WriteString("<h1>Gallery</h1>\n")
+	rest := b.books
+	for len(rest) > 0 {
+		n := slices.IndexFunc(rest, func(k *book) bool { return k.group != rest[0].group })
+		if n < 0 {
+			n = len(rest)
+		}
+		title := rest[0].group
+		fmt.Fprintf(&out, "<h2 id=\"%s\">%s</h2>\n%s", html.EscapeString(title), html.EscapeString(strings.ToUpper(title[:1])+title[1:]), cards(rest[:n], "gallery.html"))
+		rest = rest[n:]
+	}
+	b.pages = append(b.pages, &page{Path: "gallery.html", Title: "Gallery", Section: "gallery.html", Body: template.HTML(out.String())})
+}
+
+// preview is the part of the gallery on the front page.
+func (b *builder) preview() template.HTML {
+	return template.HTML("<h2 id=\"notebooks\">Notebooks</h2>\n" + cards(b.books[:min(6, len(b.books))], "index.html"))
+}

@@ -1,0 +1,229 @@
+package coupling_test
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami/coupling"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"pgregory.net/rapid"
+)
+
+func TestOurCouplingsPass(t *testing.T) {
+	for _, c := range []coupling.Coupling{coupling.Independent{}, coupling.OptimalTransport{}} {
+		if err := coupling.Check(c); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestIndependentIsTheIdentity(t *testing.T) {
+	x := tensors.FromValue([]float64{3, 1, 2})
+	pair, err := coupling.Independent{}.Pair(x, x)
+	if err != nil || !slices.Equal(pair, []int{0, 1, 2}) {
+		t.Errorf("got %v (%v), expected each row with itself", pair, err)
+	}
+}
+
+// cost is the sum of squared distances of pairs.
+func cost(source, target [][]float64, pair []int) (sum float64) {
+	for i, j := range pair {
+		for k := range target[i] {
+			sum += (target[i][k] - source[j][k]) * (target[i][k] - source[j][k])
+		}
+	}
+	return sum
+}
+
+// permutations calls f with every permutation of 0…n-1.
+func permutations(n int, f func(p []int)) {
+	var extend func(p []int)
+	extend = func(p []int) {
+		if len(p) == n {
+			f(p)
+		}
+		for i := range n {
+			if !slices.Contains(p, i) {
+				extend(append(slices.Clip(p), i))
+			}
+		}
+	}
+	extend(nil)
+}
+
+// No permutation costs less, with ties and points that occur twice too.
+func TestOptimalTransportIsOptimal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, d := rapid.IntRange(1, 6).Draw(t, "n"), rapid.IntRange(1, 3).Draw(t, "d")
+		coordinate := rapid.Float64Range(-1e3, 1e3)
+		if rapid.Bool().Draw(t, "on a grid") {
+			coordinate = rapid.Map(rapid.IntRange(0, 2), func(i int) float64 { return float64(i) })
+		}
+		points := rapid.SliceOfN(rapid.SliceOfN(coordinate, d, d), n, n)
+		source, target := points.Draw(t, "source"), points.Draw(t, "target")
+		pair, err := coupling.OptimalTransport{}.Pair(tensors.FromValue(source), tensors.FromValue(target))
+		if err != nil {
+			t.Fatal(err)
+		}
+		least := math.Inf(1)
+		permutations(n, func(p []int) { least = min(least, cost(source, target, p)) })
+		if got := cost(source, target, pair); !(got <= least*(1+1e-12)+1e-12) {
+			t.Fatalf("%v costs %v, the best permutation %v", pair, got, least)
+		}
+	})
+}
+
+// On a line, the optimum pairs the values in their order.
+func TestOptimalTransportSortsOnALine(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 0))
+	for _, n := range []int{2, 50, 200} {
+		source, target := make([]float32, n), make([]float32, n)
+		for i := range n {
+			source[i], target[i] = float32(rng.NormFloat64()), float32(5+rng.ExpFloat64())
+		}
+		pair, err := coupling.OptimalTransport{}.Pair(tensors.FromValue(source), tensors.FromValue(target))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := make([]int, n)
+		for i := range rows {
+			rows[i] = i
+		}
+		slices.SortFunc(rows, func(i, j int) int { return cmp.Compare(target[i], target[j]) })
+		for k := 1; k < n; k++ {
+			if source[pair[rows[k-1]]] > source[pair[rows[k]]] {
+				t.Fatalf("n = %d: target %v goes with source %v, and the larger %v with the smaller %v", n,
+					target[rows[k-1]], source[pair[rows[k-1]]], target[rows[k]], source[pair[rows[k]]])
+			}
+		}
+	}
+}
+
+// A shift of all data changes no pair, and data that is a permuted copy of the noise finds
+// it.
+func TestOptimalTransportFindsCopies(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 0))
+	const n, d = 60, 3
+	permutation := rng.Perm(n)
+	source, target := make([][]float64, n), make([][]float64, n)
+	for i := range n {
+		for range d {
+			source[i] = append(source[i], rng.NormFloat64())
+		}
+	}
+	for i, j := range permutation {
+		for k := range d {
+			target[i] = append(target[i], source[j][k]+10*float64(k))
+		}
+	}
+	pair, err := coupling.OptimalTransport{}.Pair(tensors.FromValue(source), tensors.FromValue(target))
+	if err != nil || !slices.Equal(pair, permutation) {
+		t.Errorf("got %v (%v), expected %v", pair, err, permutation)
+	}
+}
+
+func TestOptimalTransportRefusesWhatOverflows(t *testing.T) {
+	_, err := coupling.OptimalTransport{}.Pair(tensors.FromValue([]float64{0, 1}), tensors.FromValue([]float64{0, 1e200}))
+	if want := "target (data) row 1 and source (noise) row 0 overflows"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, expected %q", err, want)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	two, three := tensors.FromValue([][]float64{{1, 2}, {3, 4}}), tensors.FromValue([][]float64{{1, 2}, {3, 4}, {5, 6}})
+	for want, c := range map[string][2]*tensors.Tensor{
+		"source (noise) is nil": {nil, two},
+		"source (noise) is (Float64)[2, 2] and target (data) (Float64)[3, 2]": {two, three},
+		"target (data) is (Int32)[1]: expected Float32 or Float64":            {two, tensors.FromValue([]int32{1})},
+		"value 1 of target (data), of shape (Float64)[2], is NaN":             {tensors.FromValue([]float64{1, 2}), tensors.FromValue([]float64{1, math.NaN()})},
+		"source and target have shape (): expected rows of events":            {tensors.FromValue(1.), tensors.FromValue(2.)},
+		"source and target have shape (0, 2)":                                 {tensors.FromFlatDataAndDimensions([]float64{}, 0, 2), tensors.FromFlatDataAndDimensions([]float64{}, 0, 2)},
+	} {
+		if err := coupling.Validate(c[0], c[1]); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, expected %q", err, want)
+		}
+	}
+}
+
+// broken couplings are what Check is for.
+type broken func(source, target *tensors.Tensor) ([]int, error)
+
+func (b broken) Pair(source, target *tensors.Tensor) ([]int, error) { return b(source, target) }
+
+func TestCheckFindsBrokenCouplings(t *testing.T) {
+	identity := func(source, target *tensors.Tensor) ([]int, error) {
+		return coupling.Independent{}.Pair(source, target)
+	}
+	calls := 0
+	for want, c := range map[string]coupling.Coupling{
+		"the coupling is nil": nil,
+		"no permutation of 0 to 1: each row must occur once": broken(func(source, target *tensors.Tensor) ([]int, error) {
+			pair, err := identity(source, target)
+			clear(pair)
+			return pair, err
+		}),
+		"Pair returned 2 rows: it must return one for each of the 1": broken(func(source, target *tensors.Tensor) ([]int, error) {
+			return append([]int{0}, make([]int, source.Shape().Dim(0))...), nil
+		}),
+		"and [0 1] when it was called again": broken(func(source, target *tensors.Tensor) ([]int, error) {
+			pair, err := identity(source, target)
+			if calls++; calls%2 == 1 {
+				slices.Reverse(pair)
+			}
+			return pair, err
+		}),
+		"Pair changed the source or the target": broken(func(source, target *tensors.Tensor) ([]int, error) {
+			target.MustMutableFlatData(func(flat any) {
+				if flat, ok := flat.([]float32); ok {
+					flat[0]++
+				}
+			})
+			return identity(source, target)
+		}),
+		"Pair accepted a target with a NaN": broken(func(source, target *tensors.Tensor) ([]int, error) {
+			if source == nil || target == nil || !source.Shape().Equal(target.Shape()) {
+				return nil, fmt.Errorf("source and target differ")
+			}
+			pair := make([]int, source.Shape().Dim(0))
+			for i := range pair {
+				pair[i] = i
+			}
+			return pair, nil
+		}),
+		"a target that is nil (swapped: false): it panicked": broken(func(source, target *tensors.Tensor) ([]int, error) {
+			if target.Rank() < 0 {
+				return nil, nil
+			}
+			return identity(source, target)
+		}),
+		"Pair failed: always": broken(func(_, _ *tensors.Tensor) ([]int, error) { return nil, fmt.Errorf("always") }),
+	} {
+		if err := coupling.Check(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, expected %q", err, want)
+		}
+	}
+}
+
+func BenchmarkOptimalTransport(b *testing.B) {
+	for _, n := range []int{256, 1024} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 0))
+			x, y := make([]float32, 2*n), make([]float32, 2*n)
+			for i := range x {
+				x[i], y[i] = float32(rng.NormFloat64()), float32(rng.NormFloat64()*2+1)
+			}
+			source, target := tensors.FromFlatDataAndDimensions(x, n, 2), tensors.FromFlatDataAndDimensions(y, n, 2)
+			for b.Loop() {
+				if _, err := (coupling.OptimalTransport{}).Pair(source, target); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,88 @@
+package diagnostic
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Norm measures the length |f(x, t, c)| of a field's value for each event, with the weights
+// in store (nil if the field has none): x is lead+event, t a scalar or of the lead's shape,
+// c batch+[context_dim], where the batch is the end of the lead and repeated over the rest,
+// or nil. Shapes that don't fit are an error, and so is a value that is not finite. It
+// compiles at every call.
+func Norm(backend compute.Backend, store *model.Store, f field.Field, x, t, c *tensors.Tensor) (Stats, error) {
+	return measure("the field's norm", backend, store, f, x, t, c, 0, func(scope *model.Scope, x, t, c *Node, _ distribution.Random) *Node {
+		v := event.Flatten(field.Call(f, scope, x, t, c), f.EventRank())
+		return Sqrt(ReduceSum(Square(v), -1))
+	})
+}
+
+// Divergence measures the divergence ∇·f(x, t, c) for each event, for arguments as [Norm]
+// has them. A nil estimator asks the field, which must be a [field.Divergent]; the random
+// vectors of [divergence.Hutchinson] come from the seed.
+func Divergence(backend compute.Backend, store *model.Store, f field.Field, x, t, c *tensors.Tensor, estimator divergence.Estimator, seed int64) (Stats, error) {
+	known, ok := f.(field.Divergent)
+	if f != nil && estimator == nil && !ok {
+		return Stats{}, errors.New("diagnostic.Divergence: the estimator is nil, and the field doesn't know its divergence: give one, say divergence.Exact{}, or a field.Divergent")
+	}
+	return measure("the divergence", backend, store, f, x, t, c, seed, func(scope *model.Scope, x, t, c *Node, random distribution.Random) *Node {
+		if estimator == nil {
+			field.CheckTime(t, x, f.EventRank())
+			_, div := known.ApplyWithDivergence(scope.ResetVisited(), x, t, c)
+			return div
+		}
+		probes := divergence.Probes(estimator, random, x.Graph(), x.Shape(), f.EventRank())
+		_, div := estimator.Estimate(func(x *Node) *Node { return field.Call(f, scope, x, t, c) }, x, f.EventRank(), probes)
+		return div
+	})
+}
+
+// measure sums up what build makes of each event, with random numbers of the seed.
+func measure(what string, backend compute.Backend, store *model.Store, f field.Field, x, t, c *tensors.Tensor, seed int64, build func(scope *model.Scope, x, t, c *Node, random distribution.Random) *Node) (Stats, error) {
+	if err := field.Validate(f); err != nil {
+		return Stats{}, fmt.Errorf("diagnostic: %w", err)
+	}
+	if x == nil || t == nil {
+		return Stats{}, errors.New("diagnostic: x or t is nil: give the events and a time, a scalar or one for each event")
+	}
+	in := []*tensors.Tensor{x, t, gomlx.Key(seed, 0)}
+	if c != nil {
+		in = append(in, c)
+	}
+	computation, err := nami.NewComputation(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+		var c *Node
+		if len(in) > 3 {
+			c = event.Expand(in[3], event.Lead(in[0], f.EventRank()), 1)
+		}
+		random := gomlx.NewCounter(in[2], Const(in[2].Graph(), uint32(0)))
+		values := build(scope, in[0], in[1], c, random)
+		if lead := event.Lead(in[0], f.EventRank()); !slices.Equal(values.Shape().Dimensions, lead) {
+			exceptions.Panicf("diagnostic: %s has shape %s for x of %s: expected one value for each event, of shape %s", what, values.Shape(), in[0].Shape(), event.Format(lead))
+		}
+		return []*Node{ConvertDType(values, dtypes.Float64)}
+	})
+	if err != nil {
+		return Stats{}, err
+	}
+	out, err := computation.Call(in...)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer out[0].MustFinalizeAll()
+	return statsOf(what, tensors.MustCopyFlatData[float64](out[0]))
+}

@@ -1,0 +1,49 @@
+package nami
+
+import (
+	"slices"
+
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// groups is the shape of the batch of distributions that the base is; empty if it is one
+// for all, or one that a context decides.
+func (f *flow) groups() []int {
+	if b, ok := f.base.(interface{ BatchShape() []int }); ok {
+		return b.BatchShape()
+	}
+	return nil
+}
+
+// grouped is a lead of n events as the base sees it: whole batches.
+func (f *flow) grouped(n int) []int {
+	group := f.groups()
+	return slices.Concat([]int{n / event.Size(group)}, group)
+}
+
+// byRow draws for a lead of several axes as a source does whose rows are its events.
+type byRow struct {
+	distribution.Random
+	axes int
+}
+
+// RandomUniform implements [distribution.Random].
+func (r byRow) RandomUniform(g *Graph, shape shapes.Shape) *Node {
+	return Reshape(r.Random.RandomUniform(g, r.flat(shape)), shape.Dimensions...)
+}
+
+// Normal draws standard normal numbers, as the source itself does.
+func (r byRow) Normal(g *Graph, shape shapes.Shape) *Node {
+	return Reshape(gomlx.Normal(r.Random, g, r.flat(shape)), shape.Dimensions...)
+}
+
+// flat is shape with one axis for the lead.
+func (r byRow) flat(shape shapes.Shape) shapes.Shape {
+	lead, rest := shape.Dimensions[:r.axes], shape.Dimensions[r.axes:]
+	return shapes.Make(shape.DType, slices.Concat([]int{event.Size(lead)}, rest)...)
+}

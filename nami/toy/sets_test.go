@@ -1,0 +1,262 @@
+package toy_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami/toy"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+func sets() []toy.Set {
+	parametric, err := toy.ParametricMixture{}.At(0.5)
+	if err != nil {
+		panic(err)
+	}
+	return []toy.Set{
+		toy.TwoMoons{Noise: 0.1},
+		toy.TwoSpirals{Noise: 0.1},
+		toy.Checkerboard{},
+		toy.Checkerboard{Cells: 3, Bound: 1},
+		toy.Ring{},
+		toy.Shell{Share: 0.4},
+		toy.Shell{Radius: 0.3, Width: 0.3},
+		toy.Shell{Share: 1},
+		toy.SignalAndBackground(0.3), parametric,
+		toy.GaussianMixture{Components: []toy.Gaussian{{Mean: []float64{1}, Covariance: [][]float64{{4}}}}},
+	}
+}
+
+// A seed fixes the points and their labels, a smaller n gives the first of them, and
+// Sample gives the points that SampleLabelled does.
+func TestSetsDependOnTheSeedAlone(t *testing.T) {
+	draw := func(s toy.Set, seed int64, n int) []float32 {
+		x, err := s.Sample(seed, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tensors.MustCopyFlatData[float32](x)
+	}
+	for _, s := range sets() {
+		few, many := draw(s, 5, 100), draw(s, 5, 200)
+		if !slices.Equal(few, many[:len(few)]) {
+			t.Errorf("%T: 100 points are not the first of 200 with the same seed", s)
+		}
+		if slices.Equal(few, draw(s, 6, 100)) {
+			t.Errorf("%T: two seeds gave the same points", s)
+		}
+		if len(draw(s, 5, 0)) != 0 {
+			t.Errorf("%T: there are points where none were asked for", s)
+		}
+		if l, ok := s.(toy.Labelled); ok {
+			x, labels, err := l.SampleLabelled(5, 100)
+			if err != nil || len(labels) != 100 || !slices.Equal(tensors.MustCopyFlatData[float32](x), few) {
+				t.Errorf("%T: the labelled points are others (%v)", s, err)
+			}
+		}
+		if _, err := s.Sample(5, -1); err == nil || !strings.Contains(err.Error(), "n is -1") {
+			t.Errorf("%T: n = -1: error is %v", s, err)
+		}
+	}
+}
+
+// Densities of the plane integrate to 1 over a fine grid, within 2%: edges of squares don't
+// lie on its lines.
+func TestDensitiesIntegrateToOne(t *testing.T) {
+	const side, cells = 20.0, 600
+	flat := make([]float64, 0, 2*cells*cells)
+	for i := range cells {
+		for j := range cells {
+			flat = append(flat, side*((float64(i)+0.5)/cells-0.5), side*((float64(j)+0.5)/cells-0.5))
+		}
+	}
+	grid := tensors.FromFlatDataAndDimensions(flat, cells, cells, 2)
+	for _, s := range sets() {
+		d, ok := s.(toy.Density)
+		if !ok {
+			continue
+		}
+		logProb, err := d.LogProb(grid)
+		if m, ok := s.(toy.GaussianMixture); ok && len(m.Components) == 1 {
+			if err == nil || !strings.Contains(err.Error(), "[600 600 2]") && !strings.Contains(err.Error(), "1 values of one") {
+				t.Errorf("points of the plane for a density on the line: error is %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := logProb.Shape().Dimensions; !slices.Equal(got, []int{cells, cells}) {
+			t.Fatalf("%T: the log-density has shape %v, want that of the lead, [%d %d]", s, got, cells, cells)
+		}
+		total := 0.0
+		for _, v := range tensors.MustCopyFlatData[float64](logProb) {
+			total += math.Exp(v) * (side / cells) * (side / cells)
+		}
+		if math.Abs(total-1) > 0.02 {
+			t.Errorf("%+v: the density integrates to %v", s, total)
+		}
+	}
+}
+
+// Every point that a board draws lies where its density is positive.
+func TestCheckerboardDrawsOnItsSquares(t *testing.T) {
+	for _, b := range []toy.Checkerboard{{}, {Cells: 5, Bound: 1}, {Cells: 1}} {
+		x, err := b.Sample(1, 2000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logProb, err := b.LogProb(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lowest := slices.Min(tensors.MustCopyFlatData[float32](logProb)); math.IsInf(float64(lowest), -1) {
+			t.Errorf("%+v: a point lies off the squares", b)
+		}
+	}
+}
+
+func TestSetsRefuse(t *testing.T) {
+	nan := math.NaN()
+	unit := [][]float64{{1, 0}, {0, 1}}
+	gaussian := func(covariance [][]float64) toy.GaussianMixture {
+		return toy.GaussianMixture{Components: []toy.Gaussian{{Mean: []float64{0, 0}, Covariance: covariance}}}
+	}
+	for want, s := range map[string]toy.Set{
+		"TwoSpirals: Noise is -1":              toy.TwoSpirals{Noise: -1},
+		"TwoSpirals: Turns is -2":              toy.TwoSpirals{Turns: -2},
+		"Checkerboard: Cells is -1":            toy.Checkerboard{Cells: -1},
+		"Checkerboard: Bound is NaN":           toy.Checkerboard{Bound: nan},
+		"Ring: Modes is -3":                    toy.Ring{Modes: -3},
+		"Ring: Radius is +Inf":                 toy.Ring{Radius: math.Inf(1)},
+		"Ring: Std is -1":                      toy.Ring{Std: -1},
+		"Shell: Width is -1":                   toy.Shell{Width: -1},
+		"Shell: Share is 1.5":                  toy.Shell{Share: 1.5},
+		"there are no components":              toy.GaussianMixture{},
+		"weight 0 of [-0.5 1.5] is -0.5":       toy.SignalAndBackground(1.5),
+		"there are 3 weights for 1 components": toy.GaussianMixture{Components: gaussian(unit).Components, Weights: []float64{1, 2, 3}},
+		"sum to 0":                             toy.GaussianMixture{Components: gaussian(unit).Components, Weights: []float64{0}},
+		"component 0: the mean has 2 values and the covariance 1 rows": gaussian(unit[:1]),
+		"it must be symmetric":                         gaussian([][]float64{{1, 0.5}, {0, 1}}),
+		"row 1 of the covariance has 1 values":         gaussian([][]float64{{1, 0}, {0}}),
+		"the covariance [[1 2] [2 1]] is not positive": gaussian([][]float64{{1, 2}, {2, 1}}),
+	} {
+		if _, err := s.Sample(1, 10); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got %v, want %q", s, err, want)
+		}
+	}
+	for want, p := range map[string]toy.ParametricMixture{
+		"Axis is 2: the signal's mean has 2 values": {Axis: 2},
+		"Share is -0.5": {Share: -0.5},
+	} {
+		if _, err := p.At(0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got %v, want %q", p, err, want)
+		}
+	}
+	if _, err := (toy.ParametricMixture{}).At(nan); err == nil || !strings.Contains(err.Error(), "θ is NaN") {
+		t.Errorf("θ = NaN: got %v", err)
+	}
+	for want, points := range map[string]*tensors.Tensor{
+		"toy.GaussianMixture: points is nil":                      nil,
+		"(Float64)[1, 3]: their last axis must hold the 2 values": tensors.FromValue([][]float64{{1, 2, 3}}),
+		"(Int32)[1, 2]: expected Float32 or Float64":              tensors.FromValue([][]int32{{1, 2}}),
+		"value 1 of points, of shape (Float64)[1, 2], is NaN":     tensors.FromValue([][]float64{{1, nan}}),
+	} {
+		if _, err := (toy.Ring{}).LogProb(points); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	for _, mean := range []float64{-1, nan, math.Inf(1)} {
+		if _, err := toy.Poisson(1, mean); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("the mean is %g", mean)) {
+			t.Errorf("a mean of %g: got %v", mean, err)
+		}
+	}
+}
+
+func TestStandardizer(t *testing.T) {
+	x := tensors.FromValue([][]float32{{1, 0.1, -5}, {2, 0.1, 3}, {6, 0.1, 4}})
+	s, err := toy.FitStandardizer(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Mean[1] != float64(float32(0.1)) || s.Std[1] != 1 {
+		t.Errorf("the constant feature has mean %v and standard deviation %v, want its value and 1", s.Mean[1], s.Std[1])
+	}
+	z, err := s.Apply(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := s.Inverse(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range tensors.MustCopyFlatData[float32](back) {
+		if want := tensors.MustCopyFlatData[float32](x)[i]; math.Abs(float64(v-want)) > 1e-6 {
+			t.Errorf("value %d comes back as %v, was %v", i, v, want)
+		}
+	}
+	if got, want := s.LogDet(), -math.Log(s.Std[0]*s.Std[2]); math.Abs(got-want) > 1e-12 {
+		t.Errorf("LogDet is %v, want %v", got, want)
+	}
+	for want, f := range map[string]func() error{
+		"toy.FitStandardizer: the points are (Float32)[1, 2]: a standard deviation needs at least 2": func() error {
+			_, err := toy.FitStandardizer(tensors.FromValue([][]float32{{1, 2}}))
+			return err
+		},
+		"value 2 of points, of shape (Float64)[2, 2], is +Inf": func() error {
+			_, err := toy.FitStandardizer(tensors.FromValue([][]float64{{1, 2}, {math.Inf(1), 1}}))
+			return err
+		},
+		"Standardizer.Apply: the points are (Float32)[1, 2]: their last axis must hold the 3": func() error {
+			_, err := s.Apply(tensors.FromValue([][]float32{{1, 2}}))
+			return err
+		},
+		"feature 0 has Mean 0 and Std 0": func() error {
+			_, err := toy.Standardizer{Mean: []float64{0}, Std: []float64{0}}.Inverse(x)
+			return err
+		},
+		"Mean has 1 values and Std 0": func() error { return toy.Standardizer{Mean: []float64{0}}.Validate() },
+	} {
+		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func ExampleParametricMixture() {
+	mixture, err := toy.ParametricMixture{}.At(0.7)
+	if err != nil {
+		panic(err)
+	}
+	n, err := toy.Poisson(1, 1000)
+	if err != nil {
+		panic(err)
+	}
+	points, labels, err := mixture.SampleLabelled(1, n)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(points.Shape().Dim(0) == n, len(labels) == n)
+	// Output: true true
+}
+
+func ExampleStandardizer() {
+	points, err := toy.TwoMoons{Noise: 0.1}.Sample(1, 10_000)
+	if err != nil {
+		panic(err)
+	}
+	s, err := toy.FitStandardizer(points)
+	if err != nil {
+		panic(err)
+	}
+	standard, err := s.Apply(points) // train on these, and give samples to s.Inverse
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%v, mean %.1f, standard deviation %.1f\n", standard.Shape(), s.Mean, s.Std)
+	// Output: (Float32)[10000, 2], mean [0.5 0.3], standard deviation [0.9 0.5]
+}

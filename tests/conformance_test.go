@@ -1,0 +1,95 @@
+package tests
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The installed kernel passes Jupyter's own conformance tests but for what docs/kernel.md
+// lists.
+func TestConformance(t *testing.T) {
+	kernel := buildKernel(t)
+	data := t.TempDir()
+	t.Setenv("JUPYTER_DATA_DIR", data)
+	if out, code := kernel.run(t, "install"); code != 0 {
+		t.Fatal(out)
+	}
+	command := exec.Command(conformancePython(t), "-W", "ignore", "conformance/test_kernel.py")
+	command.Env = append(os.Environ(), "JUPYTER_PATH="+data, "PYTHONDONTWRITEBYTECODE=1", "TMPDIR="+t.TempDir())
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "Ran 12 tests") {
+		t.Errorf("expected 12 tests:\n%s", out)
+	}
+}
+
+// What is expected to fail is listed with the reason.
+func TestConformanceIsDocumented(t *testing.T) {
+	script, err := os.ReadFile("conformance/test_kernel.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := os.ReadFile("../docs/kernel.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	failures := regexp.MustCompile(`expectedFailure\n +def (test_\w+)`).FindAllSubmatch(script, -1)
+	for _, name := range failures {
+		if !bytes.Contains(listed, append([]byte("| `"), name[1]...)) {
+			t.Errorf("docs/kernel.md doesn't list %s", name[1])
+		}
+	}
+	if listed := bytes.Count(listed, []byte("| `test_")); listed != len(failures) {
+		t.Errorf("docs/kernel.md lists %d tests that fail, expected %d", listed, len(failures))
+	}
+}
+
+// conformancePython is the Python of a virtual environment with the conformance tests,
+// made once below the cache folder.
+func conformancePython(t *testing.T) string {
+	t.Helper()
+	requirements, err := os.ReadFile("conformance/requirements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := os.Getenv("NAMI_CACHE")
+	if cache == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cache = filepath.Join(user, "nami")
+	}
+	dir := filepath.Join(cache, fmt.Sprintf("conformance-%x", sha256.Sum256(requirements))[:32])
+	python, stamp := filepath.Join(dir, "bin/python3"), filepath.Join(dir, ".complete")
+	if exec.Command(python, "-c", "import jupyter_kernel_test").Run() == nil {
+		if _, err := os.Stat(stamp); err == nil {
+			return python
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"python3", "-m", "venv", dir},
+		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", "conformance/requirements.txt"},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatal(errors.Join(fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out), os.RemoveAll(dir)))
+		}
+	}
+	if err := os.WriteFile(stamp, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return python
+}

@@ -1,0 +1,192 @@
+package tests
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/coupling"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/train"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// normals are n events of two values, N(mean, std²) each.
+func normals(seed uint64, n int, mean, std float64) *tensors.Tensor {
+	random := rand.New(rand.NewPCG(seed, 0))
+	flat := make([]float32, 2*n)
+	for i := range flat {
+		flat[i] = float32(mean + std*random.NormFloat64())
+	}
+	return tensors.FromFlatDataAndDimensions(flat, n, 2)
+}
+
+// fitted trains a small network and returns the mean of its last 50 losses.
+func fitted(t *testing.T, backend compute.Backend, loss train.Loss, x *tensors.Tensor, options ...train.Option) (*model.Store, float64) {
+	t.Helper()
+	store := model.NewStore()
+	options = append([]train.Option{train.Steps(400), train.BatchSize(64), train.LearningRate(5e-3), train.Progress(nil)}, options...)
+	history, err := train.Fit(context.Background(), backend, store, loss, x, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, l := range history.Loss[len(history.Loss)-50:] {
+		sum += l / 50
+	}
+	return store, sum
+}
+
+var small = field.MLP{EventShape: []int{2}, Hidden: []int{16, 16}}
+
+// Optimal pairs of noise and shifted noise are almost translations, so their loss is a
+// small part of that of independent pairs, whose expectation is 2 at the least.
+func TestCoupledTraining(t *testing.T) {
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
+		x := normals(1, 512, 3, 1)
+		_, independent := fitted(t, backend, nami.FMLoss{Field: small}, x, train.Couple(coupling.Independent{}))
+		_, optimal := fitted(t, backend, nami.FMLoss{Field: small}, x, train.Couple(coupling.OptimalTransport{}))
+		if independent < 0.8 || optimal > 0.5*independent {
+			t.Errorf("the loss is %.3f with optimal pairs and %.3f with independent ones", optimal, independent)
+		}
+	})
+}
+
+// A flow from one distribution to another: samples of the source's end at the target's.
+func TestTrainingFromASource(t *testing.T) {
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
+		store, _ := fitted(t, backend, nami.FMLoss{Field: small}, normals(1, 512, 2, 0.5), train.Source(normals(2, 300, -2, 0.5)), train.Couple(coupling.OptimalTransport{}))
+		flow := nami.FlowMatching{Field: small, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(10)}
+		process, err := flow.Bind(backend, store, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples, err := process.SampleFrom(context.Background(), normals(3, 200, -2, 0.5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mean := 0.0
+		for _, v := range toFloats(samples) {
+			mean += v / 400
+		}
+		if math.Abs(mean-2) > 0.3 {
+			t.Errorf("samples from -2 ended at %.2f on average, expected 2", mean)
+		}
+	})
+}
+
+// Maximum likelihood through the solve reaches the entropy of the data, that of
+// N(1, 0.5²) in each of two values, which no model's mean loss is below.
+func TestMaximumLikelihood(t *testing.T) {
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
+		flow := nami.FlowMatching{
+			Field: field.MLP{EventShape: []int{2}, Hidden: []int{8}}, Base: distribution.NewStandardNormal(2), Solver: solver.Heun(2),
+		}
+		_, nll := fitted(t, backend, nami.NLLLoss{Flow: flow, Estimator: divergence.Exact{}}, normals(1, 512, 1, 0.5), train.Steps(250), train.LearningRate(2e-2))
+		entropy := 2 * (math.Log(0.5) + 0.5*math.Log(2*math.Pi*math.E))
+		if math.Abs(nll-entropy) > 0.15 {
+			t.Errorf("the loss is %.3f, expected the entropy %.3f", nll, entropy)
+		}
+	})
+}
+
+// What stands in the padding changes no bit of training.
+func TestMaskedTraining(t *testing.T) {
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
+		loss := nami.MaskedFMLoss{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{8}}}
+		mask := make([]float32, 32*3)
+		random := rand.New(rand.NewPCG(1, 1))
+		var losses [2][]float64
+		for run, padding := range []float32{0, 1e6} {
+			flat := make([]float32, 32*3*2)
+			for i := range 32 * 3 {
+				if mask[i] = 1; i%3 >= 1+(i/3)%3 {
+					mask[i] = 0
+				}
+				for j := range 2 {
+					flat[2*i+j] = float32(math.Sin(float64(5*i + j)))
+					if mask[i] == 0 {
+						flat[2*i+j] = padding * random.Float32()
+					}
+				}
+			}
+			history, err := train.Fit(context.Background(), backend, model.NewStore(), loss, tensors.FromFlatDataAndDimensions(flat, 32, 3, 2),
+				train.Mask(tensors.FromFlatDataAndDimensions(slices.Clone(mask), 32, 3)), train.Steps(20), train.BatchSize(16), train.Progress(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			losses[run] = history.Loss
+		}
+		if !slices.Equal(losses[0], losses[1]) {
+			t.Errorf("the losses are %v with zeros in the padding and %v with other numbers", losses[0], losses[1])
+		}
+	})
+}
+
+// A coupled run that was stopped goes on as if it never had been.
+func TestCoupledResume(t *testing.T) {
+	backend, err := goBackend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(folder string, steps ...int) (losses []float64) {
+		for _, n := range steps {
+			history, err := train.Fit(context.Background(), backend, model.NewStore(), nami.FMLoss{Field: small}, normals(1, 128, 1, 1),
+				train.Steps(n), train.BatchSize(32), train.Couple(coupling.OptimalTransport{}), train.Checkpoint(folder), train.Progress(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			losses = history.Loss
+		}
+		return losses
+	}
+	if whole, parts := run(t.TempDir(), 30), run(t.TempDir(), 11, 30); !slices.Equal(whole, parts) {
+		t.Errorf("the losses are %v at once and %v resumed", whole, parts)
+	}
+}
+
+func TestBadTrainingInputs(t *testing.T) {
+	backend, err := goBackend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	masked := nami.MaskedFMLoss{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{4}}}
+	events := tensors.FromFlatDataAndDimensions(make([]float32, 8*3*2), 8, 3, 2)
+	points := normals(1, 64, 0, 1)
+	for want, c := range map[string]struct {
+		loss train.Loss
+		x    *tensors.Tensor
+		with train.Option
+	}{
+		"knows none: use nami.MaskedFMLoss":            {nami.FMLoss{Field: small}, points, train.Mask(points)},
+		"a mask [n, objects]":                          {masked, events, train.Mask(tensors.FromFlatDataAndDimensions(make([]float32, 8*2), 8, 2))},
+		"draws its own noise":                          {nami.DiffusionLoss{Field: small}, points, train.Couple(coupling.Independent{})},
+		"at least one batch of them":                   {nami.FMLoss{Field: small}, points, train.Source(normals(1, 4, 0, 1))},
+		"the coupling tests.lost paired 0 of 8 events": {nami.FMLoss{Field: small}, points, train.Couple(lost{})},
+	} {
+		_, err := train.Fit(context.Background(), backend, model.NewStore(), c.loss, c.x, c.with, train.BatchSize(8), train.Steps(1), train.Progress(nil))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, expected it to say %q", err, want)
+		}
+	}
+	_, err = train.Fit(context.Background(), backend, model.NewStore(), nami.FMLoss{Field: small}, points,
+		train.Couple(coupling.OptimalTransport{}), train.Context(normals(2, 64, 0, 1)), train.BatchSize(8), train.Progress(nil))
+	if err == nil || !strings.Contains(err.Error(), "across conditions") {
+		t.Errorf("got %v, expected a coupling to be refused across conditions", err)
+	}
+}
+
+// lost is a coupling that pairs nothing.
+type lost struct{}
+
+func (lost) Pair(_, _ *tensors.Tensor) ([]int, error) { return nil, nil }
