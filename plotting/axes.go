@@ -33,26 +33,29 @@ func (s scale) value(at vg.Length) float64 {
 }
 
 // ticksFor chooses ticks for an axis of a length over a range, no more than fit.
-func (a axis) ticksFor(over span, length, size, apart vg.Length) []plot.Tick {
+func (a axis) ticksFor(over span, length, apart vg.Length) []plot.Tick {
 	if a.ticks != nil {
 		return a.ticks
 	}
 	if a.log {
 		return thinned(decadeTicks{}.Ticks(over.lo, over.hi), int(length/apart))
 	}
-	most := int(min(7, max(1, length/apart)))
-	for ; most > 1; most-- {
+	for most := int(min(7, max(4, length/apart))); most >= 2; most-- {
 		ticks := roundTicks{most}.Ticks(over.lo, over.hi)
-		widest := vg.Length(0)
-		for _, t := range ticks {
-			widest = max(widest, textStyle(size, nil, draw.XCenter, draw.YTop).Width(t.Label))
+		each := vg.Length(16) // a line with the space below it
+		if apart == acrossApart {
+			each = widestLabel(ticks, over) + 5
 		}
-		if apart == acrossApart && widest+5 > length/vg.Length(max(1, len(ticks))) && len(ticks) > 2 {
-			continue
+		if len(ticks) >= 2 && each*vg.Length(len(ticks)) <= length {
+			return ticks
 		}
-		return ticks
 	}
-	return roundTicks{most}.Ticks(over.lo, over.hi)
+	// Where there is little room, the outermost numbers must do.
+	ticks := roundTicks{4}.Ticks(over.lo, over.hi)
+	for i := 1; i < len(ticks)-1; i++ {
+		ticks[i].Label = ""
+	}
+	return ticks
 }
 
 // thinned removes labels, not ticks, evenly until at most most are left.

@@ -23,7 +23,7 @@ const (
 func (b *colourBar) axis() axis { return axis{label: b.label, over: b.over} }
 
 func (b *colourBar) width(at fit) vg.Length {
-	ticks := b.axis().ticksFor(b.over, at.frame.Size().Y, tickSize, upApart)
+	ticks := b.axis().ticksFor(b.over, at.frame.Size().Y, upApart)
 	width := barGap + barWidth + tickLength + 2 + widestLabel(ticks, b.over)
 	if b.label != "" {
 		width += 3 + textStyle(labelSize, nil, draw.XCenter, draw.YTop).FontExtents().Height
@@ -41,7 +41,7 @@ func (b *colourBar) draw(s *stage) {
 	line := draw.LineStyle{Color: s.look.ink, Width: frameLine}
 	outline(strip.Canvas, line)
 	beside := textStyle(tickSize, s.look.ink, draw.XLeft, draw.YCenter)
-	ticks := b.axis().ticksFor(b.over, s.Size().Y, tickSize, upApart)
+	ticks := b.axis().ticksFor(b.over, s.Size().Y, upApart)
 	for _, t := range ticks {
 		y := strip.y.at(t.Value)
 		s.StrokeLine2(line, strip.Max.X, y, strip.Max.X+tickLength, y)

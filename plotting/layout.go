@@ -245,8 +245,8 @@ func (l *layout) fit(p *panel, frame vg.Rectangle, room vg.Length) fit {
 		Max: vg.Point{X: snap(frame.Max.X), Y: snap(frame.Max.Y)},
 	}
 	if !p.bare {
-		at.xticks = p.x.ticksFor(at.x, at.frame.Size().X, tickSize, acrossApart)
-		at.yticks = p.y.ticksFor(at.y, at.frame.Size().Y, tickSize, upApart)
+		at.xticks = p.x.ticksFor(at.x, at.frame.Size().X, acrossApart)
+		at.yticks = p.y.ticksFor(at.y, at.frame.Size().Y, upApart)
 	}
 	at.insets = p.needs(at)
 	if p.bar != nil {

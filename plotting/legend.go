@@ -1,6 +1,7 @@
 package plotting
 
 import (
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
@@ -37,10 +38,11 @@ func drawLegend(s *stage, layers []layer) {
 	if entries == 0 {
 		return
 	}
-	if room := s.Size().X - 2*apart - iconWidth - gap - 2*inset; width > room {
+	room := s.Size().X - 2*apart - iconWidth - gap - 2*inset
+	if width > room {
 		smaller := max(0.6, room/width)
 		style.Font.Size *= smaller
-		width *= smaller
+		width = min(width*smaller, max(room, 10))
 	}
 	size := vg.Point{X: width + iconWidth + gap + 2*inset, Y: vg.Length(entries)*line + 8}
 	box := draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: quietPlace(s, layers, size, apart)}
@@ -57,11 +59,20 @@ func drawLegend(s *stage, layers []layer) {
 				Min: vg.Point{X: left, Y: middle - 3.5}, Max: vg.Point{X: left + iconWidth, Y: middle + 3.5},
 			}}
 			e.icon(&icon)
-			s.FillText(style, vg.Point{X: left + iconWidth + gap, Y: middle + 0.5}, e.name)
+			s.FillText(style, vg.Point{X: left + iconWidth + gap, Y: middle + 0.5}, cut(style, e.name, width))
 			row++
 		}
 		icon.first += l.colours
 	}
+}
+
+// cut shortens text to a width.
+func cut(style text.Style, words string, width vg.Length) string {
+	runes := []rune(words)
+	for n := len(runes); n > 0 && style.Width(words) > width+0.01; n-- {
+		words = string(runes[:n-1]) + "…"
+	}
+	return words
 }
 
 func quietPlace(s *stage, layers []layer, size vg.Point, apart vg.Length) vg.Rectangle {

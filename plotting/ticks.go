@@ -16,13 +16,16 @@ func (t roundTicks) Ticks(lo, hi float64) []plot.Tick {
 	step, decimals := roundStep((hi - lo) / float64(t.most))
 	var ticks []plot.Tick
 	slack := 1e-9 * (hi - lo)
+	most := max(math.Abs(lo), math.Abs(hi))
+	// Four decimals of the mantissa must tell two ticks apart.
+	powers := (decimals > 5 || most >= 1e6) && most/step < 1e4
 	first, last := math.Ceil((lo-slack)/step), math.Floor((hi+slack)/step)
 	if last-first > float64(2*t.most) || math.IsNaN(last-first) {
 		return nil // the range is below the resolution of a float64
 	}
 	for i := range int(last-first) + 1 {
 		v := (first + float64(i)) * step
-		ticks = append(ticks, plot.Tick{Value: v, Label: number(v, decimals)})
+		ticks = append(ticks, plot.Tick{Value: v, Label: number(v, decimals, powers)})
 	}
 	return ticks
 }
@@ -43,13 +46,20 @@ func roundStep(least float64) (step float64, decimals int) {
 	return 10 * unit, max(0, -exponent-1)
 }
 
-func number(v float64, decimals int) string {
-	var s string
-	if decimals > 5 || math.Abs(v) >= 1e7 {
-		s = strconv.FormatFloat(v, 'g', 4, 64)
-	} else {
-		s = strconv.FormatFloat(v, 'f', decimals, 64)
+// number writes a tick's value, all of an axis with as many decimals or all with a power
+// of ten.
+func number(v float64, decimals int, powers bool) string {
+	if powers && v != 0 {
+		mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', 4, 64), "e")
+		mantissa = strings.TrimSuffix(strings.TrimRight(mantissa, "0"), ".")
+		if n, err := strconv.Atoi(exponent); err == nil {
+			return minus(mantissa) + "×10" + superscript(n)
+		}
 	}
+	if powers {
+		decimals = 0
+	}
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
 	if strings.Trim(s, "-0.") == "" {
 		s = strings.TrimPrefix(s, "-")
 	}
@@ -78,7 +88,7 @@ func (decadeTicks) Ticks(lo, hi float64) []plot.Tick {
 			label := ""
 			switch {
 			case narrow && (digit == 1 || digit == 2 || digit == 5):
-				label = number(v, max(0, -e))
+				label = number(v, max(0, -e), e < -4 || e > 5)
 			case !narrow && digit == 1 && e%stride == 0:
 				label = "10" + superscript(e)
 			}
