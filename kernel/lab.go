@@ -55,7 +55,9 @@ run at once: where the port is in use, the next free one is taken.`,
 			}
 			// SIGTERM, as Jupyter asks whether it is meant at an interrupt.
 			lab := process.Command(cmd.Context(), syscall.SIGTERM, env.Python, append([]string{"-m", "jupyterlab", target}, more...)...)
-			lab.Env = env.JupyterEnv(env.Lab)
+			if lab.Env, err = env.LabEnv(); err != nil {
+				return err
+			}
 			lab.Stdout, lab.Stderr = os.Stdout, os.Stderr
 			err = lab.Run()
 			process.Sweep(lab)
