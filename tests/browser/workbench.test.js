@@ -36,6 +36,7 @@ function test(name, { minutes }, does) {
 }
 
 before(async () => {
+  rmSync(seen, { recursive: true, force: true });
   mkdirSync(seen, { recursive: true });
   for (const folder of ["books", "profile", "state"]) mkdirSync(path.join(work, folder));
   for (const [plugin, settings] of Object.entries({
