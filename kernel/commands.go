@@ -6,13 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/nami-flow/go-nami/kernel/internal/environment"
 	"github.com/nami-flow/go-nami/kernel/internal/notebook"
 	"github.com/nami-flow/go-nami/kernel/internal/place"
-	"github.com/nami-flow/go-nami/kernel/internal/process"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -138,48 +136,4 @@ func complete(o *notebook.Options, params []string) error {
 		o.Parameters[name] = value
 	}
 	return nil
-}
-
-func labCommand() *cobra.Command {
-	var backend string
-	cmd := &cobra.Command{
-		Use:   "lab [notebook|folder] [-- arguments for jupyter lab]",
-		Short: "Open JupyterLab with the kernel",
-		Long:  "Makes the environment and starts JupyterLab in books, or on what is given.",
-		Example: `  go run ./kernel lab
-  go run ./kernel lab books/examples/quickstart.ipynb -- --no-browser --port=8890`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			own, more := args, []string(nil)
-			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
-				own, more = args[:dash], args[dash:]
-			}
-			if len(own) > 1 {
-				return fmt.Errorf("lab opens one notebook or folder, and %d were given; what is for jupyter lab goes behind --", len(own))
-			}
-			root, err := place.Checkout(".")
-			if err != nil {
-				return err
-			}
-			target := filepath.Join(root, "books")
-			if len(own) == 1 {
-				target = own[0]
-			}
-			if _, err := os.Stat(target); err != nil {
-				return fmt.Errorf("there is no %s (%w): give a notebook or a folder", target, err)
-			}
-			env, err := environment.Make(cmd.Context(), environment.Options{Backend: backend, Log: os.Stdout})
-			if err != nil {
-				return err
-			}
-			// SIGTERM, as Jupyter asks whether it is meant at an interrupt.
-			lab := process.Command(cmd.Context(), syscall.SIGTERM, env.Python, append([]string{"-m", "jupyterlab", target}, more...)...)
-			lab.Env = env.JupyterEnv(env.Lab)
-			lab.Stdout, lab.Stderr = os.Stdout, os.Stderr
-			err = lab.Run()
-			process.Sweep(lab)
-			return err
-		},
-	}
-	backendFlag(cmd, &backend)
-	return cmd
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +35,36 @@ func TestComplete(t *testing.T) {
 		c.change(&o)
 		if err := complete(&o, c.params); err == nil || !strings.Contains(err.Error(), c.expected) {
 			t.Errorf("the error is %v; expected %q", err, c.expected)
+		}
+	}
+}
+
+func TestLabArguments(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)
+	for _, c := range []struct {
+		arguments []string
+		root      bool
+		expected  string // arguments, or in an error
+	}{
+		{[]string{"--port=0", "--no-browser"}, false, "--port=0 --no-browser"},
+		{[]string{"--port=0", "--allow-root"}, true, "--port=0 --allow-root"},
+		{[]string{"--port=" + port, "--no-browser"}, false, "--no-browser --port="},
+		{[]string{"--port", port, "--no-browser"}, false, "--no-browser --port="},
+		{[]string{"--ServerApp.port=" + port}, false, "--port="},
+		{nil, true, "-- --allow-root"},
+		{[]string{"--port=many"}, false, `--port is "many"`},
+		{[]string{"--port=70000"}, false, "expected a number from 1 to 65535"},
+		{[]string{"--port"}, false, `--port is ""`},
+	} {
+		got, err := labArguments(c.arguments, c.root)
+		text := fmt.Sprint(strings.Join(got, " "), err)
+		if !strings.Contains(text, c.expected) || strings.Contains(text, "--port="+port) {
+			t.Errorf("%q became %q, %v; expected %q", c.arguments, got, err, c.expected)
 		}
 	}
 }

@@ -10,13 +10,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // The documentation of this checkout builds: each package, exported symbol, notebook and
@@ -179,21 +176,7 @@ func TestDocsServe(t *testing.T) {
 	if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(page), "FlowMatching") {
 		t.Errorf("%s, %v\n%s", answer.Status, err, page)
 	}
-	end(t, command)
-	if code := command.ProcessState.ExitCode(); code != 0 && code != 130 {
+	if code := said.end(t); code != 0 && code != 130 {
 		t.Errorf("exit code %d\n%s", code, said)
-	}
-}
-
-// end interrupts a command and waits until it has ended.
-func end(t *testing.T, command *exec.Cmd) {
-	t.Helper()
-	if err := command.Process.Signal(syscall.SIGINT); err != nil {
-		t.Error(err)
-	}
-	late := time.AfterFunc(30*time.Second, func() { _ = command.Process.Kill() })
-	_ = command.Wait() // its exit code tells
-	if !late.Stop() {
-		t.Error("it doesn't end after an interrupt")
 	}
 }

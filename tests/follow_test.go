@@ -5,55 +5,80 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// transcript is what a command that runs on has said so far.
-type transcript struct {
-	mu   sync.Mutex
-	text strings.Builder
+// following is a command that runs on, and what it has said so far.
+type following struct {
+	command *exec.Cmd
+	ended   chan struct{}
+	mu      sync.Mutex
+	text    strings.Builder
 }
 
-// Write implements [io.Writer].
-func (s *transcript) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-// String implements [fmt.Stringer].
-func (s *transcript) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
-
-// follow starts a command that runs on, and kills it if the test ends before.
-func follow(t *testing.T, command *exec.Cmd) *transcript {
+// follow starts a command that runs on, and ends it with the test if not before.
+func follow(t *testing.T, command *exec.Cmd) *following {
 	t.Helper()
-	said := &transcript{}
-	command.Stdout, command.Stderr = said, said
+	f := &following{command: command, ended: make(chan struct{})}
+	command.Stdout, command.Stderr = f, f
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if command.ProcessState == nil {
-			_ = command.Process.Kill()
-			_ = command.Wait()
-		}
-	})
-	return said
+	go func() {
+		_ = command.Wait() // its exit code tells
+		close(f.ended)
+	}()
+	t.Cleanup(func() { f.end(t) })
+	return f
+}
+
+// Write implements [io.Writer].
+func (f *following) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.text.Write(p)
+}
+
+// String implements [fmt.Stringer].
+func (f *following) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.text.String()
 }
 
 // wait waits until the command has said what matches, and returns the groups.
-func (s *transcript) wait(t *testing.T, pattern *regexp.Regexp) []string {
+func (f *following) wait(t *testing.T, pattern *regexp.Regexp) []string {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if found := pattern.FindStringSubmatch(s.String()); found != nil {
+	deadline := time.After(2 * time.Minute)
+	for {
+		if found := pattern.FindStringSubmatch(f.String()); found != nil {
 			return found
 		}
+		select {
+		case <-f.ended:
+			if found := pattern.FindStringSubmatch(f.String()); found != nil {
+				return found
+			}
+			t.Fatalf("it ended and never said %s, but\n%s", pattern, f)
+		case <-deadline:
+			t.Fatalf("it never said %s, but\n%s", pattern, f)
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
-	t.Fatalf("it never said %s, but\n%s", pattern, s)
-	return nil
+}
+
+// end interrupts the command, and waits until it has ended.
+func (f *following) end(t *testing.T) (code int) {
+	t.Helper()
+	_ = f.command.Process.Signal(syscall.SIGINT) // it may have ended
+	select {
+	case <-f.ended:
+	case <-time.After(30 * time.Second):
+		t.Errorf("it doesn't end after an interrupt:\n%s", f)
+		_ = f.command.Process.Kill()
+		<-f.ended
+	}
+	return f.command.ProcessState.ExitCode()
 }

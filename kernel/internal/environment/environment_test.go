@@ -471,3 +471,23 @@ func TestExamineNothing(t *testing.T) {
 		t.Error("examining made the cache folder")
 	}
 }
+
+// JupyterLab's defaults come before the user's own configuration folders, not in place of
+// them.
+func TestLabEnv(t *testing.T) {
+	cache := t.TempDir()
+	env := &Environment{Lab: filepath.Join(cache, "checkouts", "x", "lab")}
+	t.Setenv("JUPYTER_CONFIG_PATH", "/users/own")
+	settings, err := env.LabEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(cache, "checkouts", "x", "config")
+	if last := settings[len(settings)-1]; last != "JUPYTER_CONFIG_PATH="+config+string(filepath.ListSeparator)+"/users/own" {
+		t.Errorf("the last setting is %s", last)
+	}
+	text, err := os.ReadFile(filepath.Join(config, "labconfig/default_setting_overrides.json"))
+	if err != nil || !strings.Contains(string(text), `"providerTimeout": 10000`) {
+		t.Errorf("the defaults are %s, %v", text, err)
+	}
+}

@@ -86,7 +86,11 @@ func writeSpec(data string, spec Spec) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(SpecFolder(data), "kernel.json")
+	return writeIfChanged(filepath.Join(SpecFolder(data), "kernel.json"), text)
+}
+
+// writeIfChanged writes a file whole, unless it holds the text already.
+func writeIfChanged(path string, text []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
 	}

@@ -189,7 +189,8 @@ type bookWriter struct {
 	body     strings.Builder
 	sections []section
 	images   int
-	// thumb is the picture for the gallery: that of a cell tagged "thumbnail", else the first.
+	// thumb is the picture for the gallery: that of a cell tagged "thumbnail", else the one
+	// that takes most bytes, as it shows most.
 	thumb, thumbKind string
 	tagged           bool
 }
@@ -253,7 +254,7 @@ func (w *bookWriter) picture(out output, mime, extension, content string, tagged
 		about = fmt.Sprintf("picture %d of %s", w.images, path.Base(w.k.source))
 	}
 	fmt.Fprintf(&w.body, "<p class=\"picture\"><img src=\"%s\"%s alt=\"%s\" loading=\"lazy\"></p>\n", html.EscapeString(path.Base(name)), attributes, html.EscapeString(about))
-	if w.thumb == "" || tagged && !w.tagged {
+	if w.thumb == "" || tagged && !w.tagged || tagged == w.tagged && len(picture) > len(w.b.images[w.thumb]) {
 		w.thumb, w.thumbKind, w.tagged = name, mime, tagged
 	}
 	return nil

@@ -1,0 +1,30 @@
+package environment
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+)
+
+// labDefaults are JupyterLab's settings where the user hasn't chosen: gopls needs more
+// than the second that JupyterLab gives it for the first completion.
+var labDefaults = map[string]any{
+	"@jupyterlab/completer-extension:manager": map[string]any{"providerTimeout": 10_000}, // ms
+}
+
+// LabEnv is the environment of a JupyterLab with the kernel of this checkout, and with
+// defaults that suit it.
+func (e *Environment) LabEnv() ([]string, error) {
+	text, err := json.MarshalIndent(labDefaults, "", " ")
+	if err != nil {
+		return nil, err
+	}
+	config := filepath.Join(filepath.Dir(e.Lab), "config")
+	if err := writeIfChanged(filepath.Join(config, "labconfig", "default_setting_overrides.json"), text); err != nil {
+		return nil, err
+	}
+	if more := os.Getenv("JUPYTER_CONFIG_PATH"); more != "" {
+		config += string(filepath.ListSeparator) + more
+	}
+	return append(e.JupyterEnv(e.Lab), "JUPYTER_CONFIG_PATH="+config), nil
+}
