@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test as step } from "node:test";
@@ -76,9 +77,18 @@ after(async () => {
   rmSync(work, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 });
 
+const freePort = () =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
 // startLab starts JupyterLab by our command, and returns its address.
 async function startLab() {
-  const options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", "--expose-app-in-browser", "--IdentityProvider.token=test"];
+  const options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", `--port=${await freePort()}`, "--expose-app-in-browser", "--IdentityProvider.token=test"];
   lab = spawn(kernel, ["lab", path.join(work, "books"), "--", ...options], {
     cwd: root,
     env: { ...process.env, NAMI_STATE: path.join(work, "state"), JUPYTERLAB_SETTINGS_DIR: path.join(work, "settings"), JUPYTERLAB_WORKSPACES_DIR: path.join(work, "workspaces") },
@@ -149,7 +159,17 @@ async function run(code) {
 const texts = (outputs) => outputs.map((o) => [].concat(o.text ?? o.data?.["text/plain"] ?? o.evalue ?? "").join("")).join("");
 
 test("JupyterLab starts, and its launcher offers Go (nami)", { minutes: 3 }, async () => {
-  await page.goto(await startLab());
+  const address = await startLab();
+  // It is announced a moment before it answers.
+  for (let tries = 60; ; tries--) {
+    try {
+      await page.goto(address);
+      break;
+    } catch (error) {
+      if (!tries || lab.exitCode !== null || !/ERR_CONNECTION/.test(error.message)) throw error;
+      await page.waitForTimeout(500);
+    }
+  }
   const card = page.locator('.jp-LauncherCard[title^="Go (nami)"]').first();
   await card.waitFor();
   await shot("launcher");
