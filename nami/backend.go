@@ -1,6 +1,8 @@
 package nami
 
 import (
+	"sync"
+
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/gomlx/compute"
@@ -15,11 +17,14 @@ func OpenBackend(config string) (compute.Backend, error) {
 }
 
 // MustBackend is [OpenBackend] with an empty config, for programs that can't go on
-// without a backend: it panics.
+// without a backend: it panics. It returns the same backend each time, as tensors that one
+// backend holds are of no use to another.
 func MustBackend() compute.Backend {
-	backend, err := OpenBackend("")
+	backend, err := shared()
 	if err != nil {
 		panic(err)
 	}
 	return backend
 }
+
+var shared = sync.OnceValues(func() (compute.Backend, error) { return OpenBackend("") })

@@ -3,6 +3,7 @@ package plotting
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/stat"
@@ -22,8 +23,9 @@ const (
 // and the ratio of standard deviations furthest from 1. The first row compares two halves
 // of the reference: no model can be expected to do better. Events are float32 or float64,
 // [n]+event, with at least 4 in the reference and 2 in the others. So that rows compare,
-// each takes the same number of events, equally spaced, up to 2000, and the table says how
-// many. Events that are not finite are left out and counted.
+// each takes the same number of events, up to 2000, and the table says how many. They are
+// drawn at random with the seed, as are the halves: many data sets are sorted, or alternate
+// between classes. Events that are not finite are left out and counted.
 func Compare(reference Sample, others []Sample, seed int64) Table {
 	t := Table{
 		Title:  "Distance to " + or(reference.Name, "the reference"),
@@ -38,9 +40,10 @@ func Compare(reference Sample, others []Sample, seed int64) Table {
 		t.err = fmt.Errorf("plotting.Compare: the reference has %d finite events (shape %s): give at least 4", all.n(), reference.Points.Shape())
 		return t
 	}
-	rows := []compared{all.every(2, 1)}
+	shuffled := all.pick(rand.New(rand.NewPCG(uint64(seed), 0)).Perm(all.n()))
+	half := shuffled.part(0, (all.n()+1)/2)
+	rows := []compared{shuffled.part((all.n()+1)/2, all.n())}
 	rows[0].name = "another half of it"
-	half := all.every(2, 0)
 	n := min(mostCompared, rows[0].n())
 	for i, other := range others {
 		c, err := readCompared(fmt.Sprintf("sample %d", i+1), other)
@@ -57,9 +60,12 @@ func Compare(reference Sample, others []Sample, seed int64) Table {
 		n = min(n, c.n())
 		rows = append(rows, c)
 	}
-	against := half.spaced(n)
-	for _, row := range rows {
-		cells, err := distances(against, row.spaced(n), seed)
+	against := half.part(0, n)
+	for i, row := range rows {
+		if i > 0 { // the halves are shuffled
+			row = row.pick(rand.New(rand.NewPCG(uint64(seed), uint64(i))).Perm(row.n())[:n])
+		}
+		cells, err := distances(against, row.part(0, n), seed)
 		if err != nil {
 			t.err = fmt.Errorf("plotting.Compare: %s: %w", row.name, err)
 			return t
@@ -101,24 +107,22 @@ func readCompared(otherwise string, s Sample) (compared, error) {
 	return c, nil
 }
 
-// every is each stride-th event from the first on.
-func (c compared) every(stride, first int) compared {
+// pick is the events of those numbers.
+func (c compared) pick(events []int) compared {
 	out := compared{name: c.name, d: c.d, dropped: c.dropped, columns: make([][]float64, c.d)}
 	for k, column := range c.columns {
-		for i := first; i < len(column); i += stride {
+		for _, i := range events {
 			out.columns[k] = append(out.columns[k], column[i])
 		}
 	}
 	return out
 }
 
-// spaced is n events, equally spaced.
-func (c compared) spaced(n int) compared {
-	out := compared{name: c.name, d: c.d, dropped: c.dropped, columns: make([][]float64, c.d)}
-	for k, column := range c.columns {
-		for i := range n {
-			out.columns[k] = append(out.columns[k], column[i*len(column)/n])
-		}
+// part is the events from first to end, exclusive.
+func (c compared) part(first, end int) compared {
+	out := compared{name: c.name, d: c.d, dropped: c.dropped}
+	for _, column := range c.columns {
+		out.columns = append(out.columns, column[first:end])
 	}
 	return out
 }

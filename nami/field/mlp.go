@@ -32,7 +32,8 @@ type MLP struct {
 	ContextDim int
 
 	// TimeFeatures is the number of values that [Sinusoidal] makes of the time: an
-	// even number. 0 feeds the plain time in.
+	// even number. 0 feeds the plain time in. Features of high frequency make the velocity
+	// rough in time, and a solver's order worth less: plain time does for points.
 	TimeFeatures int
 
 	// Activation follows every layer but the last; SiLU if unset.

@@ -54,7 +54,8 @@ func (f Converted) String() string {
 // x0 and ε are formed in the old schedule, then As in the new one: so data come out of a
 // field for noise even where the new schedule is pure noise, as [Linear] is at t=1, which
 // an [Eps] converted there could not tell. Noise beyond what From reaches is taken for
-// its last: VP{}, say, ends at σ/α = 152.
+// its last: VP{}, say, ends at σ/α = 152. What a network errs in its ε is multiplied by σ/α
+// in the data: start a solve where that is moderate, at t = 0.95 of [Linear], say.
 type Rescheduled struct {
 	// Field is what was trained.
 	Field field.Field

@@ -1,0 +1,28 @@
+package plotting
+
+import (
+	"math"
+	"strconv"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Classes that alternate by row, as those of two moons do, leave the two halves of the
+// reference alike: their distances are those of two samples of one distribution.
+func TestCompareShufflesRows(t *testing.T) {
+	flat := make([]float64, 2*2000)
+	for i := range 2000 {
+		flat[2*i], flat[2*i+1] = float64(10*(i%2))+math.Sin(float64(i)), math.Cos(float64(7*i))
+	}
+	x := tensors.FromFlatDataAndDimensions(flat, 2000, 2)
+	table := Compare(Sample{Name: "data", Points: x}, []Sample{{Name: "the same", Points: x}}, 1)
+	if err := table.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range table.Rows {
+		if w, err := strconv.ParseFloat(row[1], 64); err != nil || w > 1 {
+			t.Errorf("%s has the sliced Wasserstein distance %v (%v), expected one far below the classes' 10", row[0], row[1], err)
+		}
+	}
+}
