@@ -2,13 +2,16 @@ package tests
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // JupyterLab runs twice at once, and the kernel in each; a port in use is said in a line.
@@ -43,6 +46,10 @@ func TestLabTwice(t *testing.T) {
 		}
 		request.Header.Set("Authorization", "token "+token)
 		answer, err := http.DefaultClient.Do(request)
+		// The address is announced a moment before it answers.
+		for end := time.Now().Add(30 * time.Second); errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+			answer, err = http.DefaultClient.Do(request)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
