@@ -21,8 +21,8 @@ func TestCompareShufflesRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range table.Rows {
-		if w, err := strconv.ParseFloat(row[1], 64); err != nil || w > 1 {
-			t.Errorf("%s has the sliced Wasserstein distance %v (%v), expected one far below the classes' 10", row[0], row[1], err)
+		if w, err := strconv.ParseFloat(row[1], 64); err != nil || w > 3 {
+			t.Errorf("%s has the sliced Wasserstein distance %v (%v), expected one far below 7, that of the classes", row[0], row[1], err)
 		}
 	}
 }
