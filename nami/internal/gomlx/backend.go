@@ -66,6 +66,9 @@ func open(config string) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the backend %q can't be opened: %w", config, err)
 	}
+	if name == "go" {
+		backend = &goBackend{backend}
+	}
 	return backend, nil
 }
 
