@@ -331,7 +331,7 @@ func TestSpec(t *testing.T) {
 	}
 	for name, expected := range map[string]string{
 		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOMLX_BACKEND": "go", "GOEXPERIMENT": "simd", "GOWORK": "",
-		"GOFLAGS": "'-ldflags=-w -linkmode=internal'", "PATH": e.Tools + ":" + filepath.Dir(e.Go.Path) + ":${PATH}",
+		"GOFLAGS": "'-ldflags=-s -linkmode=internal'", "PATH": e.Tools + ":" + filepath.Dir(e.Go.Path) + ":${PATH}",
 	} {
 		if got, ok := spec.Env[name]; !ok || got != expected {
 			t.Errorf("%s is %q, %v; expected %q", name, got, ok, expected)

@@ -15,7 +15,7 @@ import (
 // Linking is most of what a cell costs, and half of that is debugging information and
 // the C linker. Stack traces keep their lines without either.
 const (
-	quickLink = "-w -linkmode=internal"
+	quickLink = "-s -linkmode=internal"
 	safeLink  = "-w"
 )
 

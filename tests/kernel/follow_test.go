@@ -1,4 +1,4 @@
-package tests
+package kernel
 
 import (
 	"os/exec"

@@ -1,4 +1,5 @@
-package tests
+// Package kernel tests the kernel command as its users meet it.
+package kernel
 
 import (
 	"bytes"
@@ -6,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,68 +14,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nami-flow/go-nami/tests/internal/checkout"
 )
-
-// kernelCommand is the kernel command, built.
-type kernelCommand struct{ binary string }
-
-// buildKernel builds the kernel command, for as many runs as a test needs.
-func buildKernel(t *testing.T) kernelCommand {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("it makes the environment of notebooks, which -short does without")
-	}
-	binary := filepath.Join(t.TempDir(), "kernel")
-	build := exec.Command("go", "build", "-o", binary, "./kernel")
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return kernelCommand{binary}
-}
-
-func (k kernelCommand) command(args ...string) *exec.Cmd {
-	command := exec.Command(k.binary, args...)
-	command.Dir = ".."
-	return command
-}
-
-// run returns what the command wrote, and its exit code.
-func (k kernelCommand) run(t *testing.T, args ...string) (output string, code int) {
-	t.Helper()
-	command := k.command(args...)
-	var out bytes.Buffer
-	command.Stdout, command.Stderr = &out, &out
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return out.String(), command.ProcessState.ExitCode()
-}
-
-// The notebooks tell true stories: each runs to its end. Those that haven't changed since
-// they passed cost nothing. All of them can take longer than a test may: CI executes them
-// before, by the command that pixi's task books has.
-func TestBooks(t *testing.T) {
-	kernel := buildKernel(t)
-	const longest = 5 * time.Minute // of one notebook, and what is tested after it
-	for _, path := range notebooks(t) {
-		t.Run(strings.TrimPrefix(path, "../"), func(t *testing.T) {
-			if end, limited := t.Deadline(); limited && time.Until(end) < longest {
-				t.Skip("the time of this test run is nearly over: `go run ./kernel run books` executes it")
-			}
-			out, code := kernel.run(t, "run", "--out", t.TempDir(), strings.TrimPrefix(path, "../"))
-			if code != 0 {
-				t.Errorf("exit code %d\n%s", code, out)
-			}
-		})
-	}
-}
 
 // What goes wrong in a notebook is told in plain words, and what ran is kept.
 func TestKernelRun(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -90,9 +35,10 @@ func TestKernelRun(t *testing.T) {
 		"parameters": {[]string{"--param", "steps=3", "--param", "name=ada"}, 0, []string{"1 passed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait more than they compute
 			folder := t.TempDir()
 			args := append([]string{"run", "--no-cache", "--out", folder, "kernel/testdata/" + name + ".ipynb"}, c.args...)
-			out, code := kernel.run(t, args...)
+			out, code := kernel.Run(t, args...)
 			if code != c.code {
 				t.Errorf("exit code %d, expected %d\n%s", code, c.code, out)
 			}
@@ -124,7 +70,7 @@ func TestKernelRun(t *testing.T) {
 }
 
 func TestKernelMisuse(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	dir := t.TempDir()
 	broken, empty := filepath.Join(dir, "broken.ipynb"), filepath.Join(dir, "empty")
 	if err := errors.Join(os.WriteFile(broken, []byte(`{"cells": [`), 0o644), os.Mkdir(empty, 0o755)); err != nil {
@@ -150,7 +96,7 @@ func TestKernelMisuse(t *testing.T) {
 		"starts JupyterLab in books":            {"lab", "--help"},
 		"and changes nothing":                   {"doctor", "--help"},
 	} {
-		out, code := kernel.run(t, args...)
+		out, code := kernel.Run(t, args...)
 		if !strings.Contains(out, want) || (code == 0) != (args[len(args)-1] == "--help") {
 			t.Errorf("kernel %v: exit code %d, expected it to say %q:\n%s", args, code, want, out)
 		}
@@ -160,10 +106,10 @@ func TestKernelMisuse(t *testing.T) {
 // A folder of notebooks, two at once, with a report; the second time only what failed
 // is executed again, and the result is the same.
 func TestKernelFolder(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	dir, out := t.TempDir(), t.TempDir()
 	for from, to := range map[string]string{"ok": "a/ok", "exit": "b/exit", "parameters": "parameters"} {
-		text, err := os.ReadFile("../kernel/testdata/" + from + ".ipynb")
+		text, err := os.ReadFile("../../kernel/testdata/" + from + ".ipynb")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +125,7 @@ func TestKernelFolder(t *testing.T) {
 	executed := filepath.Join(out, "a/ok.ipynb")
 	var texts [2]string
 	for i, want := range []string{"2 passed, 1 failed\n", "2 passed, 1 failed, 2 unchanged\n"} {
-		said, code := kernel.run(t, "run", "-j", "2", "--junit", report, "--out", out, dir)
+		said, code := kernel.Run(t, "run", "-j", "2", "--junit", report, "--out", out, dir)
 		if code != 1 || !strings.Contains(said, want) {
 			t.Errorf("exit code %d, expected 1 and %q:\n%s", code, want, said)
 		}
@@ -201,22 +147,22 @@ func TestKernelFolder(t *testing.T) {
 	if texts[0] != texts[1] || !strings.Contains(texts[0], `hello\n`) {
 		t.Errorf("the notebook was written as\n%s\nand restored as\n%s", texts[0], texts[1])
 	}
-	if said, code := kernel.run(t, "run", "--no-cache", "--out", out, filepath.Join(dir, "a/ok.ipynb")); code != 0 || !strings.Contains(said, "cell 2/2  ok") {
+	if said, code := kernel.Run(t, "run", "--no-cache", "--out", out, filepath.Join(dir, "a/ok.ipynb")); code != 0 || !strings.Contains(said, "cell 2/2  ok") {
 		t.Errorf("--no-cache: exit code %d\n%s", code, said)
 	}
-	if said, code := kernel.run(t, "run", "--param", "steps=5", "--param", "name=bo", "--out", out, filepath.Join(dir, "parameters.ipynb")); code != 0 || !strings.Contains(said, "cell ") {
+	if said, code := kernel.Run(t, "run", "--param", "steps=5", "--param", "name=bo", "--out", out, filepath.Join(dir, "parameters.ipynb")); code != 0 || !strings.Contains(said, "cell ") {
 		t.Errorf("other parameters: exit code %d\n%s", code, said)
 	}
 }
 
 // Two kernels at once, of one notebook and into one folder, don't get in each other's way.
 func TestKernelTwice(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	out := t.TempDir()
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
-			command := kernel.command("run", "--no-cache", "--out", out, "kernel/testdata/ok.ipynb")
+			command := kernel.Command("run", "--no-cache", "--out", out, "kernel/testdata/ok.ipynb")
 			if said, err := command.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, said)
 			}
@@ -230,8 +176,8 @@ func TestKernelTwice(t *testing.T) {
 
 // Ctrl-C ends the kernel and what it runs, and keeps what was executed.
 func TestKernelInterrupted(t *testing.T) {
-	kernel := buildKernel(t)
-	if out, code := kernel.run(t, "run", "--out", t.TempDir(), "kernel/testdata/ok.ipynb"); code != 0 { // the environment is there
+	kernel := checkout.BuildKernel(t)
+	if out, code := kernel.Run(t, "run", "--out", t.TempDir(), "kernel/testdata/ok.ipynb"); code != 0 { // the environment is there
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	dir := t.TempDir()
@@ -251,7 +197,7 @@ time.Sleep(time.Hour)`, started)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
 
-	command := kernel.command("run", "--out", filepath.Join(dir, "out"), path)
+	command := kernel.Command("run", "--out", filepath.Join(dir, "out"), path)
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	if err := command.Start(); err != nil {
@@ -290,16 +236,16 @@ time.Sleep(time.Hour)`, started)
 
 // --write makes a notebook ready to commit, and leaves one that fails alone.
 func TestKernelWrite(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	for name, passes := range map[string]bool{"ok": true, "panic": false} {
-		text, err := os.ReadFile("../kernel/testdata/" + name + ".ipynb")
+		text, err := os.ReadFile("../../kernel/testdata/" + name + ".ipynb")
 		path := filepath.Join(t.TempDir(), name+".ipynb")
 		if err := errors.Join(err, os.WriteFile(path, text, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 		var written [2]string
 		for i := range written {
-			if out, code := kernel.run(t, "run", "--write", "--out", t.TempDir(), path); (code == 0) != passes {
+			if out, code := kernel.Run(t, "run", "--write", "--out", t.TempDir(), path); (code == 0) != passes {
 				t.Fatalf("exit code %d\n%s", code, out)
 			}
 			now, err := os.ReadFile(path)
@@ -321,14 +267,14 @@ func TestKernelWrite(t *testing.T) {
 
 // An unwritable cache folder is said, with its mend.
 func TestUnwritableCache(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("NAMI_CACHE", filepath.Join(file, "cache"))
 	for _, args := range [][]string{{"install"}, {"doctor"}, {"run", "kernel/testdata/ok.ipynb"}} {
-		if out, code := kernel.run(t, args...); code != 1 || !strings.Contains(out, "set NAMI_CACHE") {
+		if out, code := kernel.Run(t, args...); code != 1 || !strings.Contains(out, "set NAMI_CACHE") {
 			t.Errorf("kernel %v: exit code %d:\n%s", args, code, out)
 		}
 	}
@@ -336,12 +282,12 @@ func TestUnwritableCache(t *testing.T) {
 
 // The doctor finds nothing wrong where a notebook has run.
 func TestDoctor(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	t.Setenv("JUPYTER_DATA_DIR", t.TempDir()) // the user's own Jupyter stays as it is
-	if out, code := kernel.run(t, "install"); code != 0 {
+	if out, code := kernel.Run(t, "install"); code != 0 {
 		t.Fatal(out)
 	}
-	out, code := kernel.run(t, "doctor")
+	out, code := kernel.Run(t, "doctor")
 	for _, part := range []string{"Go ", "GoNB", "goimports", "gopls", "kernel", "Jupyter", "backend"} {
 		if !strings.Contains(out, part) {
 			t.Errorf("the table lacks %s:\n%s", part, out)

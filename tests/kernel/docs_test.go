@@ -1,4 +1,4 @@
-package tests
+package kernel
 
 import (
 	"go/ast"
@@ -14,14 +14,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/nami-flow/go-nami/tests/internal/checkout"
 )
 
 // The documentation of this checkout builds: each package, exported symbol, notebook and
 // page of docs is in it. That links aren't dead is checked whenever it is built.
 func TestDocs(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	out := filepath.Join(t.TempDir(), "site")
-	if said, code := kernel.run(t, "docs", "--out", out); code != 0 {
+	if said, code := kernel.Run(t, "docs", "--out", out); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, said)
 	}
 	read := func(name string) string {
@@ -34,7 +36,7 @@ func TestDocs(t *testing.T) {
 	}
 	packages := 0
 	for _, root := range []string{"nami", "plotting"} {
-		err := filepath.WalkDir(filepath.Join("..", root), func(dir string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join("../..", root), func(dir string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.IsDir() {
 				return err
 			}
@@ -46,7 +48,7 @@ func TestDocs(t *testing.T) {
 				return nil // no Go in it
 			}
 			packages++
-			page := read("api/" + strings.TrimPrefix(filepath.ToSlash(dir), "../") + ".html")
+			page := read("api/" + strings.TrimPrefix(filepath.ToSlash(dir), "../../") + ".html")
 			for _, name := range found.GoFiles {
 				for _, symbol := range exported(t, filepath.Join(dir, name)) {
 					if !strings.Contains(page, `id="`+symbol+`"`) {
@@ -64,8 +66,8 @@ func TestDocs(t *testing.T) {
 		t.Errorf("%d packages were found", packages)
 	}
 	gallery, script := read("gallery.html"), read("search.js")
-	for _, path := range notebooks(t) {
-		page := strings.TrimSuffix(strings.TrimPrefix(path, "../"), ".ipynb")
+	for _, path := range checkout.Notebooks(t) {
+		page := strings.TrimSuffix(path, ".ipynb")
 		if !strings.Contains(gallery, `href="`+page+`.html"`) || !strings.Contains(gallery, `src="`+page+"-thumbnail.png") {
 			t.Errorf("the gallery doesn't show %s with a picture", page)
 		}
@@ -131,7 +133,7 @@ func exported(t *testing.T, path string) (names []string) {
 }
 
 func TestDocsMisuse(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	full := t.TempDir()
 	if err := os.WriteFile(filepath.Join(full, "thesis.tex"), nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -141,7 +143,7 @@ func TestDocsMisuse(t *testing.T) {
 		"expected 1 to 65535":                 {"docs", "--port", "0"},
 		"unknown command":                     {"docs", "nami"},
 	} {
-		if out, code := kernel.run(t, args...); code != 1 || !strings.Contains(out, want) {
+		if out, code := kernel.Run(t, args...); code != 1 || !strings.Contains(out, want) {
 			t.Errorf("kernel %v: exit code %d, expected it to say %q:\n%s", args, code, want, out)
 		}
 	}
@@ -149,7 +151,7 @@ func TestDocsMisuse(t *testing.T) {
 
 // A port in use is said, and the next one serves.
 func TestDocsServe(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +161,7 @@ func TestDocsServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := kernel.command("docs", "--serve", "--port", port, "--out", filepath.Join(t.TempDir(), "site"))
+	command := kernel.Command("docs", "--serve", "--port", port, "--out", filepath.Join(t.TempDir(), "site"))
 	said := follow(t, command)
 	address := said.wait(t, regexp.MustCompile(`serving .* on (http://\S+)`))[1]
 	if !strings.Contains(said.String(), "port "+port+" is in use, so it is port ") {

@@ -1,4 +1,4 @@
-package tests
+package kernel
 
 import (
 	"encoding/json"
@@ -12,11 +12,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nami-flow/go-nami/tests/internal/checkout"
 )
 
 // JupyterLab runs twice at once, and the kernel in each; a port in use is said in a line.
 func TestLabTwice(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +30,7 @@ func TestLabTwice(t *testing.T) {
 	const token = "twice"
 	var addresses [2]string
 	for i := range addresses {
-		command := kernel.command("lab", "--", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port="+port, "--IdentityProvider.token="+token)
+		command := kernel.Command("lab", "--", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port="+port, "--IdentityProvider.token="+token)
 		said := follow(t, command)
 		addresses[i] = said.wait(t, regexp.MustCompile(`(http://127\.0\.0\.1:\d+/)lab\S*token=`))[1]
 		if told := strings.Contains(said.String(), "port "+port+" is in use, so it is port "); told != (i == 1) {

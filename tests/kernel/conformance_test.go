@@ -1,4 +1,4 @@
-package tests
+package kernel
 
 import (
 	"bytes"
@@ -11,18 +11,20 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/nami-flow/go-nami/tests/internal/checkout"
 )
 
 // The installed kernel passes Jupyter's own conformance tests but for what docs/kernel.md
 // lists.
 func TestConformance(t *testing.T) {
-	kernel := buildKernel(t)
+	kernel := checkout.BuildKernel(t)
 	data := t.TempDir()
 	t.Setenv("JUPYTER_DATA_DIR", data)
-	if out, code := kernel.run(t, "install"); code != 0 {
+	if out, code := kernel.Run(t, "install"); code != 0 {
 		t.Fatal(out)
 	}
-	command := exec.Command(conformancePython(t), "-W", "ignore", "conformance/test_kernel.py")
+	command := exec.Command(conformancePython(t), "-W", "ignore", "../conformance/test_kernel.py")
 	command.Env = append(os.Environ(), "JUPYTER_PATH="+data, "PYTHONDONTWRITEBYTECODE=1", "TMPDIR="+t.TempDir())
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -35,11 +37,11 @@ func TestConformance(t *testing.T) {
 
 // What is expected to fail is listed with the reason.
 func TestConformanceIsDocumented(t *testing.T) {
-	script, err := os.ReadFile("conformance/test_kernel.py")
+	script, err := os.ReadFile("../conformance/test_kernel.py")
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed, err := os.ReadFile("../docs/kernel.md")
+	listed, err := os.ReadFile("../../docs/kernel.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func TestConformanceIsDocumented(t *testing.T) {
 // made once below the cache folder.
 func conformancePython(t *testing.T) string {
 	t.Helper()
-	requirements, err := os.ReadFile("conformance/requirements.txt")
+	requirements, err := os.ReadFile("../conformance/requirements.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func conformancePython(t *testing.T) string {
 	}
 	for _, args := range [][]string{
 		{"python3", "-m", "venv", dir},
-		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", "conformance/requirements.txt"},
+		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", "../conformance/requirements.txt"},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatal(errors.Join(fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out), os.RemoveAll(dir)))
