@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/janpfeifer/gonb/gonbui"
 )
 
 // saveEvery is about how long a killed run can lose.
@@ -24,7 +27,8 @@ const lookEvery = 200 * time.Millisecond
 // of this run exists.
 //
 // It stops soon after ctx is done, saves, and returns what is there with an error that
-// wraps ctx's cause. A loss or a weight that is NaN or infinite ends it with an error,
+// wraps ctx's cause. In a notebook, interrupting the kernel does the same; elsewhere ask
+// [signal.NotifyContext] for a ctx that ends at Ctrl-C. A loss or a weight that is NaN or infinite ends it with an error,
 // and is never saved.
 func Fit(ctx context.Context, backend compute.Backend, store *model.Store, loss Loss, x *tensors.Tensor, options ...Option) (*History, error) {
 	c, err := configure(options)
@@ -50,6 +54,11 @@ func Fit(ctx context.Context, backend compute.Backend, store *model.Store, loss 
 	}
 	if f.history.Steps() >= c.steps {
 		return f.history, nil
+	}
+	if gonbui.IsNotebook {
+		interruptible, stop := signal.NotifyContext(ctx, os.Interrupt)
+		defer stop()
+		ctx = interruptible
 	}
 	f.report = newReport(c.progress, f.history.Steps(), c.steps)
 	defer f.report.close(f.history)

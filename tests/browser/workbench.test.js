@@ -221,7 +221,8 @@ test("an error is told in one clear line", { minutes: 2 }, async () => {
   const error = panel().locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea");
   const lines = (await error.innerText()).split("\n").filter((line) => line.includes("undefined: missing"));
   assert.equal(lines.length, 1, await error.innerText());
-  assert.ok(outputs.some((o) => o.output_type === "error"));
+  assert.match(await error.innerText(), /Line 2/);
+  assert.deepEqual(outputs.map((o) => o.output_type), ["error"]);
 });
 
 test("the kernel restarts, and has forgotten", { minutes: 2 }, async () => {

@@ -65,10 +65,6 @@ class GoNami(jupyter_kernel_test.KernelTests):
         super().test_history()
 
     @unittest.expectedFailure
-    def test_error(self):
-        super().test_error()
-
-    @unittest.expectedFailure
     def test_execute_result(self):
         super().test_execute_result()
 

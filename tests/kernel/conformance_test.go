@@ -16,7 +16,7 @@ import (
 )
 
 // The installed kernel passes Jupyter's own conformance tests but for what docs/kernel.md
-// lists.
+// lists, and ours of training that somebody stops.
 func TestConformance(t *testing.T) {
 	kernel := checkout.BuildKernel(t)
 	data := t.TempDir()
@@ -24,14 +24,21 @@ func TestConformance(t *testing.T) {
 	if out, code := kernel.Run(t, "install"); code != 0 {
 		t.Fatal(out)
 	}
-	command := exec.Command(conformancePython(t), "-W", "ignore", "../conformance/test_kernel.py")
-	command.Env = append(os.Environ(), "JUPYTER_PATH="+data, "PYTHONDONTWRITEBYTECODE=1", "TMPDIR="+t.TempDir())
-	out, err := command.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-	if !strings.Contains(string(out), "Ran 12 tests") {
-		t.Errorf("expected 12 tests:\n%s", out)
+	python := conformancePython(t)
+	for script, ran := range map[string]string{"test_kernel.py": "Ran 12 tests", "test_training.py": "Ran 2 tests"} {
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
+			command := exec.Command(python, "-W", "ignore", "../conformance/"+script)
+			command.Env = append(os.Environ(), "JUPYTER_PATH="+data, "PYTHONDONTWRITEBYTECODE=1", "TMPDIR="+t.TempDir())
+			out, err := command.CombinedOutput()
+			t.Logf("%s", out)
+			if err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(string(out), ran) {
+				t.Errorf("expected it to say %q", ran)
+			}
+		})
 	}
 }
 

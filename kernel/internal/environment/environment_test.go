@@ -323,8 +323,8 @@ func TestKeysFollowContent(t *testing.T) {
 func TestSpec(t *testing.T) {
 	e, _ := newEnvironment(t)
 	e.Tools, e.Backend, e.LinkFlags = filepath.Join(e.Cache, "tools-1"), "go", quickLink
-	spec := e.spec("-raw_error")
-	for _, arg := range []string{"-go_work=" + e.Root, "{connection_file}", "-raw_error", filepath.Join(e.Tools, "gonb")} {
+	spec := e.spec("-logtostderr=false")
+	for _, arg := range []string{"-go_work=" + e.Root, "{connection_file}", "-raw_error", "-logtostderr=false", filepath.Join(e.Tools, "gonb")} {
 		if !slices.Contains(spec.Argv, arg) {
 			t.Errorf("argv %q lacks %s", spec.Argv, arg)
 		}

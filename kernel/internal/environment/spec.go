@@ -29,7 +29,9 @@ type Spec struct {
 	Env           map[string]string `json:"env"`
 }
 
-// spec is the kernel's specification, with further arguments for GoNB.
+// spec is the kernel's specification, with further arguments for GoNB. An error is one
+// output, which names the cell's line and shows it: without -raw_error that would be in an
+// HTML output, beside an error that says which command failed.
 func (e *Environment) spec(args ...string) Spec {
 	list := string(filepath.ListSeparator)
 	env := map[string]string{
@@ -49,7 +51,7 @@ func (e *Environment) spec(args ...string) Spec {
 		env["PJRT_PLUGIN_LIBRARY_PATH"] = filepath.Dir(e.Plugin)
 	}
 	return Spec{
-		Argv:        append([]string{filepath.Join(e.Tools, "gonb"), "--kernel", "{connection_file}", "-go_work=" + e.Root}, args...),
+		Argv:        append([]string{filepath.Join(e.Tools, "gonb"), "--kernel", "{connection_file}", "-go_work=" + e.Root, "-raw_error"}, args...),
 		DisplayName: KernelDisplay, Language: "go", InterruptMode: "message", Env: env,
 	}
 }
@@ -62,10 +64,9 @@ func (e *Environment) writeSpecs() (err error) {
 	if err := writeSpec(e.Lab, e.spec()); err != nil {
 		return err
 	}
-	// Runs on several backends can overlap. The compiler's words come as plain text, and
-	// there is no log on standard error.
+	// Runs on several backends can overlap. There is no log on standard error.
 	e.Scripted = filepath.Join(filepath.Dir(e.Lab), "scripted-"+url.PathEscape(e.Backend))
-	return writeSpec(e.Scripted, e.spec("-raw_error", "-logtostderr=false", "-stderrthreshold=FATAL"))
+	return writeSpec(e.Scripted, e.spec("-logtostderr=false", "-stderrthreshold=FATAL"))
 }
 
 // SpecFolder is where the kernel is below a Jupyter data folder.

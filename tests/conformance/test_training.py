@@ -1,0 +1,133 @@
+"""Training in a notebook that somebody stops, politely or not, on the installed kernel."""
+
+import os
+import signal
+import tempfile
+import time
+import unittest
+
+import jupyter_client.manager
+
+PATIENCE = 120  # seconds for what should take a few
+
+DECLARATIONS = """import (
+	"context"
+	"fmt"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/toy"
+	"github.com/nami-flow/go-nami/nami/train"
+
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+var loss = nami.FMLoss{Field: field.MLP{EventShape: []int{2}, Hidden: []int{32, 32}}}
+
+func fit(steps int) (*train.History, error) {
+	data, err := toy.TwoMoons{Noise: 0.1}.Sample(1, 1000)
+	if err != nil {
+		return nil, err
+	}
+	return train.Fit(context.Background(), nami.MustBackend(), model.NewStore(), loss, data, train.Steps(steps), train.Checkpoint("moons"))
+}
+"""
+
+TRAIN = """%%
+_, err := fit(100_000_000)
+fmt.Println(err)
+"""
+
+# Going on needs the steps that are kept, and this prints how many those are.
+RESUME = """%%
+state := model.NewStore()
+if err := train.Load(state, "moons"); err != nil { panic(err) }
+history, err := fit(1)
+if err != nil { panic(err) }
+fmt.Println("kept", history.Steps())
+"""
+
+
+class Training(unittest.TestCase):
+    def setUp(self):
+        self.state = tempfile.TemporaryDirectory()
+        self.addCleanup(self.state.cleanup)
+        self.start()
+
+    def start(self):
+        self.manager, self.client = jupyter_client.manager.start_new_kernel(
+            kernel_name="nami", startup_timeout=PATIENCE, env=dict(os.environ, NAMI_STATE=self.state.name)
+        )
+        self.addCleanup(self.stop)
+
+    def stop(self):
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=True)
+
+    def run_cell(self, code):
+        """Returns the reply, and what the cell said."""
+        said = []
+
+        def hear(message):
+            content = message["content"]
+            said.append(content.get("text") or "\n".join(content.get("traceback", [])))
+
+        reply = self.client.execute_interactive(code, timeout=PATIENCE, output_hook=hear)
+        return reply["content"], "".join(said)
+
+    def begin(self):
+        """Starts to train, and returns when steps have been made."""
+        reply, said = self.run_cell(DECLARATIONS)
+        self.assertEqual(reply["status"], "ok", said)
+        asked = self.client.execute(TRAIN)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            html = message["content"].get("data", {}).get("text/html", "")
+            if message["parent_header"].get("msg_id") == asked and "loss" in html:
+                return asked
+        self.fail("no progress was shown")
+
+    def test_interrupt(self):
+        """It stops at once, saves the steps so far, and the kernel goes on with them."""
+        asked = self.begin()
+        start = time.monotonic()
+        self.manager.interrupt_kernel()
+        said = ""
+        while True:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") != asked:
+                continue
+            said += message["content"].get("text", "")
+            if message["content"].get("execution_state") == "idle":
+                break
+        seconds = time.monotonic() - start
+        print(f"training stopped {seconds:.2f} s after the interrupt")
+        # A program that doesn't stop by itself is killed after five seconds.
+        self.assertLess(seconds, 4)
+        self.assertIn("interrupt signal received", said)
+        self.assertIn("holds the first", said)
+        reply, said = self.run_cell(RESUME)
+        self.assertEqual(reply["status"], "ok", said)
+        self.assertGreater(int(said.split("kept ")[1]), 1, said)
+
+    def test_kill(self):
+        """A killed kernel and its program leave a whole checkpoint, or none."""
+        self.begin()
+        self.manager.interrupt_kernel()  # a checkpoint is there
+        self.client.get_shell_msg(timeout=PATIENCE)
+        self.client.execute(TRAIN)  # resumes
+        time.sleep(3)
+        os.killpg(os.getpgid(self.manager.provisioner.pid), signal.SIGKILL)
+        self.stop()
+        self.start()
+        reply, said = self.run_cell(DECLARATIONS)
+        self.assertEqual(reply["status"], "ok", said)
+        reply, said = self.run_cell(RESUME)
+        self.assertEqual(reply["status"], "ok", said)
+        self.assertGreater(int(said.split("kept ")[1]), 1, said)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
