@@ -162,8 +162,15 @@ func (Figure) extension() string    { return ".png" }
 func (Animation) extension() string { return ".png" }
 func (Table) extension() string     { return ".md" }
 
+// mostInline is the width in pixels of a figure inline: more than notebooks and pages show.
+const mostInline = 2000
+
 func (f Figure) shown() (map[protocol.MIMEType]any, map[string]any, error) {
-	png, err := f.PNG()
+	inline := f
+	if inline.perInch == 0 {
+		inline.perInch = min(pixelsPerInch, max(cssPixelsPerInch, int(mostInline/(f.width/vg.Inch))))
+	}
+	png, err := inline.PNG()
 	if err != nil {
 		return nil, nil, err
 	}
