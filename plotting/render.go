@@ -110,7 +110,16 @@ func write(path string, data []byte) error {
 }
 
 func (f Figure) draw(c draw.Canvas) {
-	pixel := vg.Length(vg.Inch) / vg.Length(f.resolution())
-	l := arrange(f.root, draw.Crop(c, margin, -margin, margin, -margin), pixel)
+	l := f.placed
+	if l == nil {
+		l = arrange(f.page(), f.pixel(), f.root)
+	}
 	l.draw(f.root, c, f.colours(), float64(f.resolution()))
 }
+
+// page is the figure's area within its margins.
+func (f Figure) page() vg.Rectangle {
+	return vg.Rectangle{Min: vg.Point{X: margin, Y: margin}, Max: vg.Point{X: f.width - margin, Y: f.height - margin}}
+}
+
+func (f Figure) pixel() vg.Length { return vg.Length(vg.Inch) / vg.Length(f.resolution()) }
