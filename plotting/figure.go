@@ -27,7 +27,8 @@
 // input always gives the same bytes. Colours are those of Okabe and Ito (2008), and
 // viridis for values: colour-blind readers can tell them apart. Nothing is fetched from
 // a network, and pictures are part of the notebook, so they survive its export. Text is
-// Unicode: x₁, σ², 10⁻³, ∇·v; a character that the font lacks is drawn as □.
+// Unicode: x₁, σ², 10⁻³, ∇·v, w ∝ σ; a character that no font has is drawn as □, and the
+// figure says which.
 package plotting
 
 import (

@@ -162,7 +162,7 @@ func (l *layout) markNotes(n node) {
 func (l *layout) mark(row ...*panel) {
 	height, title := vg.Length(0), false
 	for _, p := range row {
-		if p.note != "" {
+		if p.said() != "" {
 			height = noteBand - 2
 		}
 		title = title || p.title != ""

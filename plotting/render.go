@@ -79,6 +79,7 @@ func (f Figure) SVG() ([]byte, error) {
 	svg := out.Bytes()
 	// Where the font is not installed, one of the same metrics takes its place.
 	svg = bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
+	svg = bytes.ReplaceAll(svg, []byte("font-family:DejaVu Sans;"), []byte("font-family:DejaVu Sans,sans-serif;"))
 	// vgsvg writes PNG and says JPEG.
 	return bytes.ReplaceAll(svg, []byte("data:image/jpg;base64,"), []byte("data:image/png;base64,")), nil
 }

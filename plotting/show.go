@@ -234,8 +234,8 @@ func (f Figure) describe() string {
 		if p.empty {
 			part += " (no data)"
 		}
-		if p.note != "" {
-			part += " (" + p.note + ")"
+		if note := p.said(); note != "" {
+			part += " (" + note + ")"
 		}
 		if part != "" && !slices.Contains(parts, part) {
 			parts = append(parts, part)
