@@ -3,6 +3,7 @@ module github.com/nami-flow/go-nami
 go 1.26.5
 
 require (
+	codeberg.org/go-fonts/dejavu v0.4.0
 	github.com/BurntSushi/toml v1.6.0
 	github.com/gofrs/flock v0.13.2
 	github.com/gohugoio/hugo-goldmark-extensions/passthrough v0.5.0

@@ -116,7 +116,7 @@ func (a Animation) render() ([]*image.Paletted, error) {
 	if perInch == 0 {
 		perInch = animationPerInch
 	}
-	pictures := make([]image.Image, len(a.Frames))
+	pictures := make([]*image.RGBA, len(a.Frames))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range a.Frames {
@@ -132,7 +132,7 @@ func (a Animation) render() ([]*image.Paletted, error) {
 	var frames []*image.Paletted
 	var before *image.Paletted
 	for _, picture := range pictures {
-		whole := q.convert(picture)
+		whole, _ := q.convert(picture)
 		frame := whole
 		if before != nil {
 			frame = whole.SubImage(changed(before, whole)).(*image.Paletted)

@@ -26,9 +26,18 @@ func (f Figure) Titled(title string) Figure {
 	if f.Err() != nil {
 		return f
 	}
-	f.root = &grid{title: title, cells: [][]node{{f.root}}, widths: []float64{1}, heights: []float64{1}}
+	f.root = &grid{title: title, cells: [][]node{{copied(f.root)}}, widths: []float64{1}, heights: []float64{1}}
+	says(f.root, title)
 	f.height += titleBand + 3
 	return f
+}
+
+// says has the first panel of a node, which nothing else holds, tell if words can't be drawn.
+func says(n node, words string) {
+	for p := range n.panels() {
+		p.words = append(slices.Clip(p.words), words)
+		return
+	}
 }
 
 // Overlay lays figures of one panel over each other, the first lowest, on the first's

@@ -227,11 +227,51 @@ func ExampleTable() {
 	// <nil>
 }
 
-func TestTextShowsWhatTheFontLacks(t *testing.T) {
+// Every sign that papers of the field use can be drawn.
+func TestMathematicsCanBeWritten(t *testing.T) {
+	const signs = "∝∂∇∫∑∏√≤≥±×÷·→←↔⇒∞∈∉⊂∪∩∀∃ℝℕℤ𝔼⟨⟩∼≈≠≡‖∣⊥⊗⊕∘∗†−…⋯½ℓħˆ˙˜¯′″ẋ" +
+		"αβγδεϵζηθϑικλμνξοπρσςτυφϕχψωΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ" + raised + lowered
+	if note := lacking(signs, "x\u0302 \u0307"); note != "" {
+		t.Error(note)
+	}
+	style := textStyle(10, nil, draw.XLeft, draw.YBottom)
+	for _, r := range style.Handler.(scripts).runs(signs, style.Font) {
+		if strings.ContainsRune(r.text, blank) {
+			t.Errorf("%s has a box", r.text)
+		}
+	}
+	within(t, "width of a hat", float64(style.Width("x\u0302")), float64(style.Width("x")), 0.01)
+}
+
+func TestFiguresSayWhatFontsLack(t *testing.T) {
+	line := Line([]Series{{Name: "a", Values: []float64{1, 2}}, {Values: []float64{1, 3}}})
+	if got := line.describe(); got != "Figure. line" {
+		t.Errorf("a line says %q", got)
+	}
+	for name, f := range map[string]Figure{
+		"title":    Scatter(moons(1, 9), Title("字")),
+		"label":    Scatter(moons(1, 9), XLabel("字")),
+		"legend":   Scatter(moons(1, 9), Name("字")),
+		"bar":      HeatMap(demoPlane, demoPlane.Eval(mixture), ValueLabel("字")),
+		"tick":     Bars([]string{"字"}, []float64{1}),
+		"row":      ImageGrid(normals(1, 1, 2, 2), RowLabels("字")),
+		"titled":   line.Titled("字"),
+		"strip":    FilmStrip(asPaths(moons(1, 9)), []float64{1, 0}, Title("字")),
+		"overlaid": Overlay(line, Line([]Series{{Name: "字", Values: []float64{1}}})),
+		"corner":   Corner([]Sample{{"", normals(1, 30, 2)}}, Labels("x", "字")),
+	} {
+		draws(t, name, f)
+		if got, want := f.describe(), `no font has "\u5b57"`; !strings.Contains(got, want) {
+			t.Errorf("%s says %q, want %q in it", name, got, want)
+		}
+	}
+}
+
+func TestTextIsInRuns(t *testing.T) {
 	h := textStyle(10, nil, draw.XLeft, draw.YBottom).Handler.(scripts)
 	fnt := textStyle(10, nil, draw.XLeft, draw.YBottom).Font
-	got := fmt.Sprint(h.runs("x₁₂∈∇σ⁻³", fnt))
-	if want := "[{x 0 false} {12 -1 false} {□ 0 false} {Δ 0 true} {σ 0 false} {−3 1 false}]"; got != want {
+	got := fmt.Sprint(h.runs("x₁₂字∇σ⁻³", fnt))
+	if want := "[{x 0 false} {12 -1 false} {□ 0 false} {∇ 0 true} {σ 0 false} {−3 1 false}]"; got != want {
 		t.Errorf("runs are %s, want %s", got, want)
 	}
 	small, large := h.width("x1", fnt), h.width("x₁", fnt)

@@ -3,7 +3,8 @@
 // each other with [Row] and [Grid], which nest, and render it with [Figure.PNG],
 // [Figure.SVG], [Figure.Save], or [Show], which draws inline in a notebook and writes a
 // file elsewhere. [Figure.Dark] and [Figure.Resolution] return the same figure for a
-// dark page and for print. Films are an [Animation], numbers a [Table].
+// dark page and for print. Films are an [Animation], figures to choose from [Slides],
+// numbers a [Table].
 //
 // Bad input is kept inside the figure and comes back as an error when the figure is
 // rendered, so that calls nest:
@@ -18,6 +19,7 @@
 //   - functions of the plane, at the points of a [Plane]: [Density], [HeatMap], [Contours],
 //     [VectorField], [Streamlines]
 //   - ways from noise to data: [Trajectories], [FilmStrip], [Animate]
+//   - figures one at a time, at the reader's choice: [Slider], [Picker]
 //   - images: [ImageGrid]
 //   - calibration: [RankHistogram], [Coverage]; distances of samples: [Compare]
 //
@@ -25,7 +27,8 @@
 // input always gives the same bytes. Colours are those of Okabe and Ito (2008), and
 // viridis for values: colour-blind readers can tell them apart. Nothing is fetched from
 // a network, and pictures are part of the notebook, so they survive its export. Text is
-// Unicode: x₁, σ², 10⁻³, ∇·v; a character that the font lacks is drawn as □.
+// Unicode: x₁, σ², 10⁻³, ∇·v, w ∝ σ; a character that no font has is drawn as □, and the
+// figure says which.
 package plotting
 
 import (
@@ -40,8 +43,9 @@ import (
 type Figure struct {
 	root          node
 	width, height vg.Length
-	look          *look // nil is light
-	perInch       int   // 0 is pixelsPerInch
+	look          *look   // nil is light
+	perInch       int     // 0 is pixelsPerInch
+	placed        *layout // nil until it is rendered, unless others have a say in it
 	err           error
 }
 

@@ -39,6 +39,7 @@ func FilmStrip(paths *tensors.Tensor, times []float64, opts ...Option) Figure {
 		g.cells[0] = append(g.cells[0], frame)
 		g.widths = append(g.widths, 1)
 	}
+	says(g, s.title)
 	first := g.cells[0][0].(*panel)
 	each := vg.Length(min(1.9, 11.4/float64(n))) * vg.Inch
 	width, height := s.sized(vg.Length(n)*each+0.5*vg.Inch, first.shape(0.6, 1.6)*each+0.75*vg.Inch)

@@ -161,6 +161,7 @@ func gallery() map[string]Figure {
 		"million-values": Line([]Series{{Values: lossOf(1, 1_000_000, 5)}}, LogY()),
 		"bars":           Bars([]string{"a", "b", "c"}, []float64{0.9, 0.7, 0.95}, Reference(0.8, "goal"), YLabel("accuracy")),
 		"loss":           Line([]Series{{Name: "lr 1e-3", Values: lossOf(1, 2000, 5)}, {Name: "lr 3e-4", Values: lossOf(2, 2000, 3)}, {Name: "lr 1e-4", Values: lossOf(3, 2000, 1)}}, YLabel("loss"), LogY(), Title("Three runs")),
+		"signs":          Line([]Series{{Name: "ẋ = −∇ log p, x̂ ∈ ℝ², θ̂, ∂ₜx", Values: []float64{1, 2}}, {Name: "∫p dx ≤ ∑ᵢ pᵢ, w ∝ ‖x‖⁻¹ ⟨a⟩ ∼ 𝔼", Values: []float64{2, 1}}}, Title("αβγδεζηθικλμνξπρστυφχψω ΓΔΘΛΞΠΣΦΨΩ"), XLabel("∝∂∇∫∑≤≥±×·→∞‖ˆ˙"), YLabel("x₀…₉ ⁰¹²³⁴⁵⁶⁷⁸⁹ 字")),
 		"schedule": Line([]Series{
 			Curve("α", func(t float64) float64 { return math.Cos(math.Pi / 2 * t) }, 0, 1),
 			Curve("σ", func(t float64) float64 { return math.Sin(math.Pi / 2 * t) }, 0, 1),

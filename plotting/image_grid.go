@@ -120,9 +120,10 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 	}}}}
 	width := vg.Length(labels+float64(sizeX))*perPixel + 2*margin
 	height := vg.Length(sizeY)*perPixel + 2*margin
-	if p.note != "" {
+	p.words = s.rowLabels
+	if note := p.said(); note != "" {
 		height += noteBand + 2
-		width = max(width, textStyle(noteSize, nil, draw.XCenter, draw.YBottom).Width(p.note)+2*margin)
+		width = max(width, textStyle(noteSize, nil, draw.XCenter, draw.YBottom).Width(note)+2*margin)
 	}
 	if p.title != "" {
 		height += titleBand

@@ -71,19 +71,62 @@ type layout struct {
 	pixel  vg.Length
 }
 
-// arrange lays out the figure on a canvas. The frames depend on the width of the
-// numbers, these on the ticks, and the ticks on the frames, so it is done repeatedly.
-func arrange(root node, c draw.Canvas, pixel vg.Length) *layout {
+// arrange lays out figures on a page, their counterparts at the same places. The frames
+// depend on the width of the numbers, these on the ticks, and the ticks on the frames, so it
+// is done repeatedly.
+func arrange(page vg.Rectangle, pixel vg.Length, roots ...node) *layout {
 	l := &layout{fits: map[*panel]fit{}, notes: map[*panel]vg.Length{}, titles: map[*panel]bool{}, pixel: pixel}
-	l.markNotes(root)
+	for _, root := range roots {
+		l.markNotes(root)
+	}
+	l.level(roots)
 	for range 4 {
-		in := l.insets(root)
-		frame := c.Rectangle
-		frame.Min.X, frame.Max.X = ordered(frame.Min.X+in.left, frame.Max.X-in.right)
-		frame.Min.Y, frame.Max.Y = ordered(frame.Min.Y+in.bottom, frame.Max.Y-in.top)
-		l.place(root, frame, c.Size().X)
+		for _, root := range roots {
+			in := l.insets(root)
+			frame := page
+			frame.Min.X, frame.Max.X = ordered(frame.Min.X+in.left, frame.Max.X-in.right)
+			frame.Min.Y, frame.Max.Y = ordered(frame.Min.Y+in.bottom, frame.Max.Y-in.top)
+			l.place(root, frame, page.Size().X)
+		}
+		l.level(roots)
 	}
 	return l
+}
+
+// level gives counterparts the same space beside their frames.
+func (l *layout) level(roots []node) {
+	if len(roots) == 1 {
+		return
+	}
+	for _, same := range counterparts(roots) {
+		of := insets{}
+		for _, p := range same {
+			of = of.max(l.fits[p].insets)
+			l.notes[same[0]] = max(l.notes[same[0]], l.notes[p])
+			l.titles[same[0]] = l.titles[same[0]] || l.titles[p]
+		}
+		for _, p := range same {
+			f := l.fits[p]
+			f.insets = of
+			l.fits[p], l.notes[p], l.titles[p] = f, l.notes[same[0]], l.titles[same[0]]
+		}
+	}
+}
+
+// counterparts are the first panels of all figures, the second ones, and so on. All have as
+// many.
+func counterparts(roots []node) (out [][]*panel) {
+	for r, root := range roots {
+		i := 0
+		for p := range root.panels() {
+			if r == 0 {
+				out = append(out, nil)
+			}
+			out[i] = append(out[i], p)
+			i++
+		}
+	}
+	return out
 }
 
 // ordered keeps a frame from turning inside out where there is no room for it.
@@ -119,7 +162,7 @@ func (l *layout) markNotes(n node) {
 func (l *layout) mark(row ...*panel) {
 	height, title := vg.Length(0), false
 	for _, p := range row {
-		if p.note != "" {
+		if p.said() != "" {
 			height = noteBand - 2
 		}
 		title = title || p.title != ""

@@ -15,7 +15,7 @@ import (
 // placed lays out a figure as rendering does.
 func placed(f Figure) *layout {
 	c := draw.New(vgimg.New(f.width, f.height))
-	return arrange(f.root, draw.Crop(c, margin, -margin, margin, -margin), vg.Inch/192)
+	return arrange(draw.Crop(c, margin, -margin, margin, -margin).Rectangle, vg.Inch/192, f.root)
 }
 
 func TestFramesOfAGridAlign(t *testing.T) {

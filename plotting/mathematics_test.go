@@ -1,13 +1,16 @@
 package plotting
 
 import (
+	"bytes"
 	"image"
 	"image/color"
+	"image/png"
 	"math"
 	"slices"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/janpfeifer/gonb/gonbui/protocol"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -91,7 +94,7 @@ func TestSplatLooksLikeGlyphs(t *testing.T) {
 			}
 		})
 		dark := 0.0
-		eachPixel(canvas.Image(), func(_ int, c color.RGBA) { dark += 255 - float64(c.R) })
+		eachRun(canvas.Image().(*image.RGBA), func(rgb uint32, _, n int) { dark += float64(n) * (255 - float64(rgb>>16)) })
 		return dark
 	}
 	c := color.NRGBA{0, 0x72, 0xB2, 128}
@@ -146,15 +149,78 @@ func TestBlurKeepsTheSum(t *testing.T) {
 }
 
 func TestQuantiserKeepsFewColours(t *testing.T) {
-	img := image.NewNRGBA(image.Rect(0, 0, 4, 4))
-	for i := range 16 {
-		img.SetNRGBA(i%4, i/4, light.color(i%3))
+	img := image.NewRGBA(image.Rect(0, 0, 16, 16))
+	for i := range 256 {
+		img.Set(i%16, i/16, color.NRGBA{uint8(i % 16 * 17), uint8(i / 16 * 17), uint8(i), 255})
 	}
-	img.SetNRGBA(0, 0, light.paper)
-	got := newQuantiser([]image.Image{img}, light.paper).convert(img)
-	for i := range 16 {
-		if a, b := nrgba(got.At(i%4, i/4)), img.NRGBAAt(i%4, i/4); a != b {
+	img.Set(0, 0, light.paper)
+	got, square := newQuantiser([]*image.RGBA{img}, light.paper).convert(img)
+	for i := range 256 {
+		if a, b := nrgba(got.At(i%16, i/16)), nrgba(img.At(i%16, i/16)); a != b {
 			t.Errorf("pixel %d is %v, want %v", i, a, b)
+		}
+	}
+	if square != 0 {
+		t.Errorf("mean square error is %g, want 0", square)
+	}
+}
+
+// What is in one colour on paper takes a palette; pictures in all colours don't.
+func TestPNGsArePalettedWhereThatLosesNothing(t *testing.T) {
+	noise := mapped(normals(1, 4, 60, 60, 3), func(i int, v float64) float64 { return v })
+	for name, c := range map[string]struct {
+		figure   Figure
+		paletted bool
+	}{
+		"scatter": {Scatter(moons(1, 3000)), true},
+		"density": {Density(demoPlane, demoPlane.Eval(mixture)), true},
+		"overlay": {Overlay(Scatter(moons(1, 3000)), Scatter(moons(2, 1000))), true},
+		"photos":  {ImageGrid(noise), false},
+	} {
+		data, err := c.figure.PNG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := png.Decode(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, is := img.(*image.Paletted); is != c.paletted {
+			t.Errorf("%s: paletted is %v", name, is)
+		}
+		want, err := c.figure.image()
+		if err != nil {
+			t.Fatal(err)
+		}
+		squares, far := 0.0, 0.0
+		for i := 0; i < len(want.Pix); i += 4 {
+			x, y := i/4%want.Bounds().Dx(), i/4/want.Bounds().Dx()
+			got := nrgba(img.At(x, y))
+			for k, v := range []uint8{got.R, got.G, got.B} {
+				away := math.Abs(float64(v) - float64(want.Pix[i+k]))
+				squares, far = squares+away*away, max(far, away)
+			}
+		}
+		if rms := math.Sqrt(squares / float64(len(want.Pix)*3/4)); rms > 1.5 || far > 40 {
+			t.Errorf("%s: colours are off by %.2f levels of 255, at worst %g", name, rms, far)
+		}
+	}
+}
+
+func TestWideFiguresAreNoWiderInlineThanShown(t *testing.T) {
+	for inches, want := range map[float64]int{5: 960, 20: 2000} {
+		f := Line(nil, Size(inches, 1))
+		data, err := displayData(f, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := png.DecodeConfig(bytes.NewReader(data.Data[protocol.MIMEImagePNG].([]byte)))
+		if err != nil || math.Abs(float64(c.Width-want)) > 20 {
+			t.Errorf("%g inches are %d pixels inline (error %v), want %d", inches, c.Width, err, want)
+		}
+		size := data.Metadata[string(protocol.MIMEImagePNG)].(map[string]any)
+		if size["width"] != int(96*inches) {
+			t.Errorf("%g inches are shown %v wide, want %g", inches, size["width"], 96*inches)
 		}
 	}
 }

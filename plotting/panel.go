@@ -23,6 +23,8 @@ type panel struct {
 	bar    *colourBar
 	// note is what the reader must know about the data, such as values left out.
 	note string
+	// words stand in or about the panel beside its title and labels.
+	words []string
 	// fixed ranges are kept when others are laid over.
 	fixed bool
 	// empty panels say that there is no data.
@@ -147,9 +149,9 @@ func (p *panel) draw(c draw.Canvas, at fit, l *look, perInch float64) {
 
 	above := vg.Point{X: frame.Center().X, Y: frame.Max.Y + 4}
 	room := at.room
-	if p.note != "" {
-		style := fitted(textStyle(noteSize, l.paleInk, draw.XCenter, draw.YBottom), p.note, room)
-		frame.FillText(style, above, p.note)
+	if note := p.said(); note != "" {
+		style := fitted(textStyle(noteSize, l.paleInk, draw.XCenter, draw.YBottom), note, room)
+		frame.FillText(style, above, note)
 	}
 	if p.title != "" {
 		above.Y += at.notes
@@ -159,6 +161,23 @@ func (p *panel) draw(c draw.Canvas, at fit, l *look, perInch float64) {
 		style := fitted(textStyle(titleSize, l.ink, draw.XCenter, draw.YBottom), p.title, room)
 		frame.FillText(style, above, p.title)
 	}
+}
+
+// said is the note above the panel: on its data, and on characters that can't be drawn.
+func (p *panel) said() string {
+	words := append([]string{p.title, p.x.label, p.y.label}, p.words...)
+	for _, t := range slices.Concat(p.x.ticks, p.y.ticks) {
+		words = append(words, t.Label)
+	}
+	for _, l := range p.layers {
+		for _, e := range l.legend {
+			words = append(words, e.name)
+		}
+	}
+	if p.bar != nil {
+		words = append(words, p.bar.label)
+	}
+	return joined(p.note, lacking(words...))
 }
 
 func outline(c draw.Canvas, style draw.LineStyle) {

@@ -1,97 +1,118 @@
 package plotting
 
 import (
+	"cmp"
 	"image"
 	"image/color"
+	"maps"
 	"slices"
 )
 
-// quantiser maps colours to a palette of 256 by Heckbert's median cut (1982), on five
-// bits of each channel. The paper's colour is in it exactly.
+// quantiser maps colours to a palette of 256 by Heckbert's median cut (1982). The paper's
+// colour is in it exactly; others that can't be told apart are one.
 type quantiser struct {
 	palette color.Palette
-	index   [1 << 15]uint8
+	index   map[uint32]uint8
+	// kept are the bits of a colour that count.
+	kept uint32
 }
 
+// shade is a colour, 0xRRGGBB, and the number of pixels that have it.
 type shade struct {
-	key   int
+	rgb   uint32
 	count int
-	sum   [3]int
 }
 
-func (s shade) mean(channel int) int { return s.sum[channel] / s.count }
+func (s shade) channel(c int) int { return int(s.rgb >> (16 - 8*c) & 0xff) }
 
-func key(c color.RGBA) int { return int(c.R>>3)<<10 | int(c.G>>3)<<5 | int(c.B>>3) }
+// mostShades is the number of colours up to which each counts; of more, only the upper five
+// bits of each channel do.
+const mostShades = 1 << 16
 
-func newQuantiser(pictures []image.Image, paper color.NRGBA) *quantiser {
-	var all [1 << 15]shade
-	for _, picture := range pictures {
-		eachPixel(picture, func(_ int, c color.RGBA) {
-			s := &all[key(c)]
-			s.count++
-			s.sum[0] += int(c.R)
-			s.sum[1] += int(c.G)
-			s.sum[2] += int(c.B)
-		})
+func newQuantiser(pictures []*image.RGBA, paper color.NRGBA) *quantiser {
+	q := &quantiser{palette: color.Palette{paper}, kept: 0xffffff}
+	counts := q.count(pictures)
+	if len(counts) > mostShades {
+		q.kept = 0xf8f8f8
+		counts = q.count(pictures)
 	}
-	paperKey := key(color.RGBA(paper))
+	paperRGB := (uint32(paper.R)<<16 | uint32(paper.G)<<8 | uint32(paper.B)) & q.kept
+	q.index = map[uint32]uint8{paperRGB: 0}
+	delete(counts, paperRGB)
 	var shades []shade
-	for k, s := range all {
-		if s.count > 0 && k != paperKey {
-			s.key = k
-			shades = append(shades, s)
-		}
+	for _, rgb := range slices.Sorted(maps.Keys(counts)) {
+		shades = append(shades, shade{rgb, counts[rgb]})
 	}
-	q := &quantiser{palette: color.Palette{paper}}
-	if len(shades) == 0 {
-		return q
-	}
-	boxes := [][]shade{shades}
-	for len(boxes) < 255 {
-		widest, channel, width := -1, 0, 0
-		for i, box := range boxes {
-			c, w := spread(box)
-			// A box counts for more the more of the picture it holds.
-			if w > 0 && w*root(total(box)) > width {
-				widest, channel, width = i, c, w*root(total(box))
-			}
-		}
-		if widest < 0 {
-			break
-		}
-		box := boxes[widest]
-		slices.SortStableFunc(box, func(a, b shade) int { return a.mean(channel) - b.mean(channel) })
-		half, cut := total(box)/2, 0
-		for sum := 0; cut < len(box)-1; {
-			sum += box[cut].count
-			cut++
-			if sum >= half {
-				break
-			}
-		}
-		boxes[widest] = box[:cut]
-		boxes = append(boxes, box[cut:])
-	}
-	for _, box := range boxes {
+	for _, box := range cuts(shades, 255) {
 		var sum [3]int
+		n := 0
 		for _, s := range box {
-			q.index[s.key] = uint8(len(q.palette))
+			q.index[s.rgb] = uint8(len(q.palette))
+			n += s.count
 			for c := range sum {
-				sum[c] += s.sum[c]
+				sum[c] += s.count * s.channel(c)
 			}
 		}
-		n := total(box)
-		q.palette = append(q.palette, color.NRGBA{uint8(sum[0] / n), uint8(sum[1] / n), uint8(sum[2] / n), 255})
+		mean := func(c int) uint8 { return uint8((sum[c] + n/2) / n) }
+		q.palette = append(q.palette, color.NRGBA{mean(0), mean(1), mean(2), 255})
 	}
 	return q
 }
 
-// spread is the channel in which the colours of a box differ most, and by how much.
-func spread(box []shade) (channel, width int) {
+func (q *quantiser) count(pictures []*image.RGBA) map[uint32]int {
+	counts := map[uint32]int{}
+	for _, picture := range pictures {
+		eachRun(picture, func(rgb uint32, _, n int) { counts[rgb&q.kept] += n })
+	}
+	return counts
+}
+
+// cuts divides colours into boxes, most at most, each of similar ones.
+func cuts(shades []shade, most int) (boxes []box) {
+	if len(shades) == 0 {
+		return nil
+	}
+	boxes = []box{shades}
+	weights := []int{box(shades).weight()}
+	for len(boxes) < most {
+		i := 0
+		for k, w := range weights {
+			if w > weights[i] {
+				i = k
+			}
+		}
+		if weights[i] == 0 {
+			break
+		}
+		a, b := boxes[i].halves()
+		boxes[i], weights[i] = a, a.weight()
+		boxes, weights = append(boxes, b), append(weights, b.weight())
+	}
+	return boxes
+}
+
+// tellable is by how much a channel differs, of 255, before two colours are told apart.
+const tellable = 4
+
+// box is a set of colours that become one.
+type box []shade
+
+// weight says how much a box needs to be cut: more the more its colours differ and, as all
+// must be alike enough, a little more the more of the picture it holds.
+func (b box) weight() int {
+	_, width := b.spread()
+	if width <= tellable {
+		return 0
+	}
+	return width * width * root(b.total())
+}
+
+// spread is the channel in which the colours differ most, and by how much.
+func (b box) spread() (channel, width int) {
 	for c := range 3 {
 		lo, hi := 255, 0
-		for _, s := range box {
-			lo, hi = min(lo, s.mean(c)), max(hi, s.mean(c))
+		for _, s := range b {
+			lo, hi = min(lo, s.channel(c)), max(hi, s.channel(c))
 		}
 		if hi-lo > width {
 			channel, width = c, hi-lo
@@ -100,8 +121,19 @@ func spread(box []shade) (channel, width int) {
 	return channel, width
 }
 
-func total(box []shade) (n int) {
-	for _, s := range box {
+// halves cuts a box of different colours in the middle of its spread.
+func (b box) halves() (low, high box) {
+	channel, _ := b.spread()
+	slices.SortFunc(b, func(x, y shade) int {
+		return cmp.Or(x.channel(channel)-y.channel(channel), cmp.Compare(x.rgb, y.rgb))
+	})
+	middle := (b[0].channel(channel) + b[len(b)-1].channel(channel) + 1) / 2
+	cut := slices.IndexFunc(b, func(s shade) bool { return s.channel(channel) >= middle })
+	return b[:cut], b[cut:]
+}
+
+func (b box) total() (n int) {
+	for _, s := range b {
 		n += s.count
 	}
 	return n
@@ -116,20 +148,42 @@ func root(n int) int {
 	return r
 }
 
-func (q *quantiser) convert(picture image.Image) *image.Paletted {
+// convert returns the picture in the palette, and the mean square of the error of the
+// colours' channels, in levels of 255, where it isn't paper.
+func (q *quantiser) convert(picture *image.RGBA) (*image.Paletted, float64) {
 	out := image.NewPaletted(picture.Bounds(), q.palette)
-	eachPixel(picture, func(i int, c color.RGBA) { out.Pix[i] = q.index[key(c)] })
-	return out
+	squares, inked := 0, 0
+	eachRun(picture, func(rgb uint32, start, n int) {
+		k := q.index[rgb&q.kept]
+		for i := range n {
+			out.Pix[start+i] = k
+		}
+		if k == 0 {
+			return
+		}
+		inked += n
+		is, was := q.palette[k].(color.NRGBA), shade{rgb: rgb}
+		for c, v := range []uint8{is.R, is.G, is.B} {
+			squares += n * (int(v) - was.channel(c)) * (int(v) - was.channel(c))
+		}
+	})
+	return out, float64(squares) / float64(max(1, 3*inked))
 }
 
-// eachPixel calls its argument with the colours row by row. Figures are opaque.
-func eachPixel(picture image.Image, pixel func(i int, c color.RGBA)) {
-	r := picture.Bounds()
-	i := 0
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		for x := r.Min.X; x < r.Max.X; x++ {
-			pixel(i, color.RGBAModel.Convert(picture.At(x, y)).(color.RGBA))
-			i++
+// eachRun calls its argument with runs of pixels of one colour, 0xRRGGBB, row by row: the
+// first one's place and their number. Figures are opaque.
+func eachRun(picture *image.RGBA, run func(rgb uint32, start, n int)) {
+	size := picture.Bounds().Size()
+	for y := range size.Y {
+		row := picture.Pix[y*picture.Stride:]
+		at := func(x int) uint32 { return uint32(row[4*x])<<16 | uint32(row[4*x+1])<<8 | uint32(row[4*x+2]) }
+		for x := 0; x < size.X; {
+			rgb, end := at(x), x+1
+			for end < size.X && at(end) == rgb {
+				end++
+			}
+			run(rgb, y*size.X+x, end-x)
+			x = end
 		}
 	}
 }

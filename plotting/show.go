@@ -18,7 +18,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Drawing is a [Figure], an [Animation] or a [Table].
+// Drawing is a [Figure], an [Animation], [Slides] or a [Table].
 type Drawing interface {
 	// Err returns what is wrong with the drawing's input, nil if it can be rendered.
 	Err() error
@@ -31,7 +31,8 @@ type Drawing interface {
 }
 
 // Show draws inline in a GoNB notebook. Elsewhere it writes figure-001.png, or the next
-// number that is free, to the working folder and prints the path to standard error. With
+// number that is free, to the working folder and prints the path to standard error; slides
+// are written as .html and a table as .md. With
 // the environment variable NAMI_THEME=dark, which a notebook sets by %env NAMI_THEME
 // dark, figures are drawn in dark style.
 func Show(d Drawing) error {
@@ -54,7 +55,7 @@ func Show(d Drawing) error {
 
 // ShowLive draws inline and replaces what it drew when it is called again with the same
 // id, as while training; see [Live] for one that doesn't wait. Elsewhere than in a
-// notebook it writes id.png anew each time and prints its path once. An id has letters,
+// notebook it writes id.png, or .html or .md, anew each time and prints its path once. An id has letters,
 // digits, - and _.
 func ShowLive(id string, d Drawing) error {
 	if !liveID.MatchString(id) {
@@ -79,7 +80,7 @@ func ShowLive(id string, d Drawing) error {
 
 func check(name string, d Drawing) error {
 	if d == nil {
-		return fmt.Errorf("plotting.%s: nothing to draw: give a Figure, an Animation or a Table", name)
+		return fmt.Errorf("plotting.%s: nothing to draw: give a Figure, an Animation, Slides or a Table", name)
 	}
 	return d.Err()
 }
@@ -92,6 +93,8 @@ func themed(d Drawing) Drawing {
 	case Figure:
 		return d.Dark()
 	case Animation:
+		return d.Dark()
+	case Slides:
 		return d.Dark()
 	}
 	return d
@@ -160,10 +163,18 @@ func picture(png []byte, text string, width, height vg.Length) (map[protocol.MIM
 
 func (Figure) extension() string    { return ".png" }
 func (Animation) extension() string { return ".png" }
+func (Slides) extension() string    { return ".html" }
 func (Table) extension() string     { return ".md" }
 
+// mostInline is the width in pixels of a figure inline: more than notebooks and pages show.
+const mostInline = 2000
+
 func (f Figure) shown() (map[protocol.MIMEType]any, map[string]any, error) {
-	png, err := f.PNG()
+	inline := f
+	if inline.perInch == 0 {
+		inline.perInch = min(pixelsPerInch, max(cssPixelsPerInch, int(mostInline/(f.width/vg.Inch))))
+	}
+	png, err := inline.PNG()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -179,6 +190,24 @@ func (a Animation) shown() (map[protocol.MIMEType]any, map[string]any, error) {
 	last := a.Frames[len(a.Frames)-1]
 	text := fmt.Sprintf("Animation of %d frames. The last: %s", len(a.Frames), last.describe())
 	forms, sizes := picture(png, text, last.width, last.height)
+	return forms, sizes, nil
+}
+
+func (s Slides) shown() (map[protocol.MIMEType]any, map[string]any, error) {
+	inHTML, err := s.HTML()
+	if err != nil {
+		return nil, nil, err
+	}
+	still, err := s.still()
+	if err != nil {
+		return nil, nil, err
+	}
+	forms, sizes, err := still.shown()
+	if err != nil {
+		return nil, nil, err
+	}
+	forms[protocol.MIMETextHTML] = inHTML
+	forms[protocol.MIMETextPlain] = fmt.Sprintf("%d figures by %s: %s. The first: %s", len(s.choices), s.label, strings.Join(s.choices, ", "), s.figures[0].describe())
 	return forms, sizes, nil
 }
 
@@ -205,8 +234,8 @@ func (f Figure) describe() string {
 		if p.empty {
 			part += " (no data)"
 		}
-		if p.note != "" {
-			part += " (" + p.note + ")"
+		if note := p.said(); note != "" {
+			part += " (" + note + ")"
 		}
 		if part != "" && !slices.Contains(parts, part) {
 			parts = append(parts, part)

@@ -204,12 +204,18 @@ func (w *bookWriter) output(out output, tagged bool) error {
 		w.words(out.Name+": "+out.Value, "stderr")
 		return nil
 	}
+	content := out.Data.get("text/html")
 	for _, p := range pictures {
-		if content := out.Data.get(p.mime); content != "" {
-			return w.picture(out, p.mime, p.extension, content, tagged)
+		if picture := out.Data.get(p.mime); picture != "" {
+			shown, err := w.picture(out, p.mime, p.extension, picture, tagged)
+			if scripted(content) { // the picture is for the gallery then
+				shown = "<div class=\"html\">" + content + "</div>\n"
+			}
+			w.body.WriteString(shown)
+			return err
 		}
 	}
-	if content := out.Data.get("text/html"); content != "" && !scripts.MatchString(content) {
+	if content != "" && !scripts.MatchString(content) {
 		fmt.Fprintf(&w.body, "<div class=\"html\">%s</div>\n", content)
 		return nil
 	}
@@ -229,13 +235,21 @@ func (w *bookWriter) words(said, stream string) {
 	}
 }
 
-// picture writes an output's picture to a file, at the size that the notebook gives.
-func (w *bookWriter) picture(out output, mime, extension, content string, tagged bool) error {
+// scripted tells whether an output has a script that loads nothing, such as the slider of
+// figures that are all within it.
+func scripted(content string) bool {
+	const inline = "<script>"
+	return strings.Contains(content, inline) && !scripts.MatchString(strings.ReplaceAll(content, inline, "")) && !strings.Contains(content, "://")
+}
+
+// picture writes an output's picture to a file and returns what shows it, at the size that
+// the notebook gives.
+func (w *bookWriter) picture(out output, mime, extension, content string, tagged bool) (string, error) {
 	picture := []byte(content)
 	if mime != "image/svg+xml" {
 		var err error
 		if picture, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content), "")); err != nil {
-			return fmt.Errorf("a picture is damaged: %w", err)
+			return "", fmt.Errorf("a picture is damaged: %w", err)
 		}
 	}
 	w.images++
@@ -253,11 +267,11 @@ func (w *bookWriter) picture(out output, mime, extension, content string, tagged
 	if about == "" {
 		about = fmt.Sprintf("picture %d of %s", w.images, path.Base(w.k.source))
 	}
-	fmt.Fprintf(&w.body, "<p class=\"picture\"><img src=\"%s\"%s alt=\"%s\" loading=\"lazy\"></p>\n", html.EscapeString(path.Base(name)), attributes, html.EscapeString(about))
+	shown := fmt.Sprintf("<p class=\"picture\"><img src=\"%s\"%s alt=\"%s\" loading=\"lazy\"></p>\n", html.EscapeString(path.Base(name)), attributes, html.EscapeString(about))
 	if w.thumb == "" || tagged && !w.tagged || tagged == w.tagged && len(picture) > len(w.b.images[w.thumb]) {
 		w.thumb, w.thumbKind, w.tagged = name, mime, tagged
 	}
-	return nil
+	return shown, nil
 }
 
 // thumbWidth is the width of pictures in the gallery, in pixels of a sharp screen.

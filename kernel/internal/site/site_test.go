@@ -35,7 +35,9 @@ func checkout(t *testing.T, changed map[string]string) string {
   {"output_type": "stream", "name": "stdout", "text": "10%\r100%\n\u001b[31mdone\u001b[0m <b>\n"},
   {"output_type": "display_data", "data": {"text/html": "<b>bold</b>"}},
   {"output_type": "display_data", "data": {"text/html": "<script src='https://x.org/a.js'></script>", "text/plain": "a chart"}},
-  {"output_type": "display_data", "data": {"image/png": "` + dot64 + `", "text/plain": "a dot"}, "metadata": {"image/png": {"width": 7}}}]}]}`,
+  {"output_type": "display_data", "data": {"image/png": "` + dot64 + `", "text/plain": "a dot"}, "metadata": {"image/png": {"width": 7}}},
+  {"output_type": "display_data", "data": {"text/html": "<p>choose<script>\nslides()</script></p>", "image/png": "` + dot64 + `"}},
+  {"output_type": "display_data", "data": {"text/html": "<script>load('https://x.org')</script>", "image/png": "` + dot64 + `", "text/plain": "still"}}]}]}`,
 	}
 	for name, text := range changed {
 		files[name] = text
@@ -86,6 +88,7 @@ func TestBuild(t *testing.T) {
 		},
 		"books/examples/quickstart.html": {
 			"<h1 id=\"begin\">Begin</h1>", "<math>t=0 false</math>", "100%\ndone &lt;b&gt;</pre>", "<b>bold</b>", "a chart",
+			"<p>choose<script>\nslides()</script></p>", `src="quickstart-3.png" alt="still"`,
 			`<img src="quickstart-1.png" width="7" alt="a dot"`, `href="../../files/books/examples/quickstart.ipynb"`,
 		},
 		"gallery.html": {`src="books/examples/quickstart-thumbnail.png"`, "<strong>Begin</strong><span>Here and now"},
