@@ -18,6 +18,7 @@
     for (const frame of frames) control.add(new Option(frame.dataset.choice));
   }
   control.autocomplete = "off";
+  control.dataset.lmSuppressShortcuts = "true"; // JupyterLab's: the arrow keys are the control's
   control.addEventListener("input", choose);
   for (const frame of frames) {
     frame.firstElementChild.width = width;

@@ -225,6 +225,34 @@ test("an error is told in one clear line", { minutes: 2 }, async () => {
   assert.deepEqual(outputs.map((o) => o.output_type), ["error"]);
 });
 
+// slides moves a slider by the keyboard, and says which pictures are to be seen before and
+// after.
+async function slides(box) {
+  const slider = box.locator("input[type=range]");
+  const visible = () => box.locator("figure:visible").evaluateAll((figures) => figures.map((f) => f.dataset.choice));
+  const before = await visible();
+  await slider.focus();
+  await slider.press("ArrowRight");
+  const after = await visible();
+  assert.equal(await box.locator("output").textContent(), after[0]);
+  return [before, after];
+}
+
+test("a slider shows one picture after the other", { minutes: 2 }, async () => {
+  const outputs = await run(`import "github.com/nami-flow/go-nami/plotting"
+
+%%
+weights, figures := []float64{0, 0.5, 2}, []plotting.Figure{}
+for _, w := range weights {
+	figures = append(figures, plotting.Line([]plotting.Series{{Values: []float64{0, w}}}))
+}
+fmt.Println(plotting.Show(plotting.Slider("w", weights, figures...)))`);
+  assert.equal(texts(outputs.filter((o) => o.output_type === "stream")), "<nil>\n");
+  const box = panel().locator(".jp-OutputArea div[data-control=range]").last();
+  assert.deepEqual(await slides(box), [["0"], ["0.5"]]);
+  await shot("slider");
+});
+
 test("the kernel restarts, and has forgotten", { minutes: 2 }, async () => {
   await panel().locator('[data-jp-item-name="restart"]').click();
   await page.locator(".jp-Dialog .jp-mod-accept").click();
@@ -312,6 +340,11 @@ test("the documentation's search and themes work without a server", { minutes: 2
   await docs.screenshot({ path: path.join(seen, "docs-concepts-dark.png") });
   await docs.locator("#search").fill("no such thing at all");
   assert.equal(await docs.locator("#results").textContent(), "nothing found");
+  await docs.goto(pathToFileURL(path.join(out, "books/tutorials/flow_matching.html")).href);
+  const box = docs.locator("div[data-control=range]").first();
+  const [before, after] = await slides(box);
+  assert.ok(before.length === 1 && after.length === 1 && before[0] !== after[0], `${before}, then ${after}`);
+  await box.screenshot({ path: path.join(seen, "docs-slider.png") });
   assert.deepEqual(elsewhere, []);
   assert.deepEqual(broken, []);
   await docs.close();
