@@ -6,7 +6,8 @@ import (
 
 // Bars draws a bar from 0 for each value, such as an accuracy per class, with its
 // label below. Values that are not finite have no bar, and the figure says how many.
-// It takes [Title], [Size], [XLabel], [YLabel], [Limits] and [Reference].
+// It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits] and
+// [Reference].
 func Bars(labels []string, values []float64, opts ...Option) Figure {
 	s, err := settle("Bars", append([]string{"Reference"}, axesOptions...), opts)
 	if err != nil {
@@ -38,11 +39,11 @@ func Bars(labels []string, values []float64, opts ...Option) Figure {
 	l.refer(s)
 	l.colours = 1
 	p.layers = []layer{l}
-	if s.reference != nil {
-		heights = heights.include(*s.reference)
-	}
-	if s.x.isEmpty() {
+	_, heights = s.withReferences(nothing(), heights)
+	if !p.x.fixed {
 		p.x.over = span{-0.6, float64(max(1, len(values))) - 0.4}
+	}
+	if !p.y.fixed {
 		p.y.over = heights.padded(0.05)
 		if heights.lo == 0 {
 			p.y.over.lo = 0

@@ -169,7 +169,7 @@ func Coverage(series []Series, opts ...Option) Figure {
 		slices.Sort(good)
 		line := cumulative(good)
 		l.busy = append(l.busy, line...)
-		style := func(s *stage) draw.LineStyle { return draw.LineStyle{Color: s.color(i), Width: 1.5} }
+		style := func(s *stage) draw.LineStyle { return s.line(i, 1.5) }
 		curves = append(curves, func(s *stage) { s.polyline(style(s), s.path(line)) })
 		if len(series) > 1 || one.Name != "" {
 			l.legend = append(l.legend, legendEntry{nameOf(series, i), lineIcon(style)})

@@ -8,10 +8,10 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// colourBar says what values the viridis colours of a panel stand for. It stands at the
+// colourBar says what values the colours of a panel stand for. It stands at the
 // right of the frame.
 type colourBar struct {
-	over  span
+	shading
 	label string
 }
 
@@ -37,7 +37,7 @@ func (b *colourBar) draw(s *stage) {
 	strip.Max.X = strip.Min.X + barWidth
 	strip.x = scale{span{0, 1}, false, strip.Min.X, strip.Max.X}
 	strip.y = scale{b.over, false, strip.Min.Y, strip.Max.Y}
-	strip.raster(func(_, v float64) color.NRGBA { return viridis(b.over.share(v)) })
+	strip.raster(func(_, v float64) color.NRGBA { return b.color(v) })
 	line := draw.LineStyle{Color: s.look.ink, Width: frameLine}
 	outline(strip.Canvas, line)
 	beside := textStyle(tickSize, s.look.ink, draw.XLeft, draw.YCenter)

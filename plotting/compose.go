@@ -7,7 +7,7 @@ import (
 )
 
 // Row puts figures side by side, their frames aligned. Figures of several panels keep
-// their own arrangement.
+// their own arrangement. See [Figure.Sized] for another size than that of all together.
 func Row(figures ...Figure) Figure {
 	return compose("Row", len(figures), figures)
 }
@@ -29,6 +29,20 @@ func (f Figure) Titled(title string) Figure {
 	f.root = &grid{title: title, cells: [][]node{{copied(f.root)}}, widths: []float64{1}, heights: []float64{1}}
 	says(f.root, title)
 	f.height += titleBand + 3
+	return f
+}
+
+// Sized returns the figure with a width and height in inches, 0.5 to 40: one that was
+// composed is otherwise as large as its parts together.
+func (f Figure) Sized(width, height float64) Figure {
+	if f.Err() != nil {
+		return f
+	}
+	var s settings
+	if err := Size(width, height).apply(&s); err != nil {
+		return failed("Figure.Sized: %w", err)
+	}
+	f.width, f.height = s.width, s.height
 	return f
 }
 
@@ -69,14 +83,12 @@ func Overlay(figures ...Figure) Figure {
 		if p.bare != out.bare {
 			return failed("Overlay: figure %d (%s) and the first (%s): images have no axes to share with others", i, p.kind, out.kind)
 		}
-		if !out.fixed && !p.empty {
-			out.x.over, out.y.over = out.x.over.union(p.x.over), out.y.over.union(p.y.over)
-			if out.empty {
-				out.x.over, out.y.over = p.x.over, p.y.over
-			}
+		if !p.empty {
+			out.x.extend(p.x, out.empty)
+			out.y.extend(p.y, out.empty)
 		}
 		out.layers = append(out.layers, p.layers...)
-		if !out.fixed {
+		if !out.x.fixed || !out.y.fixed {
 			result.width, result.height = max(result.width, f.width), max(result.height, f.height)
 		}
 		out.kind += " with " + p.kind

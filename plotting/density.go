@@ -22,13 +22,17 @@ func Density(plane Plane, logDensity *tensors.Tensor, opts ...Option) Figure {
 }
 
 // HeatMap draws values at the points of a plane, as [Density] without the exponential:
-// a log-density itself, an error, a speed.
+// a log-density itself, an error, a speed. It takes [Diverging] too.
 func HeatMap(plane Plane, values *tensors.Tensor, opts ...Option) Figure {
 	return heat("HeatMap", "heat map", plane, values, nil, "", opts)
 }
 
 func heat(name, kind string, plane Plane, values *tensors.Tensor, of func(float64) float64, label string, opts []Option) Figure {
-	s, err := settle(name, []string{"XLabel", "YLabel", "ValueRange", "ValueLabel"}, opts)
+	allowed := []string{"XLabel", "YLabel", "ValueRange", "ValueLabel"}
+	if of == nil {
+		allowed = append(allowed, "Diverging")
+	}
+	s, err := settle(name, allowed, opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -44,25 +48,30 @@ func heat(name, kind string, plane Plane, values *tensors.Tensor, of func(float6
 	}
 	over, bad := surface.finiteRange()
 	p := s.panel(kind, "x₁", "x₂")
-	p.x.over, p.y.over, p.fixed, p.aspect = plane.x(), plane.y(), true, boxed
+	p.x.over, p.y.over, p.aspect = plane.x(), plane.y(), boxed
+	p.x.fixed, p.y.fixed = true, true
 	if bad > 0 {
 		p.note = fmt.Sprintf("%d of %d values not finite", bad, len(surface.values))
 	}
 	if of != nil && !over.isEmpty() {
 		over.lo = 0
 	}
+	if s.diverging && !over.isEmpty() {
+		over = over.symmetric()
+	}
 	if !s.values.isEmpty() {
 		over = s.values
 	} else if over.isEmpty() || over.lo == over.hi {
 		over = over.padded(0)
 	}
-	p.bar = &colourBar{over, or(s.valueLabel, label)}
+	bar := &colourBar{shading{over, s.diverging}, or(s.valueLabel, label)}
+	p.bar = bar
 	p.layers = []layer{{colours: 1, marks: []mark{func(s *stage) {
 		s.raster(func(x, y float64) color.NRGBA {
 			v := surface.at(x, y)
 			switch {
 			case finite(v):
-				return viridis(over.share(v))
+				return bar.color(v)
 			case plane.x().contains(x) && plane.y().contains(y):
 				return s.look.seam
 			}

@@ -99,6 +99,8 @@ func (s span) include(v float64) span { return span{min(s.lo, v), max(s.hi, v)} 
 
 func (s span) union(o span) span { return span{min(s.lo, o.lo), max(s.hi, o.hi)} }
 
+func (s span) intersect(o span) span { return span{max(s.lo, o.lo), min(s.hi, o.hi)} }
+
 func (s span) contains(v float64) bool { return v >= s.lo && v <= s.hi }
 
 // at is the i-th of n+1 equally spaced values.

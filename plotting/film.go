@@ -11,10 +11,11 @@ import (
 // the same axes: float32 or float64 [times, n, 2], as a process's Trajectory returns them
 // for these times. It shows the first, the last and those equally far between them in
 // number. Points that are not finite are left out, and the figure says how many. It takes
-// [Title], [Size], [XLabel], [YLabel], [Limits], and [Columns] for the number of
-// pictures, 6 unless there are fewer times.
+// [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits],
+// [Columns] for the number of pictures, 6 unless there are fewer times, and [Name], which is
+// written at the left: for strips below each other in a [Grid].
 func FilmStrip(paths *tensors.Tensor, times []float64, opts ...Option) Figure {
-	s, err := settle("FilmStrip", append([]string{"Columns"}, axesOptions...), opts)
+	s, err := settle("FilmStrip", append([]string{"Columns", "Name"}, axesOptions...), opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -28,7 +29,7 @@ func FilmStrip(paths *tensors.Tensor, times []float64, opts ...Option) Figure {
 	}
 	n = min(n, ways.times)
 	at := ways.frames(s)
-	g := &grid{title: s.title, tight: true, cells: [][]node{{}}, heights: []float64{1}}
+	g := &grid{title: s.title, name: s.name, tight: true, cells: [][]node{{}}, heights: []float64{1}}
 	for i := range n {
 		k := 0
 		if n > 1 {
@@ -39,19 +40,23 @@ func FilmStrip(paths *tensors.Tensor, times []float64, opts ...Option) Figure {
 		g.cells[0] = append(g.cells[0], frame)
 		g.widths = append(g.widths, 1)
 	}
-	says(g, s.title)
+	says(g, s.title+s.name)
 	first := g.cells[0][0].(*panel)
 	each := vg.Length(min(1.9, 11.4/float64(n))) * vg.Inch
 	width, height := s.sized(vg.Length(n)*each+0.5*vg.Inch, first.shape(0.6, 1.6)*each+0.75*vg.Inch)
 	if s.title != "" && s.height == 0 {
 		height += titleBand
 	}
+	if s.name != "" && s.width == 0 {
+		width += titleBand
+	}
 	return Figure{root: g, width: width, height: height}
 }
 
 // Animate draws points of the plane at each of the times given, one after the other: what
 // [FilmStrip] draws beside each other. A round takes about four seconds and stays a while
-// at its end. It takes [Title], [Size], [XLabel], [YLabel] and [Limits].
+// at its end. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits] and
+// [YLimits].
 func Animate(paths *tensors.Tensor, times []float64, opts ...Option) Animation {
 	s, err := settle("Animate", axesOptions, opts)
 	if err != nil {
@@ -97,9 +102,7 @@ func (w ways) frames(s settings) func(k int, title string) *panel {
 	return func(k int, title string) *panel {
 		p := s.panel("film", "x₁", "x₂")
 		p.title, p.aspect = title, widened
-		if s.x.isEmpty() {
-			all.frame(p)
-		}
+		all.frame(p)
 		at := newCloud(w.frame(k))
 		p.empty = at.kept == 0
 		p.note = leftOut(at.dropped, w.n, "points", "not finite")

@@ -3,6 +3,7 @@ package plotting
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -162,6 +163,21 @@ func gallery() map[string]Figure {
 		"bars":           Bars([]string{"a", "b", "c"}, []float64{0.9, 0.7, 0.95}, Reference(0.8, "goal"), YLabel("accuracy")),
 		"loss":           Line([]Series{{Name: "lr 1e-3", Values: lossOf(1, 2000, 5)}, {Name: "lr 3e-4", Values: lossOf(2, 2000, 3)}, {Name: "lr 1e-4", Values: lossOf(3, 2000, 1)}}, YLabel("loss"), LogY(), Title("Three runs")),
 		"signs":          Line([]Series{{Name: "ẋ = −∇ log p, x̂ ∈ ℝ², θ̂, ∂ₜx", Values: []float64{1, 2}}, {Name: "∫p dx ≤ ∑ᵢ pᵢ, w ∝ ‖x‖⁻¹ ⟨a⟩ ∼ 𝔼", Values: []float64{2, 1}}}, Title("αβγδεζηθικλμνξπρστυφχψω ΓΔΘΛΞΠΣΦΨΩ"), XLabel("∝∂∇∫∑≤≥±×·→∞‖ˆ˙"), YLabel("x₀…₉ ⁰¹²³⁴⁵⁶⁷⁸⁹ 字")),
+		"references": Row(
+			Histogram([]Series{{Name: "posterior", Values: floats(normals(3, 2000))}}, ReferenceX(0.4, "truth"), ReferenceX(-1, "prior mean"), XLabel("μ"), XLimits(-2, 4)),
+			Line([]Series{
+				{Name: "share", X: []float64{0.1, 0.3, 0.5, 0.7, 0.9}, Values: []float64{0.12, 0.33, 0.46, 0.72, 0.88}, Errors: []float64{0.03, 0.05, 0.05, 0.04, 0.03}},
+				{Name: "other", X: []float64{0.1, 0.3, 0.5, 0.7, 0.9}, Values: []float64{0.2, 0.4, 0.5, 0.6, 0.7}},
+			}, Markers(), Reference(0.5, "half"), YLimits(0, 1)),
+		).Titled("Reference lines, markers, error bars"),
+		"many-lines":       Line(manyLines(16)),
+		"many-classes":     Overlay(manyClasses(10)...),
+		"diverging":        HeatMap(demoPlane, demoPlane.Eval(func(x, y float64) float64 { return x*x*x/5 - y }), Diverging(), ValueLabel("∇·v")),
+		"diverging-off":    HeatMap(demoPlane, demoPlane.Eval(func(x, y float64) float64 { return x*x - y }), Diverging(), ValueRange(-1, 4)),
+		"diverging-images": ImageGrid(normals(1, 6, 8, 8), Diverging()),
+		"near":             Row(VectorField(demoPlane, swirl(), Limits(-1, 1, -1, 1)), Streamlines(demoPlane, swirl(), Limits(-1, 1, -1, 1)), Streamlines(demoPlane, swirl(), XLimits(-4, 4))).Sized(9, 3),
+		"strips":           Grid(1, FilmStrip(ways, times, Name("two moons"), Columns(5)), FilmStrip(ways, times, Name("ring"), Limits(-20, 20, -20, 20), Columns(5))),
+		"ways-named":       Trajectories(ways, Labels("before", "after")),
 		"schedule": Line([]Series{
 			Curve("α", func(t float64) float64 { return math.Cos(math.Pi / 2 * t) }, 0, 1),
 			Curve("σ", func(t float64) float64 { return math.Sin(math.Pi / 2 * t) }, 0, 1),
@@ -171,6 +187,20 @@ func gallery() map[string]Figure {
 			{Name: "RK4", X: []float64{4, 8, 16, 32, 64}, Values: []float64{0.1, 0.006, 4e-4, 2.4e-5, 1.5e-6}},
 		}, LogX(), LogY(), XLabel("evaluations"), YLabel("error")),
 	}
+}
+
+func manyLines(n int) (series []Series) {
+	for i := range n {
+		series = append(series, Series{Name: fmt.Sprintf("line %d", i), Values: []float64{float64(i), float64(i) + 1}})
+	}
+	return series
+}
+
+func manyClasses(n int) (figures []Figure) {
+	for i := range n {
+		figures = append(figures, Scatter(mapped(normals(uint64(i), 60, 2), func(k int, v float64) float64 { return v/4 + []float64{float64(i % 4), float64(i / 4)}[k%2] }), Name(fmt.Sprint(i))))
+	}
+	return figures
 }
 
 func uniform(seed uint64, n int, power float64) []float64 {

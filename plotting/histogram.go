@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 )
 
 // Histogram draws the distribution of each series, laid over each other on the same
@@ -15,9 +14,10 @@ import (
 // of Freedman and Diaconis (1981), or those of Sturges where half of the values are
 // equal, for the series that asks for the fewest, 5 to 100, unless [Bins] says otherwise.
 // Values that are not finite are left out, and the figure says how many. It takes
-// [Title], [Size], [XLabel], [YLabel], [Limits], [Bins] and [LogX].
+// [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits], [Bins], [LogX],
+// [Reference] and [ReferenceX].
 func Histogram(series []Series, opts ...Option) Figure {
-	s, err := settle("Histogram", append([]string{"Bins", "LogX"}, axesOptions...), opts)
+	s, err := settle("Histogram", append([]string{"Bins", "LogX", "Reference", "ReferenceX"}, axesOptions...), opts)
 	if err == nil {
 		err = s.checkLogs("Histogram")
 	}
@@ -38,6 +38,9 @@ func Histogram(series []Series, opts ...Option) Figure {
 	for i, one := range series {
 		if one.X != nil {
 			return failed("Histogram: series %d (%q) has X: a histogram takes Values alone", i, one.Name)
+		}
+		if one.Errors != nil {
+			return failed("Histogram: series %d (%q) has Errors: a histogram takes Values alone", i, one.Name)
 		}
 		var good []float64
 		for _, v := range one.Values {
@@ -82,14 +85,16 @@ func Histogram(series []Series, opts ...Option) Figure {
 		}
 	}
 	l.marks = append(l.marks, outlines...)
+	l.refer(s)
 	l.colours = len(series)
 	p.layers = []layer{l}
-	if s.x.isEmpty() {
-		p.x.over = over.padded(0.03)
-		if s.logX {
-			p.x.over = span{math.Pow(10, p.x.over.lo), math.Pow(10, p.x.over.hi)}
-		}
-		p.y.over = span{0, max(tallest*1.06, math.SmallestNonzeroFloat32)}
+	if s.logX {
+		over = span{math.Pow(10, over.lo), math.Pow(10, over.hi)}
+	}
+	over, up := s.withReferences(over, span{0, tallest})
+	p.x.cover(over, 0.03)
+	if !p.y.fixed {
+		p.y.over = span{0, max(up.hi*1.06, math.SmallestNonzeroFloat32)}
 		if p.empty {
 			p.y.over = span{0, 1}
 		}
@@ -171,7 +176,7 @@ func (h stairs) fill(i int) mark {
 }
 
 func (h stairs) line(i int) mark {
-	return func(s *stage) { s.polyline(draw.LineStyle{Color: s.color(i), Width: 1.3}, h.points(s)) }
+	return func(s *stage) { s.polyline(s.line(i, 1.3), h.points(s)) }
 }
 
 // tops are places along the outline and below it.

@@ -98,11 +98,9 @@ func binned2D(c cloud, x, y span, n int) cells {
 
 func histogram2D(c cloud, s settings) (*panel, cells) {
 	p := s.panel("2-D histogram", "x₁", "x₂")
-	p.fixed = true
-	if s.x.isEmpty() {
-		p.x.cover(c.x, 0.02)
-		p.y.cover(c.y, 0.02)
-	}
+	p.x.cover(c.x, 0.02)
+	p.y.cover(c.y, 0.02)
+	p.x.fixed, p.y.fixed = true, true
 	n := s.bins
 	if n == 0 {
 		n = int(min(100, max(10, math.Round(1.6*math.Cbrt(float64(c.kept))))))
@@ -114,12 +112,12 @@ func histogram2D(c cloud, s settings) (*panel, cells) {
 	if !s.values.isEmpty() {
 		over = s.values
 	}
-	bar := &colourBar{over, or(s.valueLabel, "count")}
+	bar := &colourBar{shading{over: over}, or(s.valueLabel, "count")}
 	p.bar = bar
 	p.layers = []layer{{colours: 1, marks: []mark{func(s *stage) {
 		s.raster(func(x, y float64) color.NRGBA {
 			if i := counts.index(x, y); i >= 0 && counts.counts[i] > 0 {
-				return viridis(bar.over.share(counts.counts[i]))
+				return bar.color(counts.counts[i])
 			}
 			return color.NRGBA{}
 		})

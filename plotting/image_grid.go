@@ -20,9 +20,9 @@ const mostImages = 1000
 // more than 1000 images the first 1000 are drawn, and the figure says so. Pixels that are
 // not finite are drawn vermilion, and the figure says how many. It takes [Title], [Size],
 // [Columns] (default: about square, at most 10), [ValueRange], [RowLabels] and, for one
-// channel, [Viridis].
+// channel, [Viridis] or [Diverging].
 func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("ImageGrid", []string{"Columns", "ValueRange", "RowLabels", "Viridis"}, opts)
+	s, err := settle("ImageGrid", []string{"Columns", "ValueRange", "RowLabels", "Viridis", "Diverging"}, opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -36,8 +36,11 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 	}
 	n, h, w := min(dims[0], mostImages), dims[1], dims[2]
 	inColour := len(dims) == 4 && dims[3] == 3
-	if inColour && s.viridis {
-		return failed("ImageGrid: images of shape %s have colours of their own: Viridis is for one channel", images.Shape())
+	if inColour && (s.viridis || s.diverging) {
+		return failed("ImageGrid: images of shape %s have colours of their own: Viridis and Diverging are for one channel", images.Shape())
+	}
+	if s.viridis && s.diverging {
+		return failed("ImageGrid: Viridis and Diverging: give one of them")
 	}
 	p := s.panel("image grid", "", "")
 	p.bare, p.aspect = true, boxed
@@ -68,6 +71,9 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 		if found.isEmpty() || found.lo == found.hi {
 			values = found.padded(0)
 		}
+		if s.diverging {
+			values = values.symmetric()
+		}
 	}
 	if bad > 0 {
 		p.note = fmt.Sprintf("%d of %d pixels not finite", bad, data.len())
@@ -81,7 +87,7 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 	gap := max(3, scale/2)
 	stepX, stepY := w*scale+gap, h*scale+gap
 	sizeX, sizeY := columns*stepX-gap, rows*stepY-gap
-	viridisColours := s.viridis
+	coloured, shades := s.viridis || s.diverging, shading{values, s.diverging}
 	shade := func(s *stage, left, top float64) color.NRGBA {
 		x, y := int(left), int(top)
 		i := y/stepY*columns + x/stepX
@@ -97,8 +103,8 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 		switch {
 		case !finite(v):
 			return s.look.bad
-		case viridisColours:
-			return viridis(values.share(v))
+		case coloured:
+			return shades.color(v)
 		}
 		return grey(values.share(v))
 	}

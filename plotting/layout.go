@@ -22,6 +22,8 @@ func (p *panel) panels() iter.Seq[*panel] {
 // grid sets nodes in rows and columns, their outer frames aligned. A cell may be nil.
 type grid struct {
 	title string
+	// name stands at the left.
+	name  string
 	cells [][]node
 	// widths and heights are the relative sizes of the frames.
 	widths, heights []float64
@@ -202,6 +204,9 @@ func (l *layout) insets(n node) (in insets) {
 		if n.title != "" {
 			in.top += titleBand + 3
 		}
+		if n.name != "" {
+			in.left += titleBand
+		}
 	}
 	return in
 }
@@ -306,7 +311,7 @@ func (l *layout) fit(p *panel, frame vg.Rectangle, room vg.Length) fit {
 	return at
 }
 
-// draw draws the node's panels where they were placed, and the titles of its grids.
+// draw draws the node's panels where they were placed, and what its grids are called.
 func (l *layout) draw(n node, c draw.Canvas, look *look, perInch float64) {
 	for p := range n.panels() {
 		p.draw(c, l.fits[p], look, perInch)
@@ -324,14 +329,22 @@ func (l *layout) drawTitles(n node, c draw.Canvas, look *look) {
 			l.drawTitles(cell, c, look)
 		}
 	}
-	if g.title == "" {
+	if g.title == "" && g.name == "" {
 		return
 	}
-	box := vg.Rectangle{Min: vg.Point{X: math.MaxFloat32, Y: 0}, Max: vg.Point{X: 0, Y: 0}}
+	box := vg.Rectangle{Min: vg.Point{X: math.MaxFloat32, Y: math.MaxFloat32}, Max: vg.Point{X: 0, Y: 0}}
 	for p := range g.panels() {
 		f := l.fits[p].frame
 		box.Min.X, box.Max.X = min(box.Min.X, f.Min.X), max(box.Max.X, f.Max.X)
-		box.Max.Y = max(box.Max.Y, f.Max.Y)
+		box.Min.Y, box.Max.Y = min(box.Min.Y, f.Min.Y), max(box.Max.Y, f.Max.Y)
+	}
+	if g.name != "" {
+		style := fitted(textStyle(titleSize, look.ink, draw.XCenter, draw.YBottom), g.name, box.Size().Y+30)
+		style.Rotation = math.Pi / 2
+		c.FillText(style, vg.Point{X: box.Min.X - l.insets(g).left + titleBand - 5, Y: box.Min.Y/2 + box.Max.Y/2}, g.name)
+	}
+	if g.title == "" {
+		return
 	}
 	style := fitted(textStyle(titleSize+1, look.ink, draw.XCenter, draw.YBottom), g.title, box.Size().X+30)
 	top := box.Max.Y + l.insets(g).top - titleBand + 2

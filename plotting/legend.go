@@ -20,7 +20,7 @@ func boxIcon(i int, opacity float64) func(*stage) {
 	return func(s *stage) {
 		s.SetColor(faint(s.color(i), opacity))
 		s.Fill(s.Path())
-		outline(s.Canvas, draw.LineStyle{Color: s.color(i), Width: 1})
+		outline(s.Canvas, s.line(i, 1))
 	}
 }
 
@@ -38,29 +38,34 @@ func drawLegend(s *stage, layers []layer) {
 	if entries == 0 {
 		return
 	}
-	room := s.Size().X - 2*apart - iconWidth - gap - 2*inset
+	// More entries than fit below each other stand in columns.
+	rows := max(1, min(entries, int((s.Size().Y-2*apart-8)/line)))
+	columns := (entries + rows - 1) / rows
+	rows = (entries + columns - 1) / columns
+	room := (s.Size().X-2*apart-inset)/vg.Length(columns) - inset - iconWidth - gap
 	if width > room {
 		smaller := max(0.6, room/width)
 		style.Font.Size *= smaller
 		width = min(width*smaller, max(room, 10))
 	}
-	size := vg.Point{X: width + iconWidth + gap + 2*inset, Y: vg.Length(entries)*line + 8}
+	step := width + iconWidth + gap + inset
+	size := vg.Point{X: vg.Length(columns)*step + inset, Y: vg.Length(rows)*line + 8}
 	box := draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: quietPlace(s, layers, size, apart)}
 	box.SetColor(faint(s.look.paper, 0.85))
 	box.Fill(box.Path())
 	outline(box, draw.LineStyle{Color: s.look.seam, Width: frameLine})
 	icon := *s
-	row := vg.Length(0.5)
+	at := 0
 	for _, l := range layers {
 		for _, e := range l.legend {
-			middle := box.Max.Y - 4 - row*line
-			left := box.Min.X + inset
+			middle := box.Max.Y - 4 - (vg.Length(at%rows)+0.5)*line
+			left := box.Min.X + inset + vg.Length(at/rows)*step
 			icon.Canvas = draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: vg.Rectangle{
 				Min: vg.Point{X: left, Y: middle - 3.5}, Max: vg.Point{X: left + iconWidth, Y: middle + 3.5},
 			}}
 			e.icon(&icon)
 			s.FillText(style, vg.Point{X: left + iconWidth + gap, Y: middle + 0.5}, cut(style, e.name, width))
-			row++
+			at++
 		}
 		icon.first += l.colours
 	}

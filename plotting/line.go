@@ -16,6 +16,9 @@ type Series struct {
 	X []float64
 	// Values are the numbers.
 	Values []float64
+	// Errors are the half lengths of the error bars of a Line's values, such as standard
+	// errors; nil draws none, nor does one that is not finite.
+	Errors []float64
 
 	// exact series are never smoothed.
 	exact bool
@@ -40,10 +43,10 @@ const smoothFrom = 100
 // comparison, a loss and its validation. From 100 values on, the values are drawn
 // faintly, with their centred moving average over a fortieth of the curve on top; see
 // [Smooth]. Values that are not finite break the curve, and the figure says how many. It
-// takes [Title], [Size], [XLabel], [YLabel], [Limits], [LogX], [LogY], [Reference] and
-// [Smooth].
+// takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits], [LogX], [LogY],
+// [Reference], [ReferenceX], [Smooth] and [Markers].
 func Line(series []Series, opts ...Option) Figure {
-	s, err := settle("Line", append([]string{"LogX", "LogY", "Reference", "Smooth"}, axesOptions...), opts)
+	s, err := settle("Line", append([]string{"LogX", "LogY", "Reference", "ReferenceX", "Smooth", "Markers"}, axesOptions...), opts)
 	if err == nil {
 		err = s.checkLogs("Line")
 	}
@@ -59,6 +62,9 @@ func Line(series []Series, opts ...Option) Figure {
 		if one.X != nil && len(one.X) != len(one.Values) {
 			return failed("Line: series %d (%q) has %d X for %d Values: give as many, or X nil to count from 0", i, one.Name, len(one.X), len(one.Values))
 		}
+		if one.Errors != nil && len(one.Errors) != len(one.Values) {
+			return failed("Line: series %d (%q) has %d Errors for %d Values: give as many, or nil", i, one.Name, len(one.Errors), len(one.Values))
+		}
 		xs, values := make([]float64, len(one.Values)), make([]float64, len(one.Values))
 		for j, v := range one.Values {
 			xs[j], values[j] = float64(j), v
@@ -72,6 +78,12 @@ func Line(series []Series, opts ...Option) Figure {
 				continue
 			}
 			x, y = x.include(xs[j]), y.include(v)
+			if one.Errors != nil && finite(one.Errors[j]) {
+				y = y.include(v + one.Errors[j])
+				if low := v - one.Errors[j]; !s.logY || low >= leastOnLog {
+					y = y.include(low)
+				}
+			}
 		}
 		window := 1
 		switch {
@@ -86,6 +98,12 @@ func Line(series []Series, opts ...Option) Figure {
 			values = movingAverage(values, window)
 		}
 		smooth = append(smooth, curve(i, 1, 1.5, xs, values))
+		if one.Errors != nil {
+			smooth = append(smooth, errorBars(i, xs, values, one.Errors))
+		}
+		if s.markers {
+			smooth = append(smooth, markers(i, xs, values))
+		}
 		stride := max(1, len(values)/500)
 		for j := 0; j < len(values); j += stride {
 			if !math.IsNaN(values[j]) {
@@ -93,9 +111,14 @@ func Line(series []Series, opts ...Option) Figure {
 			}
 		}
 		if len(series) > 1 || one.Name != "" {
-			l.legend = append(l.legend, legendEntry{nameOf(series, i), lineIcon(func(s *stage) draw.LineStyle {
-				return draw.LineStyle{Color: s.color(i), Width: 1.5}
-			})})
+			icon := lineIcon(func(s *stage) draw.LineStyle { return s.line(i, 1.5) })
+			if s.markers {
+				icon = func(s *stage) {
+					s.StrokeLine2(s.line(i, 1.5), s.Min.X, s.Center().Y, s.Max.X, s.Center().Y)
+					s.marker(i, s.Center())
+				}
+			}
+			l.legend = append(l.legend, legendEntry{nameOf(series, i), icon})
 		}
 	}
 	l.marks = append(l.marks, smooth...)
@@ -104,13 +127,9 @@ func Line(series []Series, opts ...Option) Figure {
 	p.note = leftOut(dropped, total, "values", notFinite(s.logX || s.logY))
 	l.refer(s)
 	p.layers = []layer{l}
-	if s.reference != nil {
-		y = y.include(*s.reference)
-	}
-	if s.x.isEmpty() {
-		p.x.cover(x, 0.02)
-		p.y.cover(y, 0.05)
-	}
+	x, y = s.withReferences(x, y)
+	p.x.cover(x, 0.02)
+	p.y.cover(y, 0.05)
 	return single(p, s, wide, low)
 }
 
@@ -118,7 +137,8 @@ func Line(series []Series, opts ...Option) Figure {
 func curve(i int, opacity float64, width vg.Length, xs, values []float64) mark {
 	return func(s *stage) {
 		// A tint, not a veil: a line that crosses itself often would be darker there.
-		style := draw.LineStyle{Color: mixed(s.color(i), s.look.paper, opacity), Width: width}
+		style := s.line(i, width)
+		style.Color = mixed(s.color(i), s.look.paper, opacity)
 		run := make([]vg.Point, 0, len(values))
 		flush := func() {
 			if len(run) == 1 {
@@ -187,22 +207,4 @@ func movingAverage(values []float64, window int) []float64 {
 		}
 	}
 	return out
-}
-
-func (l *layer) refer(s settings) {
-	if s.reference == nil {
-		return
-	}
-	at := *s.reference
-	style := func(s *stage) draw.LineStyle {
-		return draw.LineStyle{Color: s.look.ink, Width: 1, Dashes: []vg.Length{4, 3}}
-	}
-	l.marks = append(l.marks, func(s *stage) {
-		if y := s.y.at(at); s.ContainsY(y) {
-			s.StrokeLine2(style(s), s.Min.X, y, s.Max.X, y)
-		}
-	})
-	if s.referenceName != "" {
-		l.legend = append(l.legend, legendEntry{s.referenceName, lineIcon(style)})
-	}
 }

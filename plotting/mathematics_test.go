@@ -66,7 +66,7 @@ func TestStreamlinesOfARotationKeepTheirRadius(t *testing.T) {
 		surface{plane, floats(plane.Eval(func(_, y float64) float64 { return -y }))},
 		surface{plane, floats(plane.Eval(func(x, _ float64) float64 { return x }))},
 	}
-	lines := f.streamlines(plane)
+	lines := f.streamlines(plane.x(), plane.y())
 	if len(lines) < 8 {
 		t.Errorf("%d lines, want the plane filled", len(lines))
 	}

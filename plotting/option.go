@@ -26,18 +26,19 @@ type settings struct {
 	labels                []string
 	viridis               bool
 	logX, logY            bool
-	reference             *float64
-	referenceName         string
+	references            []reference
 	bins                  int
 	name                  string
 	masses, levels        []float64
 	filled                bool
 	smooth                *int
+	markers               bool
+	diverging             bool
 }
 
 var everyKind = []string{"Title", "Size"}
 
-var axesOptions = []string{"XLabel", "YLabel", "Limits"}
+var axesOptions = []string{"XLabel", "YLabel", "Limits", "XLimits", "YLimits"}
 
 // The usual size of a figure that is not equal in both directions.
 const wide, low = 5.2 * vg.Inch, 3.4 * vg.Inch
@@ -45,9 +46,9 @@ const wide, low = 5.2 * vg.Inch, 3.4 * vg.Inch
 // panel returns an empty panel with what the options say of its axes.
 func (s settings) panel(kind, xlabel, ylabel string) *panel {
 	return &panel{
-		kind: kind, title: s.title, fixed: !s.x.isEmpty(),
-		x: axis{label: or(s.xlabel, xlabel), over: s.x, log: s.logX},
-		y: axis{label: or(s.ylabel, ylabel), over: s.y, log: s.logY},
+		kind: kind, title: s.title,
+		x: axis{label: or(s.xlabel, xlabel), over: s.x, log: s.logX, fixed: !s.x.isEmpty()},
+		y: axis{label: or(s.ylabel, ylabel), over: s.y, log: s.logY, fixed: !s.y.isEmpty()},
 	}
 }
 
@@ -62,8 +63,13 @@ func (s settings) checkLogs(kind string) error {
 			return fmt.Errorf("plotting.%s: Limits from %s = %g on a logarithmic axis: a logarithm needs limits above 0", kind, a.name, a.over.lo)
 		}
 	}
-	if s.logY && s.reference != nil && *s.reference < leastOnLog {
-		return fmt.Errorf("plotting.%s: Reference at y = %g with LogY: a logarithm needs a value above 0", kind, *s.reference)
+	for _, r := range s.references {
+		if r.upright && s.logX && r.at < leastOnLog {
+			return fmt.Errorf("plotting.%s: ReferenceX at x = %g with LogX: a logarithm needs a value above 0", kind, r.at)
+		}
+		if !r.upright && s.logY && r.at < leastOnLog {
+			return fmt.Errorf("plotting.%s: Reference at y = %g with LogY: a logarithm needs a value above 0", kind, r.at)
+		}
 	}
 	return nil
 }
@@ -135,6 +141,22 @@ func Limits(xmin, xmax, ymin, ymax float64) Option {
 	}}
 }
 
+// XLimits sets the range of the horizontal axis alone, as [Limits] that of both.
+func XLimits(lo, hi float64) Option {
+	return Option{"XLimits", func(s *settings) error {
+		s.x = span{lo, hi}
+		return s.x.check()
+	}}
+}
+
+// YLimits sets the range of the vertical axis alone, as [Limits] that of both.
+func YLimits(lo, hi float64) Option {
+	return Option{"YLimits", func(s *settings) error {
+		s.y = span{lo, hi}
+		return s.y.check()
+	}}
+}
+
 func (s span) check() error {
 	if !(s.lo < s.hi) || math.IsInf(s.hi-s.lo, 0) {
 		return fmt.Errorf("range from %g to %g: give finite numbers, the smaller first", s.lo, s.hi)
@@ -184,15 +206,23 @@ func LogY() Option {
 	return Option{"LogY", func(s *settings) error { s.logY = true; return nil }}
 }
 
-// Reference draws a dashed horizontal line at y, named in the legend.
+// Reference draws a dashed horizontal line at y, named in the legend. Several may be given.
 func Reference(y float64, name string) Option {
-	return Option{"Reference", func(s *settings) error {
-		if math.IsNaN(y) || math.IsInf(y, 0) {
-			return fmt.Errorf("%g: give a finite number", y)
-		}
-		s.reference, s.referenceName = &y, name
-		return nil
-	}}
+	return Option{"Reference", func(s *settings) error { return s.refer(reference{y, name, false}) }}
+}
+
+// ReferenceX draws a dashed vertical line at x, such as a true value in a [Histogram], named
+// in the legend. Several may be given.
+func ReferenceX(x float64, name string) Option {
+	return Option{"ReferenceX", func(s *settings) error { return s.refer(reference{x, name, true}) }}
+}
+
+func (s *settings) refer(r reference) error {
+	if !finite(r.at) {
+		return fmt.Errorf("%g: give a finite number", r.at)
+	}
+	s.references = append(s.references, r)
+	return nil
 }
 
 // Bins sets the number of bins of a [Histogram], or along each axis of a [Histogram2D],
@@ -207,9 +237,23 @@ func Bins(n int) Option {
 	}}
 }
 
-// Name names what is drawn in the legend, which tells figures in an [Overlay] apart.
+// Name names what is drawn: in the legend, which tells figures in an [Overlay] apart, or at
+// the left of a [FilmStrip], which tells those in a [Grid] apart.
 func Name(name string) Option {
 	return Option{"Name", func(s *settings) error { s.name = name; return nil }}
+}
+
+// Markers draws the values of a [Line] as points, each series' of another shape: for few
+// values, such as an error by the number of steps.
+func Markers() Option {
+	return Option{"Markers", func(s *settings) error { s.markers = true; return nil }}
+}
+
+// Diverging draws values that have a sign, of a [HeatMap] or an [ImageGrid], in colours from
+// blue, for the lowest, over near white, for 0, to vermilion. The default range reaches as
+// far on both sides of 0.
+func Diverging() Option {
+	return Option{"Diverging", func(s *settings) error { s.diverging = true; return nil }}
 }
 
 // ValueLabel names the values beside a colour bar.
@@ -217,7 +261,8 @@ func ValueLabel(text string) Option {
 	return Option{"ValueLabel", func(s *settings) error { s.valueLabel = text; return nil }}
 }
 
-// Labels names the dimensions of a [Corner]. The default is x₁, x₂, …
+// Labels names the dimensions of a [Corner], x₁, x₂, … by default, or the two ends of
+// [Trajectories], noise and data by default.
 func Labels(names ...string) Option {
 	return Option{"Labels", func(s *settings) error { s.labels = names; return nil }}
 }

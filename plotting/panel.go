@@ -25,8 +25,6 @@ type panel struct {
 	note string
 	// words stand in or about the panel beside its title and labels.
 	words []string
-	// fixed ranges are kept when others are laid over.
-	fixed bool
 	// empty panels say that there is no data.
 	empty bool
 }
@@ -36,17 +34,34 @@ type axis struct {
 	label string
 	over  span
 	log   bool
+	// fixed ranges were asked for: they are kept whatever data there are.
+	fixed bool
 	// ticks replace round numbers.
 	ticks []plot.Tick
 	// unlabelled axes leave numbers and label to a neighbour.
 	unlabelled bool
 }
 
-// cover gives the axis the range of the data with a margin of share on both sides.
+// cover gives the axis the range of the data with a margin of share on both sides, unless
+// its range is fixed.
 func (a *axis) cover(data span, share float64) {
+	if a.fixed {
+		return
+	}
 	a.over = data.padded(share)
 	if a.log {
 		a.over = data.logPadded(share)
+	}
+}
+
+// extend has the axis hold what another does, or only that if there was no data.
+func (a *axis) extend(other axis, empty bool) {
+	switch {
+	case a.fixed:
+	case empty:
+		a.over = other.over
+	default:
+		a.over = a.over.union(other.over)
 	}
 }
 
@@ -89,6 +104,16 @@ type stage struct {
 }
 
 func (s *stage) color(i int) color.NRGBA { return s.look.color(s.first + i) }
+
+// line is the style of the layer's i-th curve. When the palette has been used up, lines are
+// dashed.
+func (s *stage) line(i int, width vg.Length) draw.LineStyle {
+	style := draw.LineStyle{Color: s.color(i), Width: width}
+	if round := (s.first + i) / len(s.look.palette); round > 0 {
+		style.Dashes = [][]vg.Length{{6, 2}, {2, 2}, {7, 2, 2, 2}}[(round-1)%3]
+	}
+	return style
+}
 
 func (s *stage) at(x, y float64) vg.Point { return vg.Point{X: s.x.at(x), Y: s.y.at(y)} }
 

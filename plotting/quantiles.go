@@ -13,9 +13,10 @@ import (
 // the central 50 and 90 %. values are float32 or float64 [len(x), n]: the divergence
 // along n samples' ways at times x, or an error by the number of steps. Values that are
 // not finite are left out, and the figure says how many. It takes [Title], [Size],
-// [XLabel] (default t), [YLabel], [Limits], [LogX], [LogY], [Reference] and [Name].
+// [XLabel] (default t), [YLabel], [Limits], [XLimits], [YLimits], [LogX], [LogY],
+// [Reference], [ReferenceX] and [Name].
 func Quantiles(x []float64, values *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("Quantiles", append([]string{"LogX", "LogY", "Reference", "Name"}, axesOptions...), opts)
+	s, err := settle("Quantiles", append([]string{"LogX", "LogY", "Reference", "ReferenceX", "Name"}, axesOptions...), opts)
 	if err == nil {
 		err = s.checkLogs("Quantiles")
 	}
@@ -76,14 +77,10 @@ func Quantiles(x []float64, values *tensors.Tensor, opts ...Option) Figure {
 		l.legend = append(l.legend, legendEntry{"central 50 and 90 %", boxIcon(0, 0.3)})
 	}
 	l.refer(s)
-	if s.reference != nil {
-		up = up.include(*s.reference)
-	}
+	over, up = s.withReferences(over, up)
 	p.layers = []layer{l}
-	if s.x.isEmpty() {
-		p.x.cover(over, 0.02)
-		p.y.cover(up, 0.05)
-	}
+	p.x.cover(over, 0.02)
+	p.y.cover(up, 0.05)
 	return single(p, s, wide, low)
 }
 

@@ -12,7 +12,7 @@ import (
 // unit is as long on both axes, and the more points there are the smaller and the
 // more transparent they are; above 2000 they are pixels in an SVG too, ten million take
 // seconds. Points that are not finite are left out, and the figure says how many. It
-// takes [Title], [Size], [XLabel], [YLabel], [Limits] and [Name].
+// takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits] and [Name].
 func Scatter(points *tensors.Tensor, opts ...Option) Figure {
 	s, err := settle("Scatter", append([]string{"Name"}, axesOptions...), opts)
 	if err != nil {
@@ -25,9 +25,7 @@ func Scatter(points *tensors.Tensor, opts ...Option) Figure {
 	p := s.panel("scatter", "x₁", "x₂")
 	p.aspect = widened
 	cloud := newCloud(data)
-	if s.x.isEmpty() {
-		cloud.frame(p)
-	}
+	cloud.frame(p)
 	p.note = leftOut(cloud.dropped, data.len()/2, "points", "not finite")
 	p.empty = cloud.kept == 0
 	l := layer{marks: []mark{cloud.mark(0)}, colours: 1, busy: cloud.some()}

@@ -107,7 +107,7 @@ func alike(figures []Figure) []Figure {
 	for _, same := range counterparts(roots) {
 		x, y, free := nothing(), nothing(), true
 		for _, p := range same {
-			free = free && !p.fixed && !p.bare && p.x.ticks == nil && p.x.log == same[0].x.log && p.y.log == same[0].y.log
+			free = free && !p.x.fixed && !p.y.fixed && !p.bare && p.x.ticks == nil && p.x.log == same[0].x.log && p.y.log == same[0].y.log
 			if !p.empty {
 				x, y = x.union(p.x.over), y.union(p.y.over)
 			}

@@ -11,13 +11,14 @@ import (
 // Streamlines draws the curves that follow a vector field, evenly spaced and with heads
 // that say which way, from its vectors at [Plane.Points], float32 or float64 [points, 2].
 // They show the field at one time: where it changes with time, samples take other ways,
-// which [Trajectories] shows. It takes [Title], [Size], [XLabel], [YLabel] and [Name].
+// which [Trajectories] shows. It takes [Title], [Size], [XLabel], [YLabel], [Limits],
+// [XLimits], [YLimits] and [Name].
 func Streamlines(plane Plane, vectors *tensors.Tensor, opts ...Option) Figure {
 	p, f, s, err := vectorPanel("Streamlines", "streamlines", plane, vectors, opts)
 	if err != nil {
 		return Figure{err: err}
 	}
-	lines := f.streamlines(plane)
+	lines := f.streamlines(p.x.over.intersect(plane.x()), p.y.over.intersect(plane.y()))
 	l := layer{colours: 1, marks: []mark{func(s *stage) {
 		style := draw.LineStyle{Color: s.color(0), Width: 1}
 		for _, line := range lines {
@@ -45,10 +46,12 @@ const (
 )
 
 // streamlines grows a line from each cell that none has entered, both ways, until it
-// would enter a cell of another, leave the plane, come to rest or turn in a circle.
-func (f flow) streamlines(plane Plane) (lines [][][2]float64) {
+// would enter a cell of another, leave the rectangle, come to rest or turn in a circle.
+func (f flow) streamlines(x, y span) (lines [][][2]float64) {
+	if x.isEmpty() || y.isEmpty() {
+		return nil
+	}
 	taken := map[[2]int]int{}
-	x, y := plane.x(), plane.y()
 	cell := func(u, v float64) [2]int {
 		return [2]int{min(streamCells-1, int(u*streamCells)), min(streamCells-1, int(v*streamCells))}
 	}

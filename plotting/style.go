@@ -63,7 +63,19 @@ var dark = look{
 	bad: color.NRGBA{0xE8, 0x6A, 0x17, 255},
 }
 
-func (l *look) color(i int) color.NRGBA { return l.palette[i%len(l.palette)] }
+// color is the i-th of the palette, which goes on with the same colours, darker on light and
+// lighter on dark.
+func (l *look) color(i int) color.NRGBA {
+	c := l.palette[i%len(l.palette)]
+	switch round := i / len(l.palette); {
+	case round == 0:
+		return c
+	case i%len(l.palette) == len(l.palette)-1: // black and white, which are the ink already
+		return mixed(c, l.paper, 0.5)
+	default:
+		return mixed(c, l.ink, 1-min(0.7, 0.4*float64(round)))
+	}
+}
 
 func faint(c color.NRGBA, opacity float64) color.NRGBA {
 	c.A = uint8(math.Round(255 * opacity))

@@ -17,9 +17,10 @@ const mostPaths = 300
 // [times, n, 2], as a process's Trajectory returns them, from noise, drawn grey, to data.
 // Of more than 300, 300 ways equally spaced in n are drawn, and the figure says so, and
 // all ends. Points that are not finite break a way, and the figure says how many. It
-// takes [Title], [Size], [XLabel], [YLabel] and [Limits].
+// takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits] and, for the
+// names of the ends, [Labels].
 func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("Trajectories", axesOptions, opts)
+	s, err := settle("Trajectories", append([]string{"Labels"}, axesOptions...), opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -27,12 +28,17 @@ func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
 	if err != nil {
 		return failed("Trajectories: %w", err)
 	}
+	ends := s.labels
+	if ends == nil {
+		ends = []string{"noise", "data"}
+	}
+	if len(ends) != 2 {
+		return failed("Trajectories: %d labels: give two, for the start and the end of the ways", len(ends))
+	}
 	p := s.panel("trajectories", "x₁", "x₂")
 	p.aspect = widened
 	all := newCloud(ways.data)
-	if s.x.isEmpty() {
-		all.frame(p)
-	}
+	all.frame(p)
 	p.empty = all.kept == 0
 	p.note = leftOut(all.dropped, ways.data.len()/2, "points", "not finite")
 	stride := (ways.n + mostPaths - 1) / mostPaths
@@ -66,10 +72,10 @@ func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
 		}
 		l.marks = []mark{grey, lines, end.mark(0)}
 		l.legend = []legendEntry{
-			{"noise", func(s *stage) {
+			{ends[0], func(s *stage) {
 				s.DrawGlyphNoClip(draw.GlyphStyle{Color: s.look.paleInk, Radius: 2.6, Shape: draw.CircleGlyph{}}, s.Center())
 			}},
-			{"data", dotIcon(0)},
+			{ends[1], dotIcon(0)},
 		}
 	}
 	p.layers = []layer{l}

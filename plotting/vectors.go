@@ -16,7 +16,7 @@ type flow struct{ x, y surface }
 func (f flow) at(x, y float64) (vx, vy float64) { return f.x.at(x, y), f.y.at(x, y) }
 
 func vectorPanel(name, kind string, plane Plane, vectors *tensors.Tensor, opts []Option) (*panel, flow, settings, error) {
-	s, err := settle(name, []string{"XLabel", "YLabel", "Name"}, opts)
+	s, err := settle(name, append([]string{"Name"}, axesOptions...), opts)
 	if err != nil {
 		return nil, flow{}, s, err
 	}
@@ -26,7 +26,9 @@ func vectorPanel(name, kind string, plane Plane, vectors *tensors.Tensor, opts [
 	}
 	f := flow{plane.surface(n, 0, 2), plane.surface(n, 1, 2)}
 	p := s.panel(kind, "x₁", "x₂")
-	p.x.over, p.y.over, p.aspect = plane.x(), plane.y(), boxed
+	p.x.cover(plane.x(), 0)
+	p.y.cover(plane.y(), 0)
+	p.aspect = boxed
 	bad := 0
 	for i := range f.x.values {
 		if !finite(f.x.values[i]) || !finite(f.y.values[i]) {
@@ -46,8 +48,8 @@ const arrowsAcross = 20
 // VectorField draws an arrow from each of about 20 × 20 places of a plane, as long as the
 // vector there in the units of the longest, whose length the figure says. The vectors are
 // those at [Plane.Points], float32 or float64 [points, 2], such as a velocity at one time;
-// for several times set several in a [Row]. It takes [Title], [Size], [XLabel], [YLabel]
-// and [Name].
+// for several times set several in a [Row]. It takes [Title], [Size], [XLabel], [YLabel],
+// [Limits], [XLimits], [YLimits] and [Name].
 func VectorField(plane Plane, vectors *tensors.Tensor, opts ...Option) Figure {
 	p, f, s, err := vectorPanel("VectorField", "vector field", plane, vectors, opts)
 	if err != nil {
@@ -56,8 +58,9 @@ func VectorField(plane Plane, vectors *tensors.Tensor, opts ...Option) Figure {
 	type arrow struct{ x, y, vx, vy float64 }
 	var arrows []arrow
 	longest := 0.0
-	step := max(plane.XMax-plane.XMin, plane.YMax-plane.YMin) / arrowsAcross
-	across, up := lattice(plane.x(), step), lattice(plane.y(), step)
+	x, y := p.x.over.intersect(plane.x()), p.y.over.intersect(plane.y())
+	step := max(x.hi-x.lo, y.hi-y.lo) / arrowsAcross
+	across, up := lattice(x, step), lattice(y, step)
 	for _, y := range up {
 		for _, x := range across {
 			vx, vy := f.at(x, y)
@@ -89,6 +92,9 @@ func VectorField(plane Plane, vectors *tensors.Tensor, opts ...Option) Figure {
 
 // lattice is equally spaced values about the middle of a range, none at its ends.
 func lattice(r span, step float64) (out []float64) {
+	if r.isEmpty() {
+		return nil
+	}
 	n := max(1, int(math.Round((r.hi-r.lo)/step)))
 	for i := range n {
 		out = append(out, r.at(2*i+1, 2*n))

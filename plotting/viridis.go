@@ -6,7 +6,7 @@ import (
 )
 
 // viridisStops are matplotlib's viridis at ninths.
-var viridisStops = [10][3]float64{
+var viridisStops = [][3]float64{
 	{68, 1, 84},
 	{72, 40, 120},
 	{62, 74, 137},
@@ -19,13 +19,50 @@ var viridisStops = [10][3]float64{
 	{253, 231, 37},
 }
 
-// viridis is matplotlib's colour map, linear between ten of its colours.
-func viridis(v float64) color.NRGBA {
-	at := v * float64(len(viridisStops)-1)
-	i := min(int(at), len(viridisStops)-2)
+// divergingStops go through Okabe and Ito's blue and vermilion, as light on both sides.
+var divergingStops = [][3]float64{
+	{0, 54, 92},
+	{0, 114, 178},
+	{140, 190, 222},
+	{246, 246, 246},
+	{244, 176, 128},
+	{213, 94, 0},
+	{112, 42, 0},
+}
+
+// viridis is matplotlib's colour map, linear between ten of its colours, for 0 to 1.
+func viridis(v float64) color.NRGBA { return between(viridisStops, v) }
+
+// diverging is a colour map for −1 to 1.
+func diverging(v float64) color.NRGBA { return between(divergingStops, (v+1)/2) }
+
+func between(stops [][3]float64, v float64) color.NRGBA {
+	at := v * float64(len(stops)-1)
+	i := max(0, min(int(at), len(stops)-2))
 	var c [3]uint8
 	for k := range c {
-		c[k] = uint8(math.Round(viridisStops[i][k] + (at-float64(i))*(viridisStops[i+1][k]-viridisStops[i][k])))
+		c[k] = uint8(math.Round(stops[i][k] + (at-float64(i))*(stops[i+1][k]-stops[i][k])))
 	}
 	return color.NRGBA{c[0], c[1], c[2], 255}
+}
+
+// shading gives values colours.
+type shading struct {
+	over      span
+	diverging bool
+}
+
+func (s shading) color(v float64) color.NRGBA {
+	if !s.diverging {
+		return viridis(s.over.share(v))
+	}
+	// Zero is in the middle of the colours, wherever it is in the range.
+	far := max(math.Abs(s.over.lo), math.Abs(s.over.hi))
+	return diverging(max(-1, min(1, max(s.over.lo, min(s.over.hi, v))/far)))
+}
+
+// symmetric is a range about 0 that holds another.
+func (s span) symmetric() span {
+	far := max(math.Abs(s.lo), math.Abs(s.hi))
+	return span{-far, far}
 }
