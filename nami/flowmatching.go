@@ -40,7 +40,8 @@ type FlowMatching struct {
 // context is batch_shape+[context_dim], or nil for an unconditional flow. It is an
 // error if the parts don't fit together or the store lacks the field's variables.
 //
-// The process reads the store as long as it lives: don't train that store meanwhile.
+// The process reads the store's weights at each call, as long as it lives: those of a
+// training that goes on between calls, too. Don't train that store during a call.
 func (m FlowMatching) Bind(backend compute.Backend, store *model.Store, context *tensors.Tensor, options ...Option) (*Process, error) {
 	if err := checkParts(backend, store, m.Solver); err != nil {
 		return nil, err

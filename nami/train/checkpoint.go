@@ -47,43 +47,68 @@ func (f *fit) save() error {
 	if f.history.Steps() == f.kept {
 		return nil
 	}
-	for v := range f.store.IterVariables() {
-		if !v.Trainable || !v.DType().IsFloat() {
-			continue
-		}
-		value, err := v.Value()
-		if err != nil {
-			return fmt.Errorf("train: the variable %s can't be read: %w", v.Path(), err)
-		}
-		bad, _, err := gomlx.NonFinite(value)
-		if err != nil {
-			return err
-		}
-		if bad > 0 {
-			return fmt.Errorf("train: after step %d, %d of %d values of the weight %s are NaN or infinite, though the loss isn't: the loss's gradient has a singular point (a square root of 0?), or the learning rate %g is too large%s",
-				f.history.Steps(), bad, value.Size(), v.Path(), f.config.learningRate, f.where())
-		}
+	bad, err := nonFinite(f.store)
+	if err != nil {
+		return err
+	}
+	if bad != "" {
+		return fmt.Errorf("train: after step %d, %s, though the loss isn't: the loss's gradient has a singular point (a square root of 0?), or the learning rate %g is too large%s",
+			f.history.Steps(), bad, f.config.learningRate, f.where())
 	}
 	if f.folder == "" {
 		return nil
 	}
 	about := saved{Identity: f.identity, History: *f.history}
-	var values []namedTensor
-	for v := range f.store.IterVariables() {
-		value, err := v.Value()
-		if err != nil {
-			return fmt.Errorf("train: the variable %s can't be saved: %w", v.Path(), err)
-		}
-		if v.Trainable {
-			about.Trainable = append(about.Trainable, v.Path())
-		}
-		values = append(values, namedTensor{v.Path(), value})
+	values, err := about.collect(f.store, func(*model.Variable) bool { return true })
+	if err != nil {
+		return err
 	}
 	if err := write(f.folder, about, values); err != nil {
 		return fmt.Errorf("train: the checkpoint can't be saved in %s: %w; what was saved before is untouched", f.folder, err)
 	}
 	f.kept = f.history.Steps()
 	return nil
+}
+
+// nonFinite says which weight has values that aren't finite, and how many; it is empty if
+// none has.
+func nonFinite(store *model.Store) (string, error) {
+	for v := range store.IterVariables() {
+		if !v.Trainable || !v.DType().IsFloat() {
+			continue
+		}
+		value, err := v.Value()
+		if err != nil {
+			return "", fmt.Errorf("train: the variable %s can't be read: %w", v.Path(), err)
+		}
+		bad, _, err := gomlx.NonFinite(value)
+		if err != nil {
+			return "", err
+		}
+		if bad > 0 {
+			return fmt.Sprintf("%d of %d values of the weight %s are NaN or infinite", bad, value.Size(), v.Path()), nil
+		}
+	}
+	return "", nil
+}
+
+// collect picks the values of those variables that are to be kept, and notes which are
+// trainable.
+func (about *saved) collect(store *model.Store, keep func(*model.Variable) bool) (values []namedTensor, err error) {
+	for v := range store.IterVariables() {
+		if !keep(v) {
+			continue
+		}
+		value, err := v.Value()
+		if err != nil {
+			return nil, fmt.Errorf("train: the variable %s can't be saved: %w", v.Path(), err)
+		}
+		if v.Trainable {
+			about.Trainable = append(about.Trainable, v.Path())
+		}
+		values = append(values, namedTensor{v.Path(), value})
+	}
+	return values, nil
 }
 
 // write adds a checkpoint to a folder, whole or not at all, and then removes old ones.
@@ -203,6 +228,9 @@ func (f *fit) resume() error {
 	if err != nil {
 		return err
 	}
+	if about.Identity.isSaves() {
+		return fmt.Errorf("train: the checkpoint in %s holds weights that Save kept, which no fit can resume: Load them into the store, and choose another name for the run", f.folder)
+	}
 	if difference := f.identity.differs(about.Identity); difference != "" {
 		return fmt.Errorf("train: the checkpoint in %s belongs to another run: %s; choose another name, or remove the folder", f.folder, difference)
 	}
@@ -227,7 +255,7 @@ func Load(store *model.Store, name string) error {
 		return err
 	}
 	weights := slices.DeleteFunc(values, func(v namedTensor) bool {
-		return isOptimizers(v.name) || v.name == "/"+model.RNGStateVariableName
+		return !isModels(v.name)
 	})
 	return put(store, about, weights)
 }

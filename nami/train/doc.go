@@ -14,5 +14,6 @@
 // the data, the seed, the batch size and the learning rate. [Fit] with others refuses
 // it and says what differs; it never deletes or overwrites another run's work.
 //
-// [Trainer] makes single steps or bursts of them, for loops of one's own.
+// [Trainer] makes single steps or bursts of them, for loops of one's own, and [Save] keeps
+// what they learned.
 package train

@@ -115,6 +115,12 @@ func isOptimizers(path string) bool {
 		strings.HasPrefix(path, "/"+optimizer.Scope+"/") || path == "/"+optimizer.GlobalStepVariableName
 }
 
+// isModels tells whether a variable belongs to the model: neither to the optimiser nor to
+// the random numbers.
+func isModels(path string) bool {
+	return !isOptimizers(path) && path != "/"+model.RNGStateVariableName
+}
+
 // Step makes one step on the whole of x, of shape batch+event, with the context c, of
 // shape batch+[context_dim], or nil. It doesn't wait for the loss: see [Trainer.Losses].
 func (t *Trainer) Step(x, c *tensors.Tensor) error { return t.Steps(x, c, 1) }
