@@ -114,6 +114,9 @@ func (f *fit) run(ctx context.Context, x *tensors.Tensor) (*History, error) {
 		f.history.Loss = append(f.history.Loss, losses...)
 		f.history.Duration = before + now.Sub(start)
 		f.report.update(f.history)
+		if f.config.watch != nil {
+			f.config.watch(f.history)
+		}
 		if step == f.config.steps || now.Sub(lastSave) > saveEvery {
 			if err := f.save(); err != nil {
 				return f.history, err

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -269,4 +270,29 @@ func TestUnwritableFolder(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the checkpoint can't be saved in") {
 		t.Errorf("got %v, expected an error about saving", err)
 	}
+}
+
+// Who watches sees the history grow to its end, from the resumed steps on; a run that is
+// done isn't watched.
+func TestWatch(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		folder := t.TempDir()
+		fit := func(steps int) (seen []int) {
+			_, err := train.Fit(t.Context(), backend, model.NewStore(), tiny, line(), train.BatchSize(8), train.Steps(steps),
+				train.Checkpoint(folder), train.Progress(nil), train.Watch(func(h *train.History) { seen = append(seen, h.Steps()) }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return seen
+		}
+		if first := fit(10); len(first) == 0 || first[len(first)-1] != 10 || !slices.IsSorted(first) {
+			t.Errorf("10 steps: seen after %v, want a rising list that ends with 10", first)
+		}
+		if more := fit(20); len(more) == 0 || more[0] <= 10 || more[len(more)-1] != 20 {
+			t.Errorf("10 more: seen after %v, want 11 or later up to 20", more)
+		}
+		if again := fit(20); len(again) != 0 {
+			t.Errorf("done before: seen after %v, want no call", again)
+		}
+	})
 }

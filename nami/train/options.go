@@ -26,6 +26,7 @@ type config struct {
 	seed             int64
 	learningRate     float64
 	progress         io.Writer
+	watch            func(*History)
 }
 
 func configure(options []Option) (config, error) {
@@ -92,3 +93,9 @@ func LearningRate(rate float64) Option { return func(c *config) { c.learningRate
 // nowhere. A terminal gets a bar, anything else a line now and then. In a notebook the
 // bar is below the cell, whatever w is, unless it is nil.
 func Progress(w io.Writer) Option { return func(c *config) { c.progress = w } }
+
+// Watch calls f about five times a second with how the fit has gone so far, resumed runs
+// among it, and once when it is done: to draw the loss live, say. Training waits for f,
+// which only reads the history, and only until it returns. A run that was done before
+// makes no call.
+func Watch(f func(h *History)) Option { return func(c *config) { c.watch = f } }
