@@ -38,7 +38,11 @@ func Fit(ctx context.Context, backend compute.Backend, store *model.Store, loss 
 	if err := checkData(x, c, loss); err != nil {
 		return nil, err
 	}
-	trainer, err := NewTrainer(backend, store, loss, c.learningRate, c.seed)
+	rate := constant(c.learningRate)
+	if c.decay {
+		rate = cosine(c.learningRate, c.steps)
+	}
+	trainer, err := newTrainer(backend, store, loss, rate, c.seed)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // identity says which run a checkpoint belongs to. The number of steps isn't part of
-// it: a run may be continued.
+// it, except with [Decay]: a run may be continued.
 type identity map[string]string
 
 // address matches pointers, which differ from process to process.
@@ -30,6 +30,10 @@ func identify(c config, loss Loss, x *tensors.Tensor) (identity, error) {
 		"learning rate": fmt.Sprint(c.learningRate),
 		"seed":          fmt.Sprint(c.seed),
 		"context":       "none",
+		"decay":         "none",
+	}
+	if c.decay {
+		id["decay"] = fmt.Sprintf("over %d steps", c.steps)
 	}
 	for name, t := range map[string]*tensors.Tensor{"context": c.context, "mask": c.mask, "source": c.source} {
 		if t != nil {

@@ -25,6 +25,7 @@ type config struct {
 	kept             bool // whether Checkpoint was given
 	seed             int64
 	learningRate     float64
+	decay            bool // whether the learning rate falls to 0
 	progress         io.Writer
 	watch            func(*History)
 }
@@ -88,6 +89,13 @@ func Seed(seed int64) Option { return func(c *config) { c.seed = seed } }
 
 // LearningRate sets Adam's step size; 0.001 if not given.
 func LearningRate(rate float64) Option { return func(c *config) { c.learningRate = rate } }
+
+// Decay lets the learning rate fall along half a cosine, from [LearningRate] at the first
+// step to 0 after the last of [Steps] (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5,
+// without restarts): the last steps settle what the large ones scatter. As the rate of each
+// step depends on how many there are, a checkpoint of such a run can't be continued with
+// more of them.
+func Decay() Option { return func(c *config) { c.decay = true } }
 
 // Progress sets where progress is reported; standard error if not given, nil for
 // nowhere. A terminal gets a bar, anything else a line now and then. In a notebook the

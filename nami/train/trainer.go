@@ -60,11 +60,15 @@ type Trainer struct {
 // store lacks are made by the first step, and Adam starts afresh. seed starts the
 // random numbers. A learning rate that isn't positive and finite is an error.
 func NewTrainer(backend compute.Backend, store *model.Store, loss Loss, learningRate float64, seed int64) (*Trainer, error) {
-	if backend == nil || store == nil || loss == nil {
-		return nil, errors.New("train: backend, store and loss must not be nil")
-	}
 	if err := checkLearningRate(learningRate); err != nil {
 		return nil, err
+	}
+	return newTrainer(backend, store, loss, constant(learningRate), seed)
+}
+
+func newTrainer(backend compute.Backend, store *model.Store, loss Loss, rate rate, seed int64) (*Trainer, error) {
+	if backend == nil || store == nil || loss == nil {
+		return nil, errors.New("train: backend, store and loss must not be nil")
 	}
 	err := gomlx.Try(func() error {
 		if err := forgetOptimizer(store); err != nil {
@@ -75,13 +79,14 @@ func NewTrainer(backend compute.Backend, store *model.Store, loss Loss, learning
 	if err != nil {
 		return nil, err
 	}
-	adam := optimizer.Adam().LearningRate(learningRate).Betas(0.9, 0.999).Epsilon(1e-8).WeightDecay(0).Done()
+	adam := optimizer.Adam().LearningRate(rate.first).Betas(0.9, 0.999).Epsilon(1e-8).WeightDecay(0).Done()
 	program, err := newProgram(backend, store, func(scope *model.Scope, b batch) *Node {
 		scope.Store().SetTraining(b.x.Graph(), true)
 		value := b.loss(scope, loss)
 		if !value.IsScalar() {
 			panic(fmt.Errorf("train: the loss %T has shape %s: it must be a scalar", loss, value.Shape()))
 		}
+		rate.set(scope.ResetVisited(), b.x.Graph(), value.DType())
 		adam.UpdateGraph(scope.ResetVisited(), b.x.Graph(), value)
 		return value
 	})
