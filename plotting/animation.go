@@ -128,7 +128,7 @@ func (a Animation) render() ([]*image.Paletted, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	q := newQuantiser(pictures, a.Frames[0].colours().paper)
+	q := newQuantiser(pictures, a.Frames[0].colours().paper, nearInFilm)
 	var frames []*image.Paletted
 	var before *image.Paletted
 	for _, picture := range pictures {

@@ -270,9 +270,20 @@ func TestFiguresSayWhatFontsLack(t *testing.T) {
 func TestTextIsInRuns(t *testing.T) {
 	h := textStyle(10, nil, draw.XLeft, draw.YBottom).Handler.(scripts)
 	fnt := textStyle(10, nil, draw.XLeft, draw.YBottom).Font
-	got := fmt.Sprint(h.runs("x₁₂字∇σ⁻³", fnt))
-	if want := "[{x 0 false} {12 -1 false} {□ 0 false} {∇ 0 true} {σ 0 false} {−3 1 false}]"; got != want {
+	got := fmt.Sprint(h.runs("x₁₂字∇σ⁻³x\u0302₀", fnt))
+	if want := "[{x 0 false 0} {12 -1 false 0} {□ 0 false 0} {∇ 0 true 0} {σ 0 false 0} {−3 1 false 0} {x 0 false 0} {ˆ 0 false 120} {0 -1 false 0}]"; got != want {
 		t.Errorf("runs are %s, want %s", got, want)
+	}
+	// A hat is above the middle of its letter, higher above a capital.
+	face := h.face(fnt, run{})
+	for letter, lifted := range map[rune]bool{'x': false, 'X': true, 'θ': true} {
+		at := above(face, run{text: "ˆ", over: letter})
+		left, right, _ := ink(face, 'ˆ')
+		from, to, _ := ink(face, letter)
+		within(t, "middle", float64(face.Width(string(letter))+at.X+(left+right)/2), float64(from+to)/2, 1e-6)
+		if lifted != (at.Y > 0.5) {
+			t.Errorf("the hat of %c is lifted by %g", letter, at.Y)
+		}
 	}
 	small, large := h.width("x1", fnt), h.width("x₁", fnt)
 	if large >= small {

@@ -154,7 +154,7 @@ func TestQuantiserKeepsFewColours(t *testing.T) {
 		img.Set(i%16, i/16, color.NRGBA{uint8(i % 16 * 17), uint8(i / 16 * 17), uint8(i), 255})
 	}
 	img.Set(0, 0, light.paper)
-	got, square := newQuantiser([]*image.RGBA{img}, light.paper).convert(img)
+	got, square := newQuantiser([]*image.RGBA{img}, light.paper, near).convert(img)
 	for i := range 256 {
 		if a, b := nrgba(got.At(i%16, i/16)), nrgba(img.At(i%16, i/16)); a != b {
 			t.Errorf("pixel %d is %v, want %v", i, a, b)

@@ -9,7 +9,7 @@ import (
 )
 
 // quantiser maps colours to a palette of 256 by Heckbert's median cut (1982). The paper's
-// colour is in it exactly; others that can't be told apart are one.
+// colour is in it exactly.
 type quantiser struct {
 	palette color.Palette
 	index   map[uint32]uint8
@@ -29,7 +29,9 @@ func (s shade) channel(c int) int { return int(s.rgb >> (16 - 8*c) & 0xff) }
 // bits of each channel do.
 const mostShades = 1 << 16
 
-func newQuantiser(pictures []*image.RGBA, paper color.NRGBA) *quantiser {
+// newQuantiser finds a palette for pictures on a paper. Colours whose channels differ by no
+// more than near, of 255, may become one, which saves bytes.
+func newQuantiser(pictures []*image.RGBA, paper color.NRGBA, near int) *quantiser {
 	q := &quantiser{palette: color.Palette{paper}, kept: 0xffffff}
 	counts := q.count(pictures)
 	if len(counts) > mostShades {
@@ -43,7 +45,7 @@ func newQuantiser(pictures []*image.RGBA, paper color.NRGBA) *quantiser {
 	for _, rgb := range slices.Sorted(maps.Keys(counts)) {
 		shades = append(shades, shade{rgb, counts[rgb]})
 	}
-	for _, box := range cuts(shades, 255) {
+	for _, box := range cuts(shades, 255, near) {
 		var sum [3]int
 		n := 0
 		for _, s := range box {
@@ -68,12 +70,12 @@ func (q *quantiser) count(pictures []*image.RGBA) map[uint32]int {
 }
 
 // cuts divides colours into boxes, most at most, each of similar ones.
-func cuts(shades []shade, most int) (boxes []box) {
+func cuts(shades []shade, most, near int) (boxes []box) {
 	if len(shades) == 0 {
 		return nil
 	}
 	boxes = []box{shades}
-	weights := []int{box(shades).weight()}
+	weights := []int{box(shades).weight(near)}
 	for len(boxes) < most {
 		i := 0
 		for k, w := range weights {
@@ -85,23 +87,20 @@ func cuts(shades []shade, most int) (boxes []box) {
 			break
 		}
 		a, b := boxes[i].halves()
-		boxes[i], weights[i] = a, a.weight()
-		boxes, weights = append(boxes, b), append(weights, b.weight())
+		boxes[i], weights[i] = a, a.weight(near)
+		boxes, weights = append(boxes, b), append(weights, b.weight(near))
 	}
 	return boxes
 }
-
-// tellable is by how much a channel differs, of 255, before two colours are told apart.
-const tellable = 4
 
 // box is a set of colours that become one.
 type box []shade
 
 // weight says how much a box needs to be cut: more the more its colours differ and, as all
 // must be alike enough, a little more the more of the picture it holds.
-func (b box) weight() int {
+func (b box) weight(near int) int {
 	_, width := b.spread()
-	if width <= tellable {
+	if width <= near {
 		return 0
 	}
 	return width * width * root(b.total())

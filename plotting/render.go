@@ -34,6 +34,10 @@ func (f Figure) PNG() ([]byte, error) {
 	return encode(img, f.colours().paper)
 }
 
+// near is by how much channels differ, of 255, when two colours can't be told apart; the
+// frames of a film stand for a moment and may be coarser.
+const near, nearInFilm = 4, 8
+
 // leastVisible is the mean square error, in levels of 255, up to which a palette is good
 // enough.
 const leastVisible = 6
@@ -42,7 +46,7 @@ const leastVisible = 6
 // of the bytes, and else one of all colours.
 func encode(img *image.RGBA, paper color.NRGBA) ([]byte, error) {
 	var picture image.Image = img
-	if paletted, square := newQuantiser([]*image.RGBA{img}, paper).convert(img); square <= leastVisible {
+	if paletted, square := newQuantiser([]*image.RGBA{img}, paper, near).convert(img); square <= leastVisible {
 		picture = paletted
 	}
 	var out bytes.Buffer

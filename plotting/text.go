@@ -7,7 +7,9 @@ import (
 	"sync"
 
 	"codeberg.org/go-fonts/dejavu/dejavusans"
+	imagefont "golang.org/x/image/font"
 	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/text"
@@ -41,12 +43,18 @@ var small = func() map[rune]script {
 	return out
 }()
 
+// accents are the signs that are drawn above the letter before: the font's combining ones
+// don't find its middle.
+var accents = map[rune]rune{'\u0302': 'ˆ', '\u0303': '˜', '\u0304': 'ˉ', '\u0307': '˙', '\u0308': '¨'}
+
 // run is a part of a line in one font and size. level is +1 for an exponent, −1 for an index.
 type run struct {
 	text  string
 	level int
 	// mathematical runs are in the font that has more signs.
 	mathematical bool
+	// over is the letter that an accent stands above.
+	over rune
 }
 
 // blank stands for a character that both fonts lack, so that its absence is seen.
@@ -54,6 +62,12 @@ const blank = '□'
 
 func (h scripts) runs(line string, fnt font.Font) (out []run) {
 	for _, r := range line {
+		if n := len(out); n > 0 && accents[r] != 0 {
+			before := out[n-1]
+			letters := []rune(before.text)
+			out = append(out, run{string(accents[r]), before.level, false, letters[len(letters)-1]})
+			continue
+		}
 		s, is := small[r]
 		if !is {
 			s = script{plain: r}
@@ -62,10 +76,10 @@ func (h scripts) runs(line string, fnt font.Font) (out []run) {
 		if mathematical && !h.has(s.plain, mathematics()) {
 			s.plain, mathematical = blank, false
 		}
-		if n := len(out); n > 0 && out[n-1].level == s.level && out[n-1].mathematical == mathematical {
+		if n := len(out); n > 0 && out[n-1].level == s.level && out[n-1].mathematical == mathematical && out[n-1].over == 0 {
 			out[n-1].text += string(s.plain)
 		} else {
-			out = append(out, run{string(s.plain), s.level, mathematical})
+			out = append(out, run{text: string(s.plain), level: s.level, mathematical: mathematical})
 		}
 	}
 	return out
@@ -119,10 +133,36 @@ func (h scripts) face(fnt font.Font, r run) font.Face {
 
 func (h scripts) width(line string, fnt font.Font) (width vg.Length) {
 	for _, r := range h.runs(line, fnt) {
-		face := h.face(fnt, r)
-		width += face.Width(r.text)
+		if r.over == 0 {
+			face := h.face(fnt, r)
+			width += face.Width(r.text)
+		}
 	}
 	return width
+}
+
+// ink is the box of a letter's outline, from where it is drawn.
+func ink(face font.Face, r rune) (left, right, top vg.Length) {
+	glyph, err := face.Face.GlyphIndex(nil, r)
+	if err != nil {
+		return 0, 0, 0
+	}
+	const fine = 1000
+	box, _, err := face.Face.GlyphBounds(nil, glyph, fixed.I(fine), imagefont.HintingNone)
+	if err != nil {
+		return 0, 0, 0
+	}
+	at := func(v fixed.Int26_6) vg.Length { return vg.Length(v) / 64 / fine * face.Font.Size }
+	return at(box.Min.X), at(box.Max.X), -at(box.Min.Y)
+}
+
+// above is where an accent is drawn, from the end of the letter before.
+func above(face font.Face, r run) vg.Point {
+	left, right, _ := ink(face, []rune(r.text)[0])
+	from, to, top := ink(face, r.over)
+	_, _, low := ink(face, 'x')
+	middle := from/2 + to/2 - face.Width(string(r.over))
+	return vg.Point{X: middle - left/2 - right/2, Y: max(0, top-low)}
 }
 
 // Box implements [text.Handler].
@@ -153,10 +193,17 @@ func (h scripts) Draw(c vg.Canvas, txt string, sty text.Style, at vg.Point) {
 			case -1:
 				lift = -0.13 * sty.Font.Size
 			}
-			if strings.TrimSpace(r.text) != "" {
-				c.FillString(face, vg.Point{X: x, Y: y + lift}, r.text)
+			if r.over != 0 {
+				c.FillString(face, vg.Point{X: x, Y: y + lift}.Add(above(face, r)), r.text)
+				continue
 			}
-			x += face.Width(r.text)
+			// SVG leaves out the spaces that a text begins with.
+			words := strings.TrimLeft(r.text, " ")
+			x += vg.Length(len(r.text)-len(words)) * face.Width(" ")
+			if words != "" {
+				c.FillString(face, vg.Point{X: x, Y: y + lift}, words)
+			}
+			x += face.Width(words)
 		}
 	}
 }
