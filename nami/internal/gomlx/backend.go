@@ -50,9 +50,6 @@ func open(config string) (compute.Backend, error) {
 		}
 		return nil, fmt.Errorf("the backend %q is unknown: %s", config, hint)
 	}
-	if name == "go" {
-		config = sequential(config)
-	}
 	create := func() (compute.Backend, error) { return compute.NewWithConfig(config) }
 	if name == "xla" {
 		plugin, cpu, err := xlaConfig(config)
@@ -70,23 +67,12 @@ func open(config string) (compute.Backend, error) {
 		return nil, fmt.Errorf("the backend %q can't be opened: %w", config, err)
 	}
 	if name == "go" {
+		if !strings.Contains(config, "parallelism=") {
+			unlimited(backend)
+		}
 		backend = &goBackend{backend}
 	}
 	return backend, nil
-}
-
-// sequential has the Go backend compute one operation after the other, each on all cores,
-// unless config says "ops_parallel". By itself the backend runs operations side by side,
-// each of which holds one of its workers; and a matrix product waits, holding it, for a
-// worker that it can share its work with. As many products at once as there are workers
-// wait for one another forever.
-func sequential(config string) string {
-	_, options, _ := strings.Cut(config, ":")
-	given := strings.Split(options, ",")
-	if slices.Contains(given, "ops_parallel") || slices.Contains(given, "ops_sequential") {
-		return config
-	}
-	return "go:" + strings.TrimPrefix(options+",ops_sequential", ",")
 }
 
 // xlaConfig names the plugin by its path, for then go-xla neither searches nor

@@ -1,6 +1,8 @@
 package gomlx
 
 import (
+	"reflect"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 )
@@ -18,6 +20,22 @@ import (
 // Broadcasts of a lower rank are left alone, so here all are made so: the axes that grow
 // are dropped first.
 type goBackend struct{ compute.Backend }
+
+// unlimited takes the limit from the number of workers of GoMLX's Go backend. Each operation
+// that it runs beside others holds one, and a matrix product then waits, holding it, for one
+// that it can share its work with: as many products at once as there are workers wait for
+// one another forever. (Operations one after the other, "ops_sequential", don't hang, but
+// with GOEXPERIMENT=simd a training step takes ten times as long: nearly all of it in
+// math.Exp, after AVX on the same thread.) The option "parallelism=-1" does the same, and
+// prints so.
+func unlimited(backend compute.Backend) {
+	field := reflect.Indirect(reflect.ValueOf(backend)).FieldByName("Workers") // of an internal type
+	if field.IsValid() && field.CanInterface() {
+		if workers, ok := field.Interface().(interface{ SetMaxParallelism(int) }); ok {
+			workers.SetMaxParallelism(-1)
+		}
+	}
+}
 
 func (b *goBackend) Builder(name string) compute.Builder {
 	return goBuilder{b.Backend.Builder(name), b}

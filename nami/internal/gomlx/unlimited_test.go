@@ -12,7 +12,7 @@ import (
 )
 
 // Many matrix products that don't wait for each other, as the derivatives of an exact
-// divergence are, come to an end: in the Go backend's own mode they hang.
+// divergence are, come to an end: with the Go backend's own number of workers they hang.
 func TestManyProductsAtOnce(t *testing.T) {
 	backend, err := gomlx.Open("go")
 	if err != nil {
