@@ -35,7 +35,7 @@ func TestDocs(t *testing.T) {
 		return string(text)
 	}
 	packages := 0
-	for _, root := range []string{"nami", "plotting"} {
+	for _, root := range []string{"nami", "plotting", "books"} {
 		err := filepath.WalkDir(filepath.Join("../..", root), func(dir string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.IsDir() {
 				return err

@@ -24,7 +24,7 @@ import (
 // module is the path of nami's module, and where the packages are that others import.
 const module = "github.com/nami-flow/go-nami"
 
-var apiFolders = []string{"nami", "plotting"}
+var apiFolders = []string{"nami", "plotting", "books"}
 
 // api is the reference of all packages.
 type api struct {
