@@ -18,7 +18,7 @@ import (
 func TestBooks(t *testing.T) {
 	kernel := checkout.BuildKernel(t)
 	pureGo := nami.MustBackend().Name() != "xla"
-	const longest = 2 * time.Minute // of one notebook
+	const longest = 75 * time.Second // of one notebook
 	for _, path := range checkout.Notebooks(t) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
