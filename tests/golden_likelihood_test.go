@@ -200,17 +200,9 @@ func TestGoldenLikelihoodGradient(t *testing.T) {
 				steps, _ := get[int](t, c.Inputs, "steps")
 				f, store := g.Networks["gradient"].load(t, dtype)
 				flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(steps)}
-				out, err := model.CallOnceN(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-					loss := Neg(ReduceAllMean(flow.LogProb(scope, in[0], nil, divergence.Exact{})))
-					return append([]*Node{loss, Gradient(loss, in[0])[0]}, scope.BuildTrainableVariablesGradientsGraph(loss)...)
-				}, tensorOf(t, c.Inputs, "x", dtype))
-				if err != nil {
-					t.Fatal(err)
-				}
-				agree(t, "the loss", out[0], tensorOf(t, c.Expected, "loss", dtype))
-				agree(t, "the gradient of x", out[1], tensorOf(t, c.Expected, "x_grad", dtype))
-				c.Expected["mean_grad"] = c.Expected["grad"]
-				checkGradients(t, c, store, out[2:], dtype)
+				checkGradientsOf(t, backend, c, store, "x", dtype, func(scope *model.Scope, x *Node) *Node {
+					return Neg(ReduceAllMean(flow.LogProb(scope, x, nil, divergence.Exact{})))
+				})
 			}
 		}
 	})

@@ -48,7 +48,7 @@ func TestGoldenLoss(t *testing.T) {
 					t.Fatalf("%s: %v", c.Name, err)
 				}
 				agree(t, c.Name, out[0], tensorOf(t, c.Expected, "none", dtype))
-				checkGradients(t, c, store, out[1:], dtype)
+				checkGradients(t, c, store, "mean_grad", out[1:], dtype)
 				if c.Op != "fm_loss" {
 					continue
 				}
@@ -99,13 +99,14 @@ func lossOf(t *testing.T, c goldenCase, f field.Field, scope *model.Scope, in ma
 	return nil
 }
 
-// checkGradients compares the gradients by the paths of the variables.
-func checkGradients(t *testing.T, c goldenCase, store *model.Store, grads []*tensors.Tensor, dtype dtypes.DType) {
+// checkGradients compares the gradients by the paths of the variables, if the case has
+// them under that name.
+func checkGradients(t *testing.T, c goldenCase, store *model.Store, name string, grads []*tensors.Tensor, dtype dtypes.DType) {
 	t.Helper()
 	want, ok := get[[]struct {
 		Weight [][]float64
 		Bias   []float64
-	}](t, c.Expected, "mean_grad")
+	}](t, c.Expected, name)
 	if !ok {
 		return
 	}
@@ -131,6 +132,25 @@ func checkGradients(t *testing.T, c goldenCase, store *model.Store, grads []*ten
 	}
 }
 
+// checkGradientsOf compares a loss, which a solve leads to, and its gradients with respect
+// to the case's input and to the weights.
+func checkGradientsOf(t *testing.T, backend compute.Backend, c goldenCase, store *model.Store, input string, dtype dtypes.DType, loss func(scope *model.Scope, x *Node) *Node) {
+	t.Helper()
+	out, err := model.CallOnceN(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+		value := loss(scope, in[0])
+		return append([]*Node{value, Gradient(value, in[0])[0]}, scope.BuildTrainableVariablesGradientsGraph(value)...)
+	}, tensorOf(t, c.Inputs, input, dtype))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Expected["grad"] == nil {
+		t.Fatalf("%s: no gradients of the weights are recorded", c.Name)
+	}
+	agree(t, "the loss", out[0], tensorOf(t, c.Expected, "loss", dtype))
+	agree(t, "the gradient of "+input, out[1], tensorOf(t, c.Expected, input+"_grad", dtype))
+	checkGradients(t, c, store, "grad", out[2:], dtype)
+}
+
 // The gradient of a function of samples flows through the solve: with respect to weights
 // and to the noise.
 func TestGoldenSampleGradient(t *testing.T) {
@@ -144,17 +164,9 @@ func TestGoldenSampleGradient(t *testing.T) {
 				steps, _ := get[int](t, c.Inputs, "steps")
 				f, shape, store := g.load(t, c.Inputs, "field", dtype)
 				flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(shape...), Solver: solver.RK4(steps)}
-				out, err := model.CallOnceN(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-					loss := ReduceAllMean(Square(flow.Integrate(scope, in[0], nil, 1, 0)))
-					return append([]*Node{loss, Gradient(loss, in[0])[0]}, scope.BuildTrainableVariablesGradientsGraph(loss)...)
-				}, tensorOf(t, c.Inputs, "base_draw", dtype))
-				if err != nil {
-					t.Fatal(err)
-				}
-				agree(t, "the loss", out[0], tensorOf(t, c.Expected, "loss", dtype))
-				agree(t, "the gradient of the noise", out[1], tensorOf(t, c.Expected, "base_draw_grad", dtype))
-				c.Expected["mean_grad"] = c.Expected["grad"]
-				checkGradients(t, c, store, out[2:], dtype)
+				checkGradientsOf(t, backend, c, store, "base_draw", dtype, func(scope *model.Scope, noise *Node) *Node {
+					return ReduceAllMean(Square(flow.Integrate(scope, noise, nil, 1, 0)))
+				})
 			}
 		}
 	})

@@ -106,7 +106,7 @@ func (b goBuilder) Compile() (compute.Executable, error) {
 func (b goBuilder) Main() compute.Function { return goFunction{b.Builder.Main(), b} }
 
 func (b goBuilder) NewFunction(name string) (compute.Function, error) {
-	return wrapped(b)(b.Builder.NewFunction(name))
+	return b.wrap(b.Builder.NewFunction(name))
 }
 
 // goFunction hands out wrapped functions, and takes the wrapping off the ones it is given.
@@ -115,13 +115,11 @@ type goFunction struct {
 	builder goBuilder
 }
 
-func wrapped(b goBuilder) func(f compute.Function, err error) (compute.Function, error) {
-	return func(f compute.Function, err error) (compute.Function, error) {
-		if err != nil {
-			return nil, err
-		}
-		return goFunction{f, b}, nil
+func (b goBuilder) wrap(f compute.Function, err error) (compute.Function, error) {
+	if err != nil {
+		return nil, err
 	}
+	return goFunction{f, b}, nil
 }
 
 func bare(f compute.Function) compute.Function {
@@ -142,7 +140,7 @@ func (f goFunction) Parent() compute.Function {
 }
 
 func (f goFunction) Closure() (compute.Function, error) {
-	return wrapped(f.builder)(f.Function.Closure())
+	return f.builder.wrap(f.Function.Closure())
 }
 
 func (f goFunction) Call(g compute.Function, inputs ...compute.Value) ([]compute.Value, error) {
