@@ -28,10 +28,15 @@ class GoNami(jupyter_kernel_test.KernelTests):
         {"text": 'import "strings"\n%%\nstrings.EqualFo', "matches": {"EqualFold"}},
     ]
     code_inspect_sample = 'import "strings"\n%%\nstrings.EqualFold'
+    # A program that ends at once can be gone before GoNB has read what it displays: it waits
+    # by Sync, as plotting.Show does.
     code_display_data = [
-        {"code": DISPLAY + 'gonbui.DisplayHTML("<b>hello</b>")', "mime": "text/html"},
-        {"code": DISPLAY + 'gonbui.DisplayMarkdown("**hello**")', "mime": "text/markdown"},
-        {"code": DISPLAY + "gonbui.DisplayPNG([]byte{137, 80, 78, 71})", "mime": "image/png"},
+        {"code": f"{DISPLAY}{call}\ngonbui.Sync()", "mime": mime}
+        for call, mime in [
+            ('gonbui.DisplayHTML("<b>hello</b>")', "text/html"),
+            ('gonbui.DisplayMarkdown("**hello**")', "text/markdown"),
+            ("gonbui.DisplayPNG([]byte{137, 80, 78, 71})", "image/png"),
+        ]
     ]
     code_generate_error = "%%\nundefined()"
     complete_code_samples = ['import "fmt"']
