@@ -1,6 +1,7 @@
 package field_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -25,36 +26,71 @@ func call(f field.Field, x, t, c *Node, scope *model.Scope) *Node {
 // Events of every rank, with and without context, plain and sinusoidal time: a scalar
 // time is the same as that time for each event.
 func TestMLP(t *testing.T) {
+	var fields []field.MLP
+	for _, shape := range [][]int{{}, {3}, {2, 3}, {2, 2, 1}} {
+		for _, contextDim := range []int{0, 2} {
+			for _, features := range []int{0, 6} {
+				fields = append(fields, field.MLP{EventShape: shape, Hidden: []int{5}, ContextDim: contextDim, TimeFeatures: features})
+			}
+		}
+	}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		for _, shape := range [][]int{{}, {3}, {2, 3}, {2, 2, 1}} {
-			for _, contextDim := range []int{0, 2} {
-				for _, features := range []int{0, 6} {
-					f := field.MLP{EventShape: shape, Hidden: []int{5}, ContextDim: contextDim, TimeFeatures: features}
-					out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, g *Graph) []*Node {
-						lead := []int{4, 2}
-						x := Sin(IotaFull(g, shapes.Make(dtypes.Float32, slices.Concat(lead, shape)...)))
-						var c *Node
-						if contextDim > 0 {
-							c = Cos(IotaFull(g, shapes.Make(dtypes.Float32, 4, 2, contextDim)))
-						}
-						scalar := Const(g, float32(0.3))
-						each := BroadcastToDims(scalar, lead...)
-						a, b := call(f, x, scalar, c, scope), call(f, x, each, c, scope)
-						return []*Node{ReduceAllMax(Abs(Sub(a, b))), ReduceAllMax(Abs(a))}
-					})
-					if err != nil {
-						t.Fatalf("%v: %v", f, err)
-					}
-					if d := tensors.ToScalar[float32](out[0]); d > 1e-6 {
-						t.Errorf("%v: a scalar time and the same one for each event differ by %v", f, d)
-					}
-					if size := tensors.ToScalar[float32](out[1]); size == 0 {
-						t.Errorf("%v: the value is zero", f)
-					}
+		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, g *Graph) (out []*Node) {
+			for i, f := range fields {
+				lead := []int{4, 2}
+				x := Sin(IotaFull(g, shapes.Make(dtypes.Float32, slices.Concat(lead, f.EventShape)...)))
+				var c *Node
+				if f.ContextDim > 0 {
+					c = Cos(IotaFull(g, shapes.Make(dtypes.Float32, 4, 2, f.ContextDim)))
 				}
+				scalar := Const(g, float32(0.3))
+				each := BroadcastToDims(scalar, lead...)
+				own := scope.At("field_%d", i)
+				a, b := call(f, x, scalar, c, own), call(f, x, each, c, own)
+				out = append(out, ReduceAllMax(Abs(Sub(a, b))), ReduceAllMax(Abs(a)))
+			}
+			return out
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range fields {
+			if d := tensors.ToScalar[float32](out[2*i]); d > 1e-6 {
+				t.Errorf("%v: a scalar time and the same one for each event differ by %v", f, d)
+			}
+			if size := tensors.ToScalar[float32](out[2*i+1]); size == 0 {
+				t.Errorf("%v: the value is zero", f)
 			}
 		}
 	})
+}
+
+// Layers start so that a signal keeps its size in a deep network.
+func TestMLPStart(t *testing.T) {
+	store := model.NewStore()
+	f := field.MLP{EventShape: []int{4}, Hidden: []int{64, 64, 64, 64}}
+	_, err := model.CallOnce(gomlxtest.Go(t), store, func(scope *model.Scope, g *Graph) *Node {
+		return call(f, Ones(g, shapes.Make(dtypes.Float32, 2, 4)), Const(g, float32(0.3)), nil, scope)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for layer, in := range []int{5, 64, 64, 64, 64} {
+		for name, limit := range map[string]float64{"weights": math.Sqrt(6 / float64(in)), "biases": 1 / math.Sqrt(float64(in))} {
+			if name == "weights" && layer == 4 {
+				limit = 1 / math.Sqrt(float64(in))
+			}
+			largest := 0.0
+			values := tensors.MustCopyFlatData[float32](store.GetVariable(fmt.Sprintf("/mlp/layer_%d/dense/%s", layer, name)).MustValue())
+			for _, v := range values {
+				largest = max(largest, math.Abs(float64(v)))
+			}
+			// The largest of n uniform numbers is below 1-20/n of the limit once in e²⁰ times.
+			if largest > limit || largest < limit*(1-20/float64(len(values))) {
+				t.Errorf("layer %d: the largest of %d %s is %g, expected just below %g", layer, len(values), name, largest, limit)
+			}
+		}
+	}
 }
 
 func TestSinusoidal(t *testing.T) {

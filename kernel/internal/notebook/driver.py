@@ -9,6 +9,10 @@ import pathlib
 import sys
 import time
 
+# jsonschema, if it finds this module, builds a grammar of internationalised addresses: that
+# takes a second, and no notebook has any.
+sys.modules["rfc3987_syntax"] = None
+
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
