@@ -66,6 +66,7 @@ func (r *report) close(h *History) {
 	case r.w == nil || h.Steps() == 0:
 	case r.cell != "":
 		gonbui.UpdateHTML(r.cell, r.html(h))
+		gonbui.Sync() // else a program that ends at once can be gone before GoNB has read it
 	case r.bar != nil:
 		_ = r.bar.Close()
 	default:
