@@ -95,6 +95,7 @@ func TestKernelMisuse(t *testing.T) {
 		"what notebooks compute on":             {"install", "--help"},
 		"starts JupyterLab in books":            {"lab", "--help"},
 		"and changes nothing":                   {"doctor", "--help"},
+		"A dead link is an error":               {"docs", "--help"},
 	} {
 		out, code := kernel.Run(t, args...)
 		if !strings.Contains(out, want) || (code == 0) != (args[len(args)-1] == "--help") {
@@ -291,6 +292,24 @@ func install(t *testing.T, kernel checkout.Kernel) {
 	t.Setenv("JUPYTER_DATA_DIR", t.TempDir())
 	if out, code := kernel.Run(t, "install"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out)
+	}
+}
+
+// A second installation finds nothing to do, and says so at once: the quickest of three, as
+// the machine may be busy.
+func TestInstallTwice(t *testing.T) {
+	kernel := checkout.BuildKernel(t)
+	install(t, kernel)
+	quickest := time.Hour
+	for range 3 {
+		start := time.Now()
+		if out, code := kernel.Run(t, "install"); code != 0 || strings.Count(out, "\n") != 1 {
+			t.Errorf("exit code %d, expected one line:\n%s", code, out)
+		}
+		quickest = min(quickest, time.Since(start))
+	}
+	if quickest > 2*time.Second {
+		t.Errorf("it takes %v, expected less than 2 s", quickest)
 	}
 }
 
