@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/tests/internal/checkout"
 )
 
@@ -318,7 +319,11 @@ func TestDoctor(t *testing.T) {
 	kernel := checkout.BuildKernel(t)
 	install(t, kernel)
 	out, code := kernel.Run(t, "doctor")
-	for _, part := range []string{"Go ", "GoNB", "goimports", "gopls", "kernel", "Jupyter", "backend"} {
+	parts := []string{"Go ", "C compiler", "cache folder", "GoNB", "goimports", "gopls", "kernel", "Jupyter", "backend", "XLA plugin", "devices"}
+	if nami.MustBackend().Name() == "xla" {
+		parts = append(parts, "PJRT v", "cpu:0")
+	}
+	for _, part := range parts {
 		if !strings.Contains(out, part) {
 			t.Errorf("the table lacks %s:\n%s", part, out)
 		}
