@@ -18,6 +18,27 @@ func TestAMillionPointsMakeASmallSVG(t *testing.T) {
 	}
 }
 
+// Ten million points, as a service's log may hold: drawn in seconds, as small files.
+func TestTenMillionPoints(t *testing.T) {
+	flat := make([]float32, 20_000_000)
+	state := uint32(1) // a congruential generator, for speed
+	for i := range flat {
+		state = 1664525*state + 1013904223
+		flat[i] = float32(state>>8) / (1 << 24)
+	}
+	points := tensors.FromFlatDataAndDimensions(flat, 10_000_000, 2)
+	for name, f := range map[string]Figure{
+		"scatter":      Scatter(points),
+		"histogram 2D": Histogram2D(points),
+		"corner":       Corner([]Sample{{"", points}}),
+	} {
+		svg, err := f.Resolution(48).SVG()
+		if err != nil || len(svg) > 1<<20 {
+			t.Errorf("%s: %d bytes (error %v), want less than 1 MB", name, len(svg), err)
+		}
+	}
+}
+
 func TestLongCurvesAreThinned(t *testing.T) {
 	svg, err := Line([]Series{{Values: lossOf(1, 300_000, 5)}}).SVG()
 	if err != nil {

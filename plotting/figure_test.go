@@ -80,13 +80,18 @@ func wellFormed(t *testing.T, name string, svg []byte) {
 
 func TestWhatIsLeftOutIsSaid(t *testing.T) {
 	nan := math.NaN()
+	wide := Plane{XMax: 2, YMax: 1, Across: 3, Up: 2}
+	gusts := tensors.FromValue([][]float64{{nan, 0}, {3, 4}, {3, 4}, {3, 4}, {3, 4}, {3, 4}})
 	for want, f := range map[string]Figure{
-		"2 of 3 points not finite, left out":                 Scatter(tensors.FromValue([][]float64{{0, 0}, {nan, 1}, {1, math.Inf(1)}})),
-		"1 of 3 values not finite, left out":                 Line([]Series{{Values: []float64{1, nan, 0}}}),
-		"2 of 3 values not finite or not positive, left out": Line([]Series{{Values: []float64{1, nan, 0}}}, LogY()),
-		"1 of 2 values not finite, left out":                 Bars([]string{"a", "b"}, []float64{1, nan}),
-		"1 of 4 values not finite, left out":                 Histogram([]Series{{Values: []float64{1, nan, 2, 3}}}),
-		"no data":                                            Bars(nil, nil),
+		"2 of 3 points not finite, left out":                    Scatter(tensors.FromValue([][]float64{{0, 0}, {nan, 1}, {1, math.Inf(1)}})),
+		"1 of 3 values not finite, left out":                    Line([]Series{{Values: []float64{1, nan, 0}}}),
+		"2 of 3 values not finite or not positive, left out":    Line([]Series{{Values: []float64{1, nan, 0}}}, LogY()),
+		"1 of 2 values not finite, left out":                    Bars([]string{"a", "b"}, []float64{1, nan}),
+		"1 of 4 values not finite, left out":                    Histogram([]Series{{Values: []float64{1, nan, 2, 3}}}),
+		"no data":                                               Bars(nil, nil),
+		"1 of 6 vectors not finite, left out; longest arrow: 5": VectorField(wide, gusts),
+		"1 of 6 vectors not finite, left out":                   Streamlines(wide, gusts),
+		"2 of 4 values not finite":                              Density(Plane{XMax: 1, YMax: 1, Across: 2, Up: 2}, tensors.FromValue([]float64{0, nan, math.Inf(1), -1})),
 	} {
 		if got := f.describe(); !strings.Contains(got, want) {
 			t.Errorf("figure says %q, want %q in it", got, want)

@@ -54,9 +54,9 @@ func FilmStrip(paths *tensors.Tensor, times []float64, opts ...Option) Figure {
 }
 
 // Animate draws points of the plane at each of the times given, one after the other: what
-// [FilmStrip] draws beside each other. A round takes about four seconds and stays a while
-// at its end. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits] and
-// [YLimits].
+// [FilmStrip] draws beside each other. A round takes four seconds, where that gives a
+// frame 0.04 to 0.5, and stays a while at its end. It takes [Title], [Size], [XLabel],
+// [YLabel], [Limits], [XLimits] and [YLimits].
 func Animate(paths *tensors.Tensor, times []float64, opts ...Option) Animation {
 	s, err := settle("Animate", axesOptions, opts)
 	if err != nil {
@@ -111,5 +111,5 @@ func (w ways) frames(s settings) func(k int, title string) *panel {
 	}
 }
 
-// shortTime writes a time with two decimals at most that matter.
+// shortTime writes a time with two decimals.
 func shortTime(t float64) string { return minus(fmt.Sprintf("%.2f", t)) }

@@ -13,8 +13,8 @@ import (
 // Histogram2D draws how many points of the plane, float32 or float64, any leading shape +
 // [2], fall into each cell; empty cells stay blank. Unless [Bins] says otherwise there
 // are 1.6·∛n cells each way, 10 to 100. Points that are not finite are left out, and the
-// figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [Bins],
-// [ValueRange] and [ValueLabel].
+// figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits],
+// [YLimits], [Bins], [ValueRange] and [ValueLabel].
 func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
 	s, err := settle("Histogram2D", append([]string{"Bins", "ValueRange", "ValueLabel"}, axesOptions...), opts)
 	if err != nil {

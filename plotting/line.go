@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Series is a named list of numbers: a curve of a [Line], or a sample of a
-// [Histogram].
+// Series is a named list of numbers: a curve of a [Line], a sample of a [Histogram], or the
+// ranks or probabilities of a [RankHistogram] or [Coverage].
 type Series struct {
 	// Name stands in the legend.
 	Name string

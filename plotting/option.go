@@ -164,7 +164,8 @@ func (s span) check() error {
 	return nil
 }
 
-// Columns sets how many images stand in a row of an [ImageGrid].
+// Columns sets how many images stand in a row of an [ImageGrid], or how many pictures in a
+// [FilmStrip]: 1 or more.
 func Columns(n int) Option {
 	return Option{"Columns", func(s *settings) error {
 		if n < 1 {
@@ -225,8 +226,8 @@ func (s *settings) refer(r reference) error {
 	return nil
 }
 
-// Bins sets the number of bins of a [Histogram], or along each axis of a [Histogram2D],
-// [Joint] or [Corner], 1 to 10,000.
+// Bins sets the number of bins of a [Histogram] or a [RankHistogram], or along each axis of
+// a [Histogram2D], [Joint] or [Corner], 1 to 10,000.
 func Bins(n int) Option {
 	return Option{"Bins", func(s *settings) error {
 		if n < 1 || n > 10_000 {
@@ -268,7 +269,8 @@ func Labels(names ...string) Option {
 }
 
 // Masses draws contours around the regions of highest density that hold these shares of
-// the probability, each between 0 and 1. The default is 0.5, 0.9 and 0.99.
+// the probability, each between 0 and 1. The default is 0.5, 0.9 and 0.99, in a [Corner]
+// 0.5 and 0.9.
 func Masses(shares ...float64) Option {
 	return Option{"Masses", func(s *settings) error {
 		for _, m := range shares {

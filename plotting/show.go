@@ -32,9 +32,8 @@ type Drawing interface {
 
 // Show draws inline in a GoNB notebook. Elsewhere it writes figure-001.png, or the next
 // number that is free, to the working folder and prints the path to standard error; slides
-// are written as .html and a table as .md. With
-// the environment variable NAMI_THEME=dark, which a notebook sets by %env NAMI_THEME
-// dark, figures are drawn in dark style.
+// are written as .html and a table as .md. With the environment variable NAMI_THEME=dark,
+// which a notebook sets by %env NAMI_THEME dark, figures are drawn in dark style.
 func Show(d Drawing) error {
 	if err := check("Show", d); err != nil {
 		return err

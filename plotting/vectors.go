@@ -70,8 +70,8 @@ func VectorField(plane Plane, vectors *tensors.Tensor, opts ...Option) Figure {
 			}
 		}
 	}
-	if p.note == "" {
-		p.note = fmt.Sprintf("longest arrow: %.3g", longest)
+	if len(arrows) > 0 {
+		p.note = joined(p.note, fmt.Sprintf("longest arrow: %.3g", longest))
 	}
 	unit := 0.0
 	if longest > 0 {

@@ -43,8 +43,15 @@ var (
 		if err == nil || testing.Short() {
 			return backend, err
 		}
+		// The user's own Jupyter stays as it is.
+		jupyter, err := os.MkdirTemp("", "nami-jupyter-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = os.RemoveAll(jupyter) }()
 		command := exec.Command("go", "run", "./kernel", "install")
 		command.Dir = ".."
+		command.Env = append(os.Environ(), "JUPYTER_DATA_DIR="+jupyter)
 		command.Stdout, command.Stderr = os.Stderr, os.Stderr
 		if err := command.Run(); err != nil {
 			return nil, err

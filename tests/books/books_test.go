@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,8 +29,18 @@ func TestBooks(t *testing.T) {
 				}
 				t.Fatal("the time of this test run is nearly over: run `go run ./kernel run books` before, or test with -timeout 30m")
 			}
-			if out, code := kernel.Run(t, "run", "--out", t.TempDir(), path); code != 0 {
-				t.Errorf("exit code %d\n%s", code, out)
+			dir := t.TempDir()
+			if out, code := kernel.Run(t, "run", "--out", dir, path); code != 0 {
+				t.Fatalf("exit code %d\n%s", code, out)
+			}
+			executed := filepath.Join(dir, path)
+			page, err := os.ReadFile(strings.TrimSuffix(executed, ".ipynb") + ".html")
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The page holds each picture, and all those of a slider.
+			if n, pictures := strings.Count(string(page), `src="data:image/png;base64,`), read(t, executed).pictures(); n < pictures {
+				t.Errorf("the page has %d pictures, expected %d", n, pictures)
 			}
 		})
 	}
@@ -39,25 +50,7 @@ func TestBooks(t *testing.T) {
 // pictures, and without errors.
 func TestCommittedNotebooks(t *testing.T) {
 	for _, path := range checkout.Notebooks(t) {
-		var nb struct {
-			Cells []struct {
-				Type    string `json:"cell_type"`
-				Count   *int   `json:"execution_count"`
-				Outputs []struct {
-					Type string         `json:"output_type"`
-					Data map[string]any `json:"data"`
-				} `json:"outputs"`
-			} `json:"cells"`
-		}
-		text, err := os.ReadFile(filepath.Join("../..", path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(text, &nb); err != nil {
-			t.Errorf("%s: %v", path, err)
-			continue
-		}
-		pictures := 0
+		nb := read(t, filepath.Join("../..", path))
 		for i, cell := range nb.Cells {
 			if cell.Type == "code" && cell.Count == nil {
 				t.Errorf("%s: cell %d was never run: `go run ./kernel run --write %s`", path, i+1, path)
@@ -66,13 +59,46 @@ func TestCommittedNotebooks(t *testing.T) {
 				if out.Type == "error" {
 					t.Errorf("%s: cell %d has an error in its outputs", path, i+1)
 				}
-				if out.Data["image/png"] != nil {
-					pictures++
-				}
 			}
 		}
-		if pictures == 0 {
+		if nb.pictures() == 0 {
 			t.Errorf("%s: no cell shows a picture", path)
 		}
 	}
+}
+
+// notebook is what these tests look at.
+type notebook struct {
+	Cells []struct {
+		Type    string `json:"cell_type"`
+		Count   *int   `json:"execution_count"`
+		Outputs []struct {
+			Type string         `json:"output_type"`
+			Data map[string]any `json:"data"`
+		} `json:"outputs"`
+	} `json:"cells"`
+}
+
+func read(t *testing.T, path string) (nb notebook) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &nb); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return nb
+}
+
+// pictures are how many outputs are pictures.
+func (nb notebook) pictures() (n int) {
+	for _, cell := range nb.Cells {
+		for _, out := range cell.Outputs {
+			if out.Data["image/png"] != nil {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -80,6 +80,10 @@ class Training(unittest.TestCase):
         """Starts to train, and returns when steps have been made."""
         reply, said = self.run_cell(DECLARATIONS)
         self.assertEqual(reply["status"], "ok", said)
+        return self.train()
+
+    def train(self):
+        """Begins, or goes on, to train."""
         asked = self.client.execute(TRAIN)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
@@ -89,9 +93,8 @@ class Training(unittest.TestCase):
                 return asked
         self.fail("no progress was shown")
 
-    def test_interrupt(self):
-        """It stops at once, saves the steps so far, and the kernel goes on with them."""
-        asked = self.begin()
+    def interrupt(self, asked):
+        """Interrupts the cell, and returns how long it went on and what it said."""
         start = time.monotonic()
         self.manager.interrupt_kernel()
         said = ""
@@ -101,13 +104,20 @@ class Training(unittest.TestCase):
                 continue
             said += message["content"].get("text", "")
             if message["content"].get("execution_state") == "idle":
+                return time.monotonic() - start, said
+
+    def test_interrupt(self):
+        """It stops within a second, saves the steps so far, and the kernel goes on with them."""
+        asked = self.begin()
+        for attempt in range(3):  # a machine that is busy is slow now and then
+            seconds, said = self.interrupt(asked)
+            print(f"training stopped {seconds:.2f} s after the interrupt")
+            self.assertIn("interrupt signal received", said)
+            self.assertIn("holds the first", said)
+            if seconds < 1 or attempt == 2:
                 break
-        seconds = time.monotonic() - start
-        print(f"training stopped {seconds:.2f} s after the interrupt")
-        # A program that doesn't stop by itself is killed after five seconds.
-        self.assertLess(seconds, 4)
-        self.assertIn("interrupt signal received", said)
-        self.assertIn("holds the first", said)
+            asked = self.train()
+        self.assertLess(seconds, 1)
         reply, said = self.run_cell(RESUME)
         self.assertEqual(reply["status"], "ok", said)
         self.assertGreater(int(said.split("kept ")[1]), 1, said)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/tests/internal/checkout"
 )
 
@@ -95,6 +96,7 @@ func TestKernelMisuse(t *testing.T) {
 		"what notebooks compute on":             {"install", "--help"},
 		"starts JupyterLab in books":            {"lab", "--help"},
 		"and changes nothing":                   {"doctor", "--help"},
+		"A dead link is an error":               {"docs", "--help"},
 	} {
 		out, code := kernel.Run(t, args...)
 		if !strings.Contains(out, want) || (code == 0) != (args[len(args)-1] == "--help") {
@@ -294,12 +296,34 @@ func install(t *testing.T, kernel checkout.Kernel) {
 	}
 }
 
+// A second installation finds nothing to do, and says so at once: the quickest of three, as
+// the machine may be busy.
+func TestInstallTwice(t *testing.T) {
+	kernel := checkout.BuildKernel(t)
+	install(t, kernel)
+	quickest := time.Hour
+	for range 3 {
+		start := time.Now()
+		if out, code := kernel.Run(t, "install"); code != 0 || strings.Count(out, "\n") != 1 {
+			t.Errorf("exit code %d, expected one line:\n%s", code, out)
+		}
+		quickest = min(quickest, time.Since(start))
+	}
+	if quickest > 2*time.Second {
+		t.Errorf("it takes %v, expected less than 2 s", quickest)
+	}
+}
+
 // The doctor finds nothing wrong where a notebook has run.
 func TestDoctor(t *testing.T) {
 	kernel := checkout.BuildKernel(t)
 	install(t, kernel)
 	out, code := kernel.Run(t, "doctor")
-	for _, part := range []string{"Go ", "GoNB", "goimports", "gopls", "kernel", "Jupyter", "backend"} {
+	parts := []string{"Go ", "C compiler", "cache folder", "GoNB", "goimports", "gopls", "kernel", "Jupyter", "backend", "XLA plugin", "devices"}
+	if nami.MustBackend().Name() == "xla" {
+		parts = append(parts, "PJRT v", "cpu:0")
+	}
+	for _, part := range parts {
 		if !strings.Contains(out, part) {
 			t.Errorf("the table lacks %s:\n%s", part, out)
 		}
