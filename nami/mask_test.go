@@ -14,6 +14,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -109,4 +110,64 @@ func TestMaskedDiffusion(t *testing.T) {
 			near(t, "the log-density", values(t, logProb, err), values(t, alone, errAlone), 1e-8)
 		}
 	})
+}
+
+// A masked flow in a graph gives what a masked process gives, and derivatives that are
+// finite and zero in the padding, even of a NaN there.
+func TestMaskedInGraphs(t *testing.T) {
+	flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(4)}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		ctx := context.Background()
+		padded := func() *tensors.Tensor { return doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2) }
+		mask := func() *tensors.Tensor { return doubles([]float64{1, 1, 0}, 1, 3) }
+		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, mask *Node) []*Node {
+			m := flow.Masked(mask)
+			logProb := m.LogProb(scope, x, nil, divergence.Exact{})
+			samples, ofSamples := m.SampleWithLogProb(scope, x.Graph(), x.DType(), nil, divergence.Exact{}, 1)
+			return []*Node{
+				logProb, Gradient(ReduceAllSum(logProb), x)[0], m.Integrate(scope, x, nil, 1, 0),
+				samples, Sub(ofSamples, m.LogProb(scope, samples, nil, divergence.Exact{})),
+			}
+		}, padded(), mask())
+		if err != nil {
+			t.Fatal(err)
+		}
+		process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		masked, err := process.Masked(mask())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := masked.LogProb(ctx, padded(), divergence.Exact{})
+		near(t, "the log-density", values(t, out[0], nil), values(t, want, err), 1e-10)
+		grads, err := masked.LogProbGradient(ctx, padded(), divergence.Exact{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "its derivative", objects(t, "Gradient", values(t, out[1], nil)), objects(t, "LogProbGradient", values(t, grads.X, nil)), 1e-3)
+		moved, err := masked.SampleFrom(ctx, padded())
+		near(t, "Integrate", values(t, out[2], nil), values(t, moved, err), 1e-10)
+		objects(t, "SampleWithLogProb", values(t, out[3], nil))
+		near(t, "the samples' log-density", values(t, out[4], nil), []float64{0}, 1e-3)
+	})
+}
+
+func TestMaskedMisuse(t *testing.T) {
+	for want, build := range map[string]func(x *Node) *Node{
+		"the mask is nil": func(x *Node) *Node { return gauss(2).Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
+		"the mask must be (2, 3), the lead and the objects": func(x *Node) *Node {
+			flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(1)}
+			return flow.Masked(ReduceSum(x, -1, -2)).Integrate(nil, x, nil, 1, 0)
+		},
+		"Base is nil": func(x *Node) *Node { return nami.FlowMatching{Field: pooled}.Masked(x).Integrate(nil, x, nil, 1, 0) },
+	} {
+		computation, err := nami.NewComputation(gomlxtest.Go(t), nil, func(_ *model.Scope, in []*Node) []*Node { return []*Node{build(in[0])} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = computation.Call(ones(2, 3, 2))
+		says(t, want, err, want)
+	}
 }
