@@ -115,7 +115,7 @@ func TestMaskedDiffusion(t *testing.T) {
 // A masked flow in a graph gives what a masked process gives, and derivatives that are
 // finite and zero in the padding, even of a NaN there.
 func TestMaskedInGraphs(t *testing.T) {
-	flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(4)}
+	flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(2)}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx := context.Background()
 		padded := func() *tensors.Tensor { return doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2) }
@@ -146,11 +146,11 @@ func TestMaskedInGraphs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		near(t, "its derivative", objects(t, "Gradient", values(t, out[1], nil)), objects(t, "LogProbGradient", values(t, grads.X, nil)), 1e-3)
+		near(t, "its derivative", objects(t, "Gradient", values(t, out[1], nil)), objects(t, "LogProbGradient", values(t, grads.X, nil)), 5e-3)
 		moved, err := masked.SampleFrom(ctx, padded())
 		near(t, "Integrate", values(t, out[2], nil), values(t, moved, err), 1e-10)
 		objects(t, "SampleWithLogProb", values(t, out[3], nil))
-		near(t, "the samples' log-density", values(t, out[4], nil), []float64{0}, 1e-3)
+		near(t, "the samples' log-density", values(t, out[4], nil), []float64{0}, 5e-3)
 	})
 }
 
