@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 )
 
@@ -289,4 +290,54 @@ func TestBadDiffusion(t *testing.T) {
 	says(t, "stochastic", err, "follows the deterministic flow, and EulerMaruyama(4) solves stochastic equations")
 	_, err = nami.FlowMatching{Field: good.Field, Base: distribution.NewStandardNormal(2), Solver: solver.EulerMaruyama(4)}.Bind(backend, model.NewStore(), nil)
 	says(t, "flow", err, "solves stochastic equations, and a flow is an ordinary one")
+}
+
+// VP's probability flow comes to t = 0 itself, where σ is 0, at numbers of steps whose last
+// time is exactly 0 in float32: a score of -ε/σ there would make all NaN. Noise 0 ends at
+// the data's mean.
+func TestProbabilityFlowToPureData(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for _, method := range []solver.Solver{solver.Heun(32), solver.RK4(50), solver.Heun(100)} {
+			process, err := diffusion(schedule.VP{}, schedule.Eps, method).Bind(backend, model.NewStore(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			samples, err := process.SampleFrom(context.Background(), tensors.FromValue([][]float32{{0, 0}}))
+			for i, v := range flat(t, samples, err) {
+				if math.Abs(float64(v)-mean[i]) > 0.02 {
+					t.Errorf("%v: value %d is %v, expected %v", method, i, v, mean[i])
+				}
+			}
+		}
+	})
+}
+
+// A stochastic trajectory ends as its last step does, without noise at the data, and on the
+// way has the spread of the noise: data that are one point at 3 are N(3α, σ²) at time t. Of
+// 4,000 values the mean is within 5 standard errors (a false alarm in two million seeds,
+// and the seed is fixed), with allowance for what the steps err.
+func TestStochasticTrajectory(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		m := nami.Diffusion{
+			Field:      field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return MulScalar(OnesLike(x), 3) }},
+			Prediction: schedule.X0, Schedule: schedule.Linear{}, Solver: solver.EulerMaruyama(200), EventShape: []int{2},
+		}
+		process, err := m.Bind(backend, model.NewStore(), nil, nami.Seed(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := process.Trajectory(context.Background(), []float64{0.5, 0}, 2000)
+		x := flat(t, path, err)
+		sum, squares := 0.0, 0.0
+		for i, v := range x[:4000] {
+			sum, squares = sum+float64(v)/4000, squares+float64(v)*float64(v)/4000
+			if end := float64(x[4000+i]); math.Abs(end-3) > 1e-4 {
+				t.Fatalf("value %d ends at %v, expected 3", i, end)
+			}
+		}
+		spread := math.Sqrt(squares - sum*sum)
+		if math.Abs(sum-1.5) > 5*0.5/math.Sqrt(4000)+0.02 || math.Abs(spread-0.5) > 5*0.5/math.Sqrt(8000)+0.02 {
+			t.Errorf("half way the mean is %.3f and the standard deviation %.3f, expected 1.5 and 0.5", sum, spread)
+		}
+	})
 }

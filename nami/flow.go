@@ -13,7 +13,6 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // flow is what a model tells a process: how its events move between noise and data.
@@ -92,12 +91,7 @@ func (f *flow) baseLogProb(scope *model.Scope, x *Node, in inputs) *Node {
 		}
 		return base.LogProb(x)
 	}
-	independent, ok := base.(distribution.Independent)
-	if !ok {
-		exceptions.Panicf("nami: the base %v has no log-density for some of an event's objects only: with a mask, use a base whose values are independent (distribution.Independent)", f.base)
-	}
-	values := field.Mask(independent.LogProbValues(x), in.mask, f.rank())
-	return ReduceSum(event.Flatten(values, f.rank()), -1)
+	return maskedDistribution{base, in.mask}.LogProb(x)
 }
 
 // unroll builds a whole deterministic solve, which gradients flow through.
@@ -138,7 +132,7 @@ func (f *flow) logProb(scope *model.Scope, x, c *Node, estimator divergence.Esti
 	g := x.Graph()
 	in := inputs{c: expand(c, lead), probes: divergence.Probes(estimator, scope, g, x.Shape(), f.rank())}
 	zero := Zeros(g, shapes.Make(x.DType(), lead...))
-	y := f.unroll(scope, []*Node{x, zero}, in, estimator, f.data, f.noise)
+	y := f.unroll(scope, []*Node{f.clean(x), zero}, in, estimator, f.data, f.noise)
 	return Sub(f.baseLogProb(scope, y[0], in), y[1])
 }
 

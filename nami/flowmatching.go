@@ -112,7 +112,7 @@ func (m FlowMatching) LogProb(scope *model.Scope, x, c *Node, estimator divergen
 func (m FlowMatching) Integrate(scope *model.Scope, x, c *Node, t0, t1 float64) *Node {
 	f := m.must()
 	in := inputs{c: expand(c, event.Lead(x, f.rank()))}
-	return f.unroll(scope, []*Node{x}, in, nil, t0, t1)[0]
+	return f.unroll(scope, []*Node{f.clean(x)}, in, nil, t0, t1)[0]
 }
 
 // String describes the model on one line, the same in every process.

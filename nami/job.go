@@ -2,6 +2,7 @@ package nami
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -45,6 +46,9 @@ type chunk struct {
 // do runs a job. Y in what it returns has the shapes lead+event and, with an estimator,
 // lead.
 func (p *Process) do(ctx context.Context, j job) (*solver.Solution, error) {
+	if ctx == nil {
+		return nil, errors.New("nami: the context.Context is nil: give context.Background(), say")
+	}
 	program, err := p.program(j.estimator)
 	if err != nil {
 		return nil, err

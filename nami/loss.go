@@ -3,6 +3,7 @@ package nami
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/event"
@@ -74,11 +75,16 @@ func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source
 	in := []*tensors.Tensor{target, source, t}
 	for i, tensor := range in {
 		if tensor == nil {
-			return 0, fmt.Errorf("nami.FMLoss: the %s is nil", []string{"target", "source", "time"}[i])
+			return 0, fmt.Errorf("nami.FMLoss: the %s is nil", evalInputs[i])
 		}
 	}
 	if context != nil {
 		in = append(in, context)
+	}
+	for i, tensor := range in {
+		if err := checkFinite(evalInputs[i], tensor); err != nil {
+			return 0, err
+		}
 	}
 	f, err := NewComputation(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		var c *Node
@@ -95,8 +101,15 @@ func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source
 		return 0, err
 	}
 	defer finalize(out)
-	return tensors.ToScalar[float64](out[0]), nil
+	value := tensors.ToScalar[float64](out[0])
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return 0, fmt.Errorf("nami.FMLoss: the loss is %v, though target, source and time are finite: the field %v isn't", value, l.Field)
+	}
+	return value, nil
 }
+
+// evalInputs are what [FMLoss.Eval] calls its inputs.
+var evalInputs = []string{"target", "source", "time", "context"}
 
 // String describes the loss on one line, the same in every process.
 func (l FMLoss) String() string {

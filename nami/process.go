@@ -81,7 +81,10 @@ func Times(noise, data float64) Option { return func(s *settings) { s.noise, s.d
 // settle makes settings of options.
 func settle(options []Option) (s settings, err error) {
 	s = settings{dtype: dtypes.Float32, chunk: 16_384, noise: 1}
-	for _, option := range options {
+	for i, option := range options {
+		if option == nil {
+			return s, fmt.Errorf("nami: option %d of %d is nil", i, len(options))
+		}
 		option(&s)
 	}
 	switch {
@@ -107,7 +110,7 @@ func checkParts(backend compute.Backend, store *model.Store, s solver.Solver) er
 	case s.Steps() < 1:
 		return fmt.Errorf("nami: the solver has %d steps: it needs at least 1", s.Steps())
 	}
-	return nil
+	return solver.Validate(s)
 }
 
 // checkBase refuses a base that doesn't fit the field.

@@ -303,3 +303,41 @@ func TestBatchedBase(t *testing.T) {
 		says(t, "context", err, "expected a context for each element of that batch")
 	})
 }
+
+// Bases that draw uniform numbers, uniform ones and mixtures, serve a process in batches
+// too, each element with its own, whatever the chunks.
+func TestBatchesOfOtherBases(t *testing.T) {
+	uniform, err := distribution.NewUniform(doubles([]float64{0, 10}, 2, 1), doubles([]float64{1, 12}, 2, 1), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixture, err := distribution.NewGaussianMixture(doubles([]float64{1, 1, 1, 3}, 2, 2),
+		doubles([]float64{0, 1, 10, 12}, 2, 2, 1), doubles([]float64{0.01, 0.01, 0.01, 0.01}, 2, 2, 1), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	still := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ZerosLike(x) }}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for name, base := range map[string]distribution.Base{"uniform": uniform, "mixture": mixture} {
+			var want []float64
+			for _, chunk := range []int{100, 5} {
+				process, err := nami.FlowMatching{Field: still, Base: base, Solver: solver.Euler(1)}.
+					Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64), nami.ChunkSize(chunk))
+				if err != nil {
+					t.Fatal(err)
+				}
+				samples, err := process.Sample(context.Background(), 10)
+				got := values(t, samples, err)
+				for i, v := range got {
+					if low := float64(10 * (i % 2)); v < low-0.1 || v > low+float64(1+i%2)+0.1 {
+						t.Errorf("%s: sample %d is %v, expected one from the base's element %d", name, i, v, i%2)
+					}
+				}
+				if want == nil {
+					want = got
+				}
+				near(t, name+" in chunks", got, want, 1e-12)
+			}
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
@@ -22,8 +23,18 @@ import (
 // the size of the context's last axis, 0 for none. Variables that the store holds
 // already keep their values.
 func Initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape []int, contextDim int, seed int64) error {
-	if f == nil {
-		return errNoField
+	if err := checkField(f); err != nil {
+		return err
+	}
+	switch {
+	case backend == nil || store == nil:
+		return errors.New("nami.Initialize: it needs a backend and a store: one of them is nil")
+	case contextDim < 0:
+		return fmt.Errorf("nami.Initialize: contextDim is %d: give the size of the context's last axis, or 0 for none", contextDim)
+	case f.EventRank() != len(eventShape):
+		return fmt.Errorf("nami.Initialize: the field's events have rank %d, and eventShape is %s: it must have as many axes", f.EventRank(), event.Format(eventShape))
+	case slices.ContainsFunc(eventShape, func(size int) bool { return size < 1 }):
+		return fmt.Errorf("nami.Initialize: an event has shape %s: every axis needs at least 1 value", event.Format(eventShape))
 	}
 	return gomlx.Try(func() error {
 		if err := store.SetRNGStateFromSeed(seed); err != nil {

@@ -84,3 +84,41 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 		}
 	})
 }
+
+// Ten million samples are streamed in the memory of a few chunks: kept, they alone would
+// take 76 MiB in float32.
+func TestStreamIsBounded(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("resident memory is read from Linux's /proc")
+	}
+	if testing.Short() {
+		t.Skip("ten million samples take seconds")
+	}
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
+		flow := nami.FlowMatching{Field: still(1), Base: distribution.NewStandardNormal(2), Solver: solver.Euler(1)}
+		process, err := flow.Bind(backend, model.NewStore(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const n = 10_000_000
+		drawn, looks, before := 0, 0, 0.0
+		for samples, err := range process.Stream(context.Background(), n) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			drawn += samples.Shape().Dim(0)
+			samples.MustFinalizeAll()
+			if drawn < (looks+1)*n/10 {
+				continue
+			}
+			if looks++; looks == 1 {
+				before = resident(t)
+			} else if growth := resident(t) - before; growth > 20 {
+				t.Fatalf("from %d to %d samples the process grew from %.0f by %.1f MiB", n/10, drawn, before, growth)
+			}
+		}
+		if drawn != n {
+			t.Errorf("%d samples came, expected %d", drawn, n)
+		}
+	})
+}

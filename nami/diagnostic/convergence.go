@@ -69,6 +69,9 @@ func converge(ctx context.Context, noise *tensors.Tensor, steps []int, bind func
 		if err != nil {
 			return study, err
 		}
+		if process == nil {
+			return study, fmt.Errorf("bind gave no process for %d steps, and no error", n)
+		}
 		if samples[i], err = process.SampleFrom(ctx, noise); err != nil {
 			return study, fmt.Errorf("with %d steps: %w", n, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 )
 
@@ -64,4 +65,19 @@ func Example() {
 	// order 4
 	// reversible to 1e-4: true
 	// straight: false
+}
+
+// How long is a field, and how does that vary? One time is for all events.
+func ExampleNorm() {
+	backend, err := nami.OpenBackend("go")
+	if err != nil {
+		panic(err)
+	}
+	x, t := tensors.FromValue([][]float32{{3, 4}, {0, 0}, {6, 8}}), tensors.FromScalar(float32(0.5))
+	norm, err := diagnostic.Norm(backend, model.NewStore(), growing, x, t, nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%.3f ± %.3f\n", norm.Mean, norm.Std)
+	// Output: 5.000 ± 4.082
 }

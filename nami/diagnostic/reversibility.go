@@ -2,6 +2,7 @@ package diagnostic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/nami-flow/go-nami/nami"
@@ -15,6 +16,9 @@ import (
 // sufficient; see [Convergence]. x is what [nami.Process.Encode] takes; a process without a
 // deterministic flow is an error.
 func Reversibility(ctx context.Context, process *nami.Process, x *tensors.Tensor) (Stats, error) {
+	if process == nil {
+		return Stats{}, errors.New("diagnostic.Reversibility: the process is nil: bind a model")
+	}
 	noise, err := process.Encode(ctx, x)
 	if err != nil {
 		return Stats{}, fmt.Errorf("diagnostic.Reversibility: from data to noise: %w", err)

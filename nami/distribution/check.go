@@ -27,6 +27,9 @@ func Check(backend compute.Backend, d Distribution) error {
 	if d == nil {
 		return errors.New("distribution.Check: the distribution is nil")
 	}
+	if backend == nil {
+		return errors.New("distribution.Check: " + gomlx.NoBackend)
+	}
 	var batch []int
 	if b, ok := d.(Batched); ok {
 		batch = b.BatchShape()

@@ -316,3 +316,24 @@ func TestStrings(t *testing.T) {
 		t.Errorf("two distributions of many parameters are %s and %s: expected short texts that differ", a, b)
 	}
 }
+
+// A sample is reparameterised: its derivative by the mean is 1, and by the standard
+// deviation the normal number that it was made of.
+func TestSampleIsReparameterised(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		out, err := CallOnceN(backend, func(key, loc, scale *Node) []*Node {
+			x := draw(distribution.DiagonalNormalOf(loc, scale, 1), key, Const(key.Graph(), uint32(0)), 1)
+			z := Div(Sub(Reshape(x, 2), loc), scale)
+			return append(Gradient(ReduceAllSum(x), loc, scale), z)
+		}, gomlx.Key(3, 0), []float64{1, -2}, []float64{0.5, 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		byLoc, byScale, z := tensors.MustCopyFlatData[float64](out[0]), tensors.MustCopyFlatData[float64](out[1]), tensors.MustCopyFlatData[float64](out[2])
+		for i := range z {
+			if byLoc[i] != 1 || math.Abs(byScale[i]-z[i]) > 1e-12 {
+				t.Errorf("value %d: the derivatives are %v and %v, expected 1 and %v", i, byLoc[i], byScale[i], z[i])
+			}
+		}
+	})
+}

@@ -44,6 +44,9 @@ func unflattened(dims, event []int) ([]int, error) {
 		return nil, fmt.Errorf("the last axis of x, of shape %s, must hold the %d values of an event %s",
 			Format(dims), Size(event), Format(event))
 	}
+	if slices.ContainsFunc(event, func(size int) bool { return size < 0 }) {
+		return nil, fmt.Errorf("an event has shape %s: an axis can't be negative", Format(event))
+	}
 	return append(slices.Clone(dims[:len(dims)-1]), event...), nil
 }
 

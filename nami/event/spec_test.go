@@ -81,6 +81,14 @@ func ExampleFlattenTensor() {
 	// Output: (2, 3, 20) (2, 3, 4, 5)
 }
 
+func ExampleValidate() {
+	fmt.Println(event.Validate([]int{2, 3, 4, 5}, []int{4, 5}, []int{2, 3}))
+	fmt.Println(event.Validate([]int{2, 3, 4, 5}, []int{4, 6}, []int{2, 3}) != nil)
+	// Output:
+	// <nil>
+	// true
+}
+
 func ExampleSpec() {
 	fmt.Println(event.Spec{Shape: []int{4, 5}, DType: dtypes.Float32})
 	// Output: (4, 5) of Float32, 20 values

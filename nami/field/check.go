@@ -42,6 +42,12 @@ func Check(backend compute.Backend, f Field, eventShape []int, contextDim int) e
 	if contextDim < 0 {
 		return fmt.Errorf("field.Check: contextDim is %d: give the size of the context's last axis, or 0 for none", contextDim)
 	}
+	if backend == nil {
+		return errors.New("field.Check: " + gomlx.NoBackend)
+	}
+	if slices.ContainsFunc(eventShape, func(size int) bool { return size < 1 }) {
+		return fmt.Errorf("field.Check: an event has shape %s: every axis needs at least 1 value", event.Format(eventShape))
+	}
 	if err := (&checker{backend: backend, field: f, shape: eventShape, contextDim: contextDim}).check(); err != nil {
 		return fmt.Errorf("field.Check: %T: %w", f, err)
 	}

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"errors"
 	"fmt"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -15,6 +16,17 @@ type Func struct {
 
 	// F is called as [Field]'s Apply is.
 	F func(scope *model.Scope, x, t, c *Node) *Node
+}
+
+// Validate reports a missing F and a negative Rank.
+func (f Func) Validate() error {
+	if f.F == nil {
+		return errors.New("field.Func: F is nil: give the function that is the field")
+	}
+	if f.Rank < 0 {
+		return fmt.Errorf("field.Func: Rank is %d: it is the number of an event's axes, 0 or more", f.Rank)
+	}
+	return nil
 }
 
 // EventRank implements [Field].

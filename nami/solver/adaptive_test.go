@@ -377,3 +377,24 @@ func TestAdaptiveMisuse(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Both controllers keep the tolerance; the proportional part saves rejected steps where the
+// solution's scale changes fast.
+func TestControllers(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	b := batch{x: []float64{1.3, -0.4}, z: []float64{1}, w: []float64{-60}}
+	rejected := map[string]int{}
+	for name, control := range map[string]solver.Control{"PI": solver.PI(), "I": solver.Integral()} {
+		s := solver.Dopri5(1e-6, 1e-6)
+		s.Control = control
+		out := b.solve(t, program(t, backend, s, relaxation), dtypes.Float64, solver.Run{T0: 0, T1: 3})
+		if out.Err() != nil {
+			t.Fatal(out.Err())
+		}
+		rejected[name] = out.Rejected[0]
+		near(t, name, flat(out.Y[0])[:1], []float64{relaxed(1.3, -60, 0, 3)}, 1e-4)
+	}
+	if rejected["PI"] >= rejected["I"] {
+		t.Errorf("steps rejected: %v, expected fewer by PI", rejected)
+	}
+}

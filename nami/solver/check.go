@@ -31,6 +31,9 @@ func Check(backend compute.Backend, s Solver, order float64) error {
 	if err := Validate(s); err != nil {
 		return err
 	}
+	if backend == nil {
+		return errors.New("solver: Check: " + gomlx.NoBackend)
+	}
 	check := checkODE
 	switch {
 	case s.Traits().Adaptive:

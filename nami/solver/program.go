@@ -132,6 +132,9 @@ func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run
 	if err == nil {
 		err = run.validate()
 	}
+	if err == nil && ctx == nil {
+		err = errors.New("solver: the context.Context is nil: give context.Background(), say")
+	}
 	if err != nil {
 		finalize(y)
 		return nil, err

@@ -4,6 +4,8 @@ package conformance
 import (
 	"math"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -31,6 +33,9 @@ func Events(seed float64) [][]float64 {
 // Shapes calls f with a time and an event of every kind of shape and dtype, in graphs that
 // are never run.
 func Shapes(backend compute.Backend, f func(x, t *Node)) {
+	if backend == nil {
+		exceptions.Panicf(gomlx.NoBackend)
+	}
 	for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
 		for _, lead := range [][]int{{}, {4}, {2, 3}} {
 			for _, event := range [][]int{{}, {5}, {5, 2}} {

@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -80,7 +82,7 @@ func (c *cache) add(key string, onHost bool, build func(scope *model.Scope, in [
 	exec, err := model.NewExec(c.backend, c.store, func(scope *model.Scope, in []*Node) (out []*Node) {
 		k.failure = gomlx.Try(func() error {
 			out = build(scope, in)
-			return nil
+			return checkOutputs(out)
 		})
 		if k.failure != nil {
 			panic(k.failure)
@@ -96,6 +98,20 @@ func (c *cache) add(key string, onHost bool, build func(scope *model.Scope, in [
 		c.drop(c.kept[0])
 	}
 	return k, nil
+}
+
+// checkOutputs refuses a graph that computes nothing: GoMLX panics at it in a way that
+// leaves the Exec waiting for its own compilation for ever.
+func checkOutputs(out []*Node) error {
+	if len(out) == 0 {
+		return errors.New("the graph has no outputs: return at least one node")
+	}
+	for i, node := range out {
+		if node == nil {
+			return fmt.Errorf("output %d of the graph is nil: return nodes only", i)
+		}
+	}
+	return nil
 }
 
 func (c *cache) drop(k *compiled) {

@@ -1,0 +1,76 @@
+package nami_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/solver"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// builder is what the models have at graph level, and how they are bound.
+type builder interface {
+	Sample(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, lead ...int) *Node
+	SampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, estimator divergence.Estimator, lead ...int) (x, logProb *Node)
+	LogProb(scope *model.Scope, x, c *Node, estimator divergence.Estimator) *Node
+	Bind(backend compute.Backend, store *model.Store, context *tensors.Tensor, options ...nami.Option) (*nami.Process, error)
+}
+
+// Both models in a graph: samples come with the log-density that LogProb gives them there
+// and in a process, and their derivative by a context that shifts the data is 1.
+func TestModelsInGraphs(t *testing.T) {
+	shifted := gauss(1)
+	shifted.Solver = solver.Heun(12)
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for name, m := range map[string]builder{"flow": shifted, "diffusion": diffusion(schedule.VP{}, schedule.Eps, solver.Heun(12))} {
+			var c *tensors.Tensor
+			var in []*tensors.Tensor
+			if name == "flow" {
+				c = doubles([]float64{0.3, -0.2, 1, 0.5}, 2, 2)
+				in = append(in, c)
+			} else {
+				in = append(in, doubles([]float64{0}, 1)) // a computation needs an input
+			}
+			store := model.NewStore()
+			if err := store.SetRNGStateFromSeed(7); err != nil {
+				t.Fatal(err)
+			}
+			out, err := model.CallOnceN(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+				var c *Node
+				if name == "flow" {
+					c = in[0]
+				}
+				x, logProb := m.SampleWithLogProb(scope, in[0].Graph(), dtypes.Float64, c, divergence.Exact{}, 3, 2)
+				sum := ReduceAllSum(m.Sample(scope, in[0].Graph(), dtypes.Float64, c, 3, 2))
+				out := []*Node{x, logProb, m.LogProb(scope, x, c, divergence.Exact{}), sum}
+				if c != nil {
+					out = append(out, Gradient(sum, c)[0])
+				}
+				return out
+			}, in[0])
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			process, err := m.Bind(backend, store, c, nami.DType(dtypes.Float64))
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := process.LogProb(context.Background(), out[0], divergence.Exact{})
+			want := values(t, again, err)
+			near(t, name+": LogProb in a graph", values(t, out[2], nil), want, 1e-10)
+			near(t, name+": SampleWithLogProb in a graph", values(t, out[1], nil), want, 0.05)
+			if c != nil {
+				near(t, "the derivative by the context", values(t, out[4], nil), []float64{3, 3, 3, 3}, 0.02)
+			}
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package nami_test
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/solver"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// objects takes the objects from events of shape (3, 2) whose third object is padding.
+func objects(t *testing.T, what string, x []float64) (out []float64) {
+	t.Helper()
+	for i := 0; i < len(x); i += 6 {
+		out = append(out, x[i:i+4]...)
+		if x[i+4] != 0 || x[i+5] != 0 {
+			t.Errorf("%s: the padding is %v, expected exactly 0", what, x[i+4:i+6])
+		}
+	}
+	return out
+}
+
+// Whatever a process does with a mask, it does with the objects alone: samples come with
+// their own log-density, whose derivative is that of the unpadded event, and 0 in the
+// padding, whatever stands there.
+func TestMaskedLikelihood(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		ctx := context.Background()
+		bind := func(objects int) *nami.Process {
+			flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(objects, 2), Solver: solver.RK4(10)}
+			process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return process
+		}
+		masked, err := bind(3).Masked(doubles([]float64{1, 1, 0}, 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples, logProb, err := masked.SampleWithLogProb(ctx, divergence.Exact{}, 3)
+		alone := objects(t, "SampleWithLogProb", values(t, samples, err))
+		want, err := bind(2).LogProb(ctx, doubles(alone, 3, 2, 2), divergence.Exact{})
+		near(t, "the samples' log-density", values(t, logProb, nil), values(t, want, err), 1e-5)
+
+		padded := doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2)
+		got, err := masked.LogProbGradient(ctx, padded, divergence.Exact{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := bind(2).LogProbGradient(ctx, doubles([]float64{0.1, 0.2, 0.3, 0.4}, 1, 2, 2), divergence.Exact{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "its derivative", objects(t, "LogProbGradient", values(t, got.X, nil)), values(t, plain.X, nil), 1e-10)
+		near(t, "the log-density", values(t, got.LogProb, nil), values(t, plain.LogProb, nil), 1e-10)
+
+		estimate, err := masked.LogProb(ctx, padded, divergence.Hutchinson{N: 4})
+		values(t, estimate, err) // finite, though the padding isn't
+		path, err := masked.Trajectory(ctx, []float64{1, 0.5, 0}, 2)
+		objects(t, "Trajectory", values(t, path, err))
+		z, err := masked.Encode(ctx, padded)
+		objects(t, "Encode", values(t, z, err))
+	})
+}
+
+// Diffusion models take a mask as flows do, by the probability flow and the reverse
+// process: noise becomes the objects that it becomes without padding.
+func TestMaskedDiffusion(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		ctx := context.Background()
+		for _, method := range []solver.Solver{solver.Heun(8), solver.EulerMaruyama(8)} {
+			bind := func(objects int) *nami.Process {
+				m := nami.Diffusion{Field: pooled, Prediction: schedule.X0, Schedule: schedule.VP{}, Solver: method, EventShape: []int{objects, 2}}
+				process, err := m.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return process
+			}
+			masked, err := bind(3).Masked(doubles([]float64{1, 1, 0}, 3))
+			if err != nil {
+				t.Fatal(err)
+			}
+			samples, err := masked.Sample(ctx, 4)
+			objects(t, "Sample", values(t, samples, err))
+			if method.Traits().Stochastic {
+				continue
+			}
+			noise := []float64{0.1, -0.2, 0.3, 0.4}
+			from := func(p *nami.Process, z *tensors.Tensor) []float64 {
+				x, err := p.SampleFrom(ctx, z)
+				return values(t, x, err)
+			}
+			got := objects(t, "SampleFrom", from(masked, doubles([]float64{0.1, -0.2, 0.3, 0.4, 5, math.Inf(1)}, 1, 3, 2)))
+			near(t, "the samples", got, from(bind(2), doubles(noise, 1, 2, 2)), 1e-10)
+			logProb, err := masked.LogProb(ctx, samples, divergence.Exact{})
+			alone, errAlone := bind(2).LogProb(ctx, doubles(objects(t, "Sample", values(t, samples, nil)), 4, 2, 2), divergence.Exact{})
+			near(t, "the log-density", values(t, logProb, err), values(t, alone, errAlone), 1e-8)
+		}
+	})
+}
+
+// A masked flow in a graph gives what a masked process gives, and derivatives that are
+// finite and zero in the padding, even of a NaN there.
+func TestMaskedInGraphs(t *testing.T) {
+	flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(2)}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		ctx := context.Background()
+		padded := func() *tensors.Tensor { return doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2) }
+		mask := func() *tensors.Tensor { return doubles([]float64{1, 1, 0}, 1, 3) }
+		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, mask *Node) []*Node {
+			m := flow.Masked(mask)
+			logProb := m.LogProb(scope, x, nil, divergence.Exact{})
+			samples, ofSamples := m.SampleWithLogProb(scope, x.Graph(), x.DType(), nil, divergence.Exact{}, 1)
+			return []*Node{
+				logProb, Gradient(ReduceAllSum(logProb), x)[0], m.Integrate(scope, x, nil, 1, 0),
+				samples, Sub(ofSamples, m.LogProb(scope, samples, nil, divergence.Exact{})),
+			}
+		}, padded(), mask())
+		if err != nil {
+			t.Fatal(err)
+		}
+		process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		masked, err := process.Masked(mask())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := masked.LogProb(ctx, padded(), divergence.Exact{})
+		near(t, "the log-density", values(t, out[0], nil), values(t, want, err), 1e-10)
+		grads, err := masked.LogProbGradient(ctx, padded(), divergence.Exact{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "its derivative", objects(t, "Gradient", values(t, out[1], nil)), objects(t, "LogProbGradient", values(t, grads.X, nil)), 5e-3)
+		moved, err := masked.SampleFrom(ctx, padded())
+		near(t, "Integrate", values(t, out[2], nil), values(t, moved, err), 1e-10)
+		objects(t, "SampleWithLogProb", values(t, out[3], nil))
+		near(t, "the samples' log-density", values(t, out[4], nil), []float64{0}, 5e-3)
+	})
+}
+
+func TestMaskedMisuse(t *testing.T) {
+	for want, build := range map[string]func(x *Node) *Node{
+		"the mask is nil": func(x *Node) *Node { return gauss(2).Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
+		"the mask must be (2, 3), the lead and the objects": func(x *Node) *Node {
+			flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(1)}
+			return flow.Masked(ReduceSum(x, -1, -2)).Integrate(nil, x, nil, 1, 0)
+		},
+		"Base is nil": func(x *Node) *Node { return nami.FlowMatching{Field: pooled}.Masked(x).Integrate(nil, x, nil, 1, 0) },
+	} {
+		computation, err := nami.NewComputation(gomlxtest.Go(t), nil, func(_ *model.Scope, in []*Node) []*Node { return []*Node{build(in[0])} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = computation.Call(ones(2, 3, 2))
+		says(t, want, err, want)
+	}
+}

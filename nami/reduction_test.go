@@ -1,0 +1,73 @@
+package nami_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/schedule"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Losses that draw their own noise and times have the expectation that a field of zeros
+// must give, at data of twos: 2² + 1 for a velocity, 1 for noise, within 5 standard errors
+// of 8,000 normal numbers (a false alarm in two million seeds each, and the seed is fixed).
+// Sum is Mean times the number of events, from the same random state.
+func TestReductions(t *testing.T) {
+	const n = 2000 // events of two objects with two values
+	zero := field.Func{Rank: 2, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ZerosLike(x) }}
+	velocity, eps := [2]float64{5, math.Sqrt(18)}, [2]float64{1, math.Sqrt2} // expectation, standard deviation
+	losses := map[string]struct {
+		build func(r nami.Reduction, scope *model.Scope, x *Node) *Node
+		want  [2]float64
+	}{
+		"FMLoss": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
+			return nami.FMLoss{Field: zero, Reduction: r}.Loss(scope, x, nil)
+		}, velocity},
+		"FMLoss with a source": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
+			return nami.FMLoss{Field: zero, Reduction: r}.LossFrom(scope, x, ZerosLike(x), nil)
+		}, [2]float64{4, 1e-3}},
+		"StochasticFMLoss": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
+			return nami.StochasticFMLoss{Field: zero, Reduction: r}.Loss(scope, x, nil)
+		}, velocity},
+		"DiffusionLoss": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
+			return nami.DiffusionLoss{Field: zero, Schedule: schedule.VP{}, Reduction: r}.Loss(scope, x, nil)
+		}, eps},
+		"MaskedFMLoss": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
+			return nami.MaskedFMLoss{Field: zero, Reduction: r}.Loss(scope, x, nil)
+		}, velocity},
+		"MaskedFMLoss with a mask": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
+			first := OneMinus(Iota(x.Graph(), ReduceMax(x, -1).Shape(), -1)) // the second object is padding
+			return nami.MaskedFMLoss{Field: zero, Reduction: r}.MaskedLoss(scope, x, nil, first)
+		}, [2]float64{5, 6}},
+	}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		twos := tensors.FromScalarAndDimensions(float32(2), n, 2, 2)
+		for name, l := range losses {
+			reduced := func(r nami.Reduction) float64 {
+				store := model.NewStore()
+				if err := store.SetRNGStateFromSeed(17); err != nil {
+					t.Fatal(err)
+				}
+				out, err := model.CallOnce(backend, store, func(scope *model.Scope, x *Node) *Node { return l.build(r, scope, x) }, twos)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				return float64(flat(t, out, nil)[0])
+			}
+			mean, sum := reduced(nami.Mean), reduced(nami.Sum)
+			if math.Abs(sum-n*mean) > 1e-4*sum {
+				t.Errorf("%s: the sum is %v, the mean %v over %d events", name, sum, mean, n)
+			}
+			if math.Abs(mean-l.want[0]) > 5*l.want[1]/math.Sqrt(4*n) {
+				t.Errorf("%s: the mean is %v, expected %v ± %.2g", name, mean, l.want[0], l.want[1]/math.Sqrt(4*n))
+			}
+		}
+	})
+}
