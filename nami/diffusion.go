@@ -119,6 +119,9 @@ func (m Diffusion) flow(backend compute.Backend, noise, data float64) (flow, err
 			return flow{}, err
 		}
 	}
+	if b, ok := f.base.(maskedBase); ok { // the drift f·x has padding and a divergence, too
+		f.velocity = field.Masked(f.velocity, b.mask)
+	}
 	if m.Solver.Traits().Stochastic {
 		f.reverse, f.clock = m.reverse(as(schedule.Score), ends), nil
 		if ends.data > data {

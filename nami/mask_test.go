@@ -154,9 +154,41 @@ func TestMaskedInGraphs(t *testing.T) {
 	})
 }
 
+// So does a masked diffusion, whose drift f·x has a divergence of its own.
+func TestMaskedDiffusionInGraphs(t *testing.T) {
+	m := nami.Diffusion{Field: pooled, Prediction: schedule.X0, Schedule: schedule.VP{}, Solver: solver.RK4(4), EventShape: []int{3, 2}}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		padded := func() *tensors.Tensor { return doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2) }
+		mask := func() *tensors.Tensor { return doubles([]float64{1, 1, 0}, 1, 3) }
+		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, mask *Node) []*Node {
+			m := m.Masked(mask)
+			logProb := m.LogProb(scope, x, nil, divergence.Exact{})
+			return []*Node{logProb, Gradient(ReduceAllSum(logProb), x)[0], m.Sample(scope, x.Graph(), x.DType(), nil, 1)}
+		}, padded(), mask())
+		if err != nil {
+			t.Fatal(err)
+		}
+		process, err := m.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+		if err == nil {
+			process, err = process.Masked(mask())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := process.LogProb(context.Background(), padded(), divergence.Exact{})
+		near(t, "the log-density", values(t, out[0], nil), values(t, want, err), 1e-10)
+		for what, node := range map[string]*tensors.Tensor{"Gradient": out[1], "Sample": out[2]} {
+			if v := values(t, node, nil); v[4] != 0 || v[5] != 0 || !(math.Abs(v[0]) > 0) {
+				t.Errorf("%s: %v, expected numbers, and 0 in the padding", what, v)
+			}
+		}
+	})
+}
+
 func TestMaskedMisuse(t *testing.T) {
 	for want, build := range map[string]func(x *Node) *Node{
-		"the mask is nil": func(x *Node) *Node { return gauss(2).Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
+		"FlowMatching.Masked: the mask is nil": func(x *Node) *Node { return gauss(2).Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
+		"Diffusion.Masked: the mask is nil":    func(x *Node) *Node { return nami.Diffusion{}.Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
 		"the mask must be (2, 3), the lead and the objects": func(x *Node) *Node {
 			flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(1)}
 			return flow.Masked(ReduceSum(x, -1, -2)).Integrate(nil, x, nil, 1, 0)

@@ -27,6 +27,16 @@ func (m FlowMatching) Masked(mask *Node) FlowMatching {
 	return m
 }
 
+// Masked is the model in one graph for events of varying numbers of objects, as
+// [FlowMatching.Masked] is.
+func (m Diffusion) Masked(mask *Node) Diffusion {
+	if mask == nil {
+		exceptions.Panicf("nami: Diffusion.Masked: the mask is nil: give one of shape lead+[objects], or use the model itself")
+	}
+	m.Base = maskedBase{m.must(mask.Graph()).base, mask}
+	return m
+}
+
 // maskedBase is a base whose padded values are zero, and don't count.
 type maskedBase struct {
 	distribution.Base
