@@ -65,6 +65,9 @@ func newDiagonalNormal(locs, scales *tensors.Tensor, eventRank int) (d DiagonalN
 
 // Isotropic returns N(mean, scale²) for each value of an event, independently.
 func Isotropic(mean, scale float64, event ...int) (DiagonalNormal, error) {
+	if err := checkEvent(event); err != nil {
+		return DiagonalNormal{}, fmt.Errorf("distribution.Isotropic: %w", err)
+	}
 	fill := func(v float64) *tensors.Tensor {
 		return tensors.FromScalarAndDimensions(v, event...)
 	}

@@ -56,6 +56,9 @@ func newUniform(low, high *tensors.Tensor, eventRank int) (u Uniform, err error)
 
 // UniformBox returns the uniform distribution over the box with all sides from low to high.
 func UniformBox(low, high float64, event ...int) (Uniform, error) {
+	if err := checkEvent(event); err != nil {
+		return Uniform{}, fmt.Errorf("distribution.UniformBox: %w", err)
+	}
 	return NewUniform(tensors.FromScalarAndDimensions(low, event...), tensors.FromScalarAndDimensions(high, event...), len(event))
 }
 

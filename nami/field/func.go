@@ -1,6 +1,7 @@
 package field
 
 import (
+	"errors"
 	"fmt"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -15,6 +16,14 @@ type Func struct {
 
 	// F is called as [Field]'s Apply is.
 	F func(scope *model.Scope, x, t, c *Node) *Node
+}
+
+// Validate reports a function that is missing.
+func (f Func) Validate() error {
+	if f.F == nil {
+		return errors.New("field.Func: F is nil: give the function that builds the field's graph")
+	}
+	return nil
 }
 
 // EventRank implements [Field].
