@@ -42,7 +42,8 @@ func NewComputation(backend compute.Backend, store *model.Store, build func(scop
 }
 
 // Call computes the outputs. What the graph code refuses, weights that the store lacks and
-// a nil input are errors. The inputs are only read; the caller owns the outputs.
+// an input that is nil or has no values are errors. The inputs are only read; the caller
+// owns the outputs.
 func (f *Computation) Call(in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	if len(in) == 0 {
 		return nil, errors.New("nami: a computation needs at least one input")
@@ -50,6 +51,9 @@ func (f *Computation) Call(in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	for i, t := range in {
 		if t == nil {
 			return nil, fmt.Errorf("nami: input %d of the computation is nil", i)
+		}
+		if t.Size() == 0 { // which GoMLX's pure Go backend may not survive
+			return nil, fmt.Errorf("nami: input %d of the computation is %s: every axis needs at least 1 value", i, t.Shape())
 		}
 	}
 	return f.single.Call(in)

@@ -3,6 +3,7 @@ package nami
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/event"
@@ -65,8 +66,8 @@ func (l FMLoss) PerEvent(scope *model.Scope, target, source, t, c *Node) *Node {
 
 // Eval computes the loss for given noise and times, with the weights that are in store:
 // target and source are lead+event, t is a scalar or lead, context lead+[context_dim] or
-// nil. Weights that the store lacks are an error. It compiles at every call; a [Computation]
-// doesn't.
+// nil. Weights that the store lacks are an error, and so is what is not finite. It compiles
+// at every call; a [Computation] doesn't.
 func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source, t, context *tensors.Tensor) (float64, error) {
 	if err := checkField(l.Field); err != nil {
 		return 0, err
@@ -79,6 +80,11 @@ func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source
 	}
 	if context != nil {
 		in = append(in, context)
+	}
+	for i, tensor := range in {
+		if err := checkFinite([]string{"target", "source", "time", "context"}[i], tensor); err != nil {
+			return 0, err
+		}
 	}
 	f, err := NewComputation(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		var c *Node
@@ -95,7 +101,11 @@ func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source
 		return 0, err
 	}
 	defer finalize(out)
-	return tensors.ToScalar[float64](out[0]), nil
+	loss := tensors.ToScalar[float64](out[0])
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return 0, fmt.Errorf("nami.FMLoss: the loss of %s events is %v: the field's values overflow or are no numbers", target.Shape(), loss)
+	}
+	return loss, nil
 }
 
 // String describes the loss on one line, the same in every process.

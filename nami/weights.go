@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
@@ -22,8 +23,14 @@ import (
 // the size of the context's last axis, 0 for none. Variables that the store holds
 // already keep their values.
 func Initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape []int, contextDim int, seed int64) error {
-	if f == nil {
-		return errNoField
+	if backend == nil || store == nil {
+		return errors.New("nami: Initialize needs a backend and a store: one of them is nil")
+	}
+	if contextDim < 0 || slices.ContainsFunc(eventShape, func(size int) bool { return size < 1 }) {
+		return fmt.Errorf("nami: the event shape is %s and contextDim %d: every axis needs at least 1, and contextDim can't be negative", event.Format(eventShape), contextDim)
+	}
+	if err := checkField(f); err != nil {
+		return err
 	}
 	return gomlx.Try(func() error {
 		if err := store.SetRNGStateFromSeed(seed); err != nil {

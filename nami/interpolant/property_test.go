@@ -21,7 +21,10 @@ func TestAnyLatentNoise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0, 1), rapid.Float64())
 		gamma := rapid.SampledFrom([]interpolant.Gamma{
-			nil, interpolant.Zero{}, interpolant.Brownian{}, interpolant.Brownian{Eps: number.Draw(t, "eps")},
+			nil,
+			interpolant.Zero{},
+			interpolant.Brownian{},
+			interpolant.Brownian{Eps: number.Draw(t, "eps")},
 			interpolant.ScaledBrownian{Scale: number.Draw(t, "scale")},
 		}).Draw(t, "gamma")
 		target, source, z := gomlxtest.Misfit(t, "target", 3, 2), gomlxtest.Misfit(t, "source", 3, 2), gomlxtest.Misfit(t, "z", 3, 2)

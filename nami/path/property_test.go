@@ -18,8 +18,12 @@ import (
 func TestAnyEnds(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	paths := []path.Path{
-		path.Linear{}, path.Cosine{}, path.Affine{}, path.Scheduled{},
-		path.Scheduled{Schedule: schedule.VP{}}, path.Scheduled{Schedule: schedule.VE{SigmaMin: 2, SigmaMax: 1}},
+		path.Linear{},
+		path.Cosine{},
+		path.Affine{},
+		path.Scheduled{},
+		path.Scheduled{Schedule: schedule.VP{}},
+		path.Scheduled{Schedule: schedule.VE{SigmaMin: 2, SigmaMax: 1}},
 		path.Affine{Alpha: OneMinus, Sigma: Identity, AlphaDot: func(t *Node) *Node { return Neg(OnesLike(t)) }, SigmaDot: OnesLike},
 	}
 	rapid.Check(t, func(t *rapid.T) {

@@ -24,7 +24,9 @@ func TestAnyMixtures(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.01, 20), rapid.Float64())
 		schedules := []schedule.Schedule{
-			schedule.Linear{}, schedule.Cosine{}, searched{schedule.Linear{}},
+			schedule.Linear{},
+			schedule.Cosine{},
+			searched{schedule.Linear{}},
 			schedule.VP{BetaMin: number.Draw(t, "BetaMin"), BetaMax: number.Draw(t, "BetaMax")},
 			schedule.VE{SigmaMin: number.Draw(t, "SigmaMin"), SigmaMax: number.Draw(t, "SigmaMax")},
 			schedule.EDM{SigmaMin: number.Draw(t, "SigmaMin"), SigmaMax: number.Draw(t, "SigmaMax"), Rho: number.Draw(t, "Rho")},

@@ -24,7 +24,8 @@ func TestAnyPoints(t *testing.T) {
 			return toy.Gaussian{Mean: means(name), Covariance: [][]float64{{1, v("covariance")}, {0.5, 1}}}
 		}
 		sets := []toy.Set{
-			toy.TwoMoons{Noise: v("noise")}, toy.TwoSpirals{Noise: v("noise"), Turns: v("turns")},
+			toy.TwoMoons{Noise: v("noise")},
+			toy.TwoSpirals{Noise: v("noise"), Turns: v("turns")},
 			toy.Checkerboard{Cells: rapid.IntRange(-1, 5).Draw(t, "cells"), Bound: v("bound")},
 			toy.Ring{Modes: rapid.IntRange(-1, 5).Draw(t, "modes"), Radius: v("radius"), Std: v("std")},
 			toy.Shell{Radius: v("radius"), Width: v("width"), Background: v("background"), Share: v("share")},
