@@ -104,8 +104,8 @@ func converted[T int32 | float32](flat []float64) []T {
 	return out
 }
 
-// Teaches fails the test unless an error says what was wrong: a shape or a value, or that
-// something is nil or missing, and in words, not Go's.
+// Teaches fails the test unless an error says what was wrong: a shape, a value or a type, or
+// that something is nil or missing, and in words, not Go's.
 func Teaches(t rapid.TB, what string, err error) {
 	t.Helper()
 	if s := err.Error(); !named.MatchString(s) || blunt.MatchString(s) {
@@ -114,7 +114,7 @@ func Teaches(t rapid.TB, what string, err error) {
 }
 
 var (
-	named = regexp.MustCompile(`[0-9]|\(\)|nil|NaN|empty|[Nn]one|\bno\b`)
+	named = regexp.MustCompile(`[0-9]|\(\)|nil|NaN|Inf|empty|[Nn]one|\bno\b|\b[a-z]+\.[A-Z]`)
 	blunt = regexp.MustCompile(`runtime error|interface conversion|reflect[:.]|nil pointer|slice bounds|index out of range|goroutine`)
 )
 
