@@ -52,31 +52,38 @@ func TestAnyProcess(t *testing.T) {
 		distribution.LearnedNormal{Event: []int{2}},
 	}
 	solvers := []solver.Solver{
-		nil, solver.Euler(2), solver.RK4(1), solver.RK4(0), solver.Dopri5(1e-3, 1e-3), solver.Dopri5(-1, 0), solver.EulerMaruyama(2), solver.SRA1(1),
+		solver.Euler(2), solver.RK4(1), solver.Dopri5(1e-3, 1e-3),
+		nil, solver.RK4(0), solver.Dopri5(-1, 0),
+		solver.RungeKutta{},
+		solver.EulerMaruyama(2), solver.SRA1(1),
 	}
-	schedules := []schedule.Schedule{nil, schedule.VP{}, schedule.Linear{}, schedule.VP{BetaMin: -1}, schedule.VE{}}
-	rapid.Check(t, func(t *rapid.T) {
-		base, s := rapid.SampledFrom(bases).Draw(t, "base"), rapid.SampledFrom(solvers).Draw(t, "solver")
+	schedules := []schedule.Schedule{schedule.VP{}, schedule.Linear{}, nil, schedule.VP{BetaMin: -1}, schedule.VE{}}
+	gomlxtest.Check(t, 60, func(t *rapid.T) {
+		base := gomlxtest.Mostly(t, "base", rapid.SampledFrom(bases[:7]).Draw(t, "usual"), bases[7:]...)
+		s := gomlxtest.Mostly(t, "solver", rapid.SampledFrom(solvers[:3]).Draw(t, "usual"), solvers[3:]...)
 		var shape []int
 		if base != nil {
 			shape = base.EventShape()
 		}
-		rank := len(shape) + rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 1, -1}).Draw(t, "rank")
+		rank := len(shape) + gomlxtest.Mostly(t, "rank", 0, 1, -1)
 		number := rapid.OneOf(rapid.Float64Range(0, 1), rapid.SampledFrom([]float64{-1, 0, 1, 1, 2, math.NaN(), math.Inf(1)}))
 		options := []nami.Option{
-			nami.DType(rapid.SampledFrom([]dtypes.DType{dtypes.Float32, dtypes.Float32, dtypes.Float32, dtypes.Float64, dtypes.Int32}).Draw(t, "dtype")),
-			nami.ChunkSize(rapid.SampledFrom([]int{1, 4, 1000, 0, -1}).Draw(t, "chunk")),
+			nami.DType(gomlxtest.Mostly(t, "dtype", dtypes.Float32, dtypes.Float64, dtypes.Int32)),
+			nami.ChunkSize(gomlxtest.Mostly(t, "chunk", 4, 1, 1000, 0, -1)),
 		}
-		if rapid.IntRange(0, 4).Draw(t, "times") == 0 {
+		if gomlxtest.Mostly(t, "times", false, true) {
 			options = append(options, nami.Times(number.Draw(t, "noise"), number.Draw(t, "data")))
 		}
 		var process *nami.Process
 		given := gomlxtest.Misfit(t, "context", 3, 2)
+		if rapid.Bool().Draw(t, "no context") {
+			given = nil
+		}
 		gomlxtest.Bears(t, "Bind", func() (_ []*tensors.Tensor, err error) {
 			if rapid.Bool().Draw(t, "diffusion") {
 				process, err = nami.Diffusion{
-					Field: calm(rank), Base: base, Solver: s, EventShape: shape, Schedule: rapid.SampledFrom(schedules).Draw(t, "schedule"),
-					Prediction: schedule.Prediction(rapid.IntRange(-1, 5).Draw(t, "prediction")),
+					Field: calm(rank), Base: base, Solver: s, EventShape: shape, Schedule: gomlxtest.Mostly(t, "schedule", schedules[0], schedules[1:]...),
+					Prediction: schedule.Prediction(rapid.IntRange(0, 5).Draw(t, "prediction")),
 				}.Bind(backend, model.NewStore(), given, options...)
 			} else {
 				process, err = nami.FlowMatching{Field: calm(rank), Base: base, Solver: s}.Bind(backend, model.NewStore(), given, options...)
@@ -128,7 +135,7 @@ func TestAnyProcess(t *testing.T) {
 			})
 		}
 		shape = process.EventShape()
-		sample := rapid.SampledFrom([][]int{{}, {2}, {2, 1}, {0}, {-1}, {5}}).Draw(t, "sample shape")
+		sample := gomlxtest.Mostly(t, "sample shape", []int{2}, nil, []int{2, 1}, []int{0}, []int{-1}, []int{5})
 		whole := slices.Concat(sample, batch)
 		x := gomlxtest.Misfit(t, "x", slices.Concat([]int{2}, batch, shape)...)
 		var lead, dims []int
@@ -136,10 +143,8 @@ func TestAnyProcess(t *testing.T) {
 			dims = x.Shape().Dimensions
 			lead = dims[:max(0, len(dims)-len(shape))]
 		}
-		estimator := rapid.SampledFrom([]divergence.Estimator{
-			nil, divergence.Exact{}, divergence.Exact{MaxSize: 1}, divergence.Hutchinson{}, divergence.Hutchinson{N: -1},
-		}).Draw(t, "estimator")
-		times := rapid.SampledFrom([][]float64{{}, {1, 0}, {1, 0.5, 0.2}, {0, 1}, {math.NaN()}, {0.5, 0.5}}).Draw(t, "times")
+		estimator := gomlxtest.Mostly[divergence.Estimator](t, "estimator", divergence.Exact{}, nil, divergence.Exact{MaxSize: 1}, divergence.Hutchinson{}, divergence.Hutchinson{N: -1})
+		times := gomlxtest.Mostly(t, "at", []float64{1, 0.5, 0.2}, nil, []float64{1, 0}, []float64{0, 1}, []float64{math.NaN()}, []float64{0.5, 0.5})
 		one := func(x *tensors.Tensor, err error) ([]*tensors.Tensor, error) { return []*tensors.Tensor{x}, err }
 		calls := map[string]func(what string){
 			"Sample": func(what string) {
@@ -209,16 +214,16 @@ func TestAnyProcess(t *testing.T) {
 // Whatever a loss is given, it is a number of each event's or what is said teaches.
 func TestAnyLoss(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
-		rank := rapid.SampledFrom([]int{2, 2, 2, 1, 0, 3, -1}).Draw(t, "rank")
-		f := rapid.SampledFrom([]field.Field{calm(rank), calm(rank), calm(rank), nil, field.Func{}, field.MLP{EventShape: []int{3, 2}}}).Draw(t, "field")
+	gomlxtest.Check(t, 60, func(t *rapid.T) {
+		rank := gomlxtest.Mostly(t, "rank", 2, 1, 0, 3, -1)
+		f := gomlxtest.Mostly[field.Field](t, "field", calm(rank), nil, field.Func{}, field.MLP{EventShape: []int{3, 2}})
 		if mlp, ok := f.(field.MLP); ok {
 			rank = mlp.EventRank()
 		}
 		target, source, z := gomlxtest.Misfit(t, "target", 4, 3, 2), gomlxtest.Misfit(t, "source", 4, 3, 2), gomlxtest.Misfit(t, "z", 4, 3, 2)
 		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {4}}).Draw(t, "times")...)
 		c, mask := gomlxtest.Misfit(t, "c", 4, 2), gomlxtest.Misfit(t, "mask", 4, 3)
-		reduction := nami.Reduction(rapid.IntRange(-1, 2).Draw(t, "reduction"))
+		reduction := nami.Reduction(gomlxtest.Mostly(t, "reduction", 0, 1, 2, -1))
 		fm := nami.FMLoss{Field: f, Reduction: reduction}
 		gomlxtest.Bears(t, "Eval", func() ([]*tensors.Tensor, error) {
 			loss, err := fm.Eval(backend, model.NewStore(), target, source, at, c)
@@ -231,15 +236,15 @@ func TestAnyLoss(t *testing.T) {
 		if n := target.Rank() - max(0, rank); n >= 0 {
 			lead = target.Shape().Dimensions[:n]
 		}
-		stochastic := nami.StochasticFMLoss{Field: f, Reduction: reduction, Interpolant: interpolant.Interpolant{Gamma: interpolant.Brownian{Eps: float64(rapid.IntRange(-1, 1).Draw(t, "eps"))}}}
+		stochastic := nami.StochasticFMLoss{Field: f, Reduction: reduction, Interpolant: interpolant.Interpolant{Gamma: interpolant.Brownian{Eps: gomlxtest.Mostly(t, "eps", 0.0, -1, 1)}}}
 		denoising := nami.DiffusionLoss{
-			Field: f, Prediction: schedule.Prediction(rapid.IntRange(-1, 5).Draw(t, "prediction")),
-			Schedule: rapid.SampledFrom([]schedule.Schedule{nil, schedule.VP{}, schedule.EDM{Rho: -1}}).Draw(t, "schedule"), Reduction: reduction,
+			Field: f, Prediction: schedule.Prediction(rapid.IntRange(0, 5).Draw(t, "prediction")),
+			Schedule: gomlxtest.Mostly[schedule.Schedule](t, "schedule", schedule.VP{}, nil, schedule.EDM{Rho: -1}), Reduction: reduction,
 		}
 		nll := nami.NLLLoss{Flow: nami.FlowMatching{
 			Field: f, Base: distribution.NewStandardNormal(3, 2),
-			Solver: rapid.SampledFrom([]solver.Solver{nil, solver.Euler(2), solver.Dopri5(1e-3, 1e-3), solver.SRA1(2), solver.Euler(0)}).Draw(t, "solver"),
-		}, Estimator: rapid.SampledFrom([]divergence.Estimator{nil, divergence.Exact{}, divergence.Hutchinson{N: -1}}).Draw(t, "estimator"), Reduction: reduction}
+			Solver: gomlxtest.Mostly[solver.Solver](t, "solver", solver.Euler(2), nil, solver.Dopri5(1e-3, 1e-3), solver.SRA1(2), solver.Euler(0)),
+		}, Estimator: gomlxtest.Mostly[divergence.Estimator](t, "estimator", divergence.Exact{}, nil, divergence.Hutchinson{N: -1}), Reduction: reduction}
 		type in = map[string]*Node
 		loss := func(what string, want []int, build func(scope *model.Scope, in in) *Node) {
 			given := map[string]*tensors.Tensor{"x": target, "source": source, "z": z, "t": at, "c": c, "mask": mask}
@@ -305,12 +310,11 @@ func TestAnyLoss(t *testing.T) {
 func TestAnyStore(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	rapid.Check(t, func(t *rapid.T) {
-		few := rapid.IntRange(-1, 3)
-		shape := rapid.SliceOfN(few, 0, 3).Draw(t, "event shape")
-		f := rapid.SampledFrom([]field.Field{nil, calm(len(shape)), field.Func{}, field.MLP{EventShape: []int{2}, Hidden: []int{2}}}).Draw(t, "field")
-		store := rapid.SampledFrom([]*model.Store{model.NewStore(), nil}).Draw(t, "store")
+		shape := gomlxtest.Mostly(t, "event shape", []int{2}, gomlxtest.Shape(t, "odd"), []int{-1})
+		f := gomlxtest.Mostly[field.Field](t, "field", field.MLP{EventShape: []int{2}, Hidden: []int{2}}, nil, calm(len(shape)), field.Func{})
+		store := gomlxtest.Mostly(t, "store", model.NewStore(), nil)
 		gomlxtest.Bears(t, "Initialize", func() ([]*tensors.Tensor, error) {
-			return nil, nami.Initialize(backend, store, f, shape, few.Draw(t, "context dim"), 1)
+			return nil, nami.Initialize(backend, store, f, shape, gomlxtest.Mostly(t, "context dim", 0, 2, -1), 1)
 		})
 		gomlxtest.Bears(t, "Initialize without a backend", func() ([]*tensors.Tensor, error) {
 			return nil, nami.Initialize(nil, model.NewStore(), f, shape, 0, 1)

@@ -33,8 +33,8 @@ func TestAnyDiagnosis(t *testing.T) {
 		}).Draw(t, "field")
 		x, c := gomlxtest.Misfit(t, "x", 3, 2), gomlxtest.Misfit(t, "c", 3, 2)
 		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
-		estimator := rapid.SampledFrom([]divergence.Estimator{nil, divergence.Exact{}, divergence.Hutchinson{}, divergence.Hutchinson{Probe: 5}}).Draw(t, "estimator")
-		times := rapid.SliceOfN(rapid.OneOf(rapid.Float64Range(0, 1), rapid.Float64()), 0, 4).Draw(t, "at")
+		estimator := gomlxtest.Mostly[divergence.Estimator](t, "estimator", divergence.Exact{}, divergence.Hutchinson{}, nil, divergence.Hutchinson{Probe: 5})
+		times := gomlxtest.Mostly(t, "at", []float64{1, 0.5, 0}, rapid.SliceOfN(rapid.Float64(), 0, 4).Draw(t, "odd"), []float64{0, 1e-320, 1})
 		bind := func(steps int) (*nami.Process, error) {
 			return nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.Heun(steps)}.Bind(backend, model.NewStore(), nil)
 		}
@@ -57,7 +57,7 @@ func TestAnyDiagnosis(t *testing.T) {
 			return diagnostic.Reversibility(ctx, process, x)
 		})
 		gomlxtest.Bears(t, "Convergence", func() ([]*tensors.Tensor, error) {
-			steps := rapid.SampledFrom([][]int{{1, 2, 4}, {1, 2}, {0, 1, 2}, {1, 1, 2}, {}}).Draw(t, "steps")
+			steps := gomlxtest.Mostly(t, "steps", []int{1, 2, 4}, []int{1, 2}, []int{0, 1, 2}, []int{1, 1, 2}, nil)
 			study, err := diagnostic.Convergence(ctx, x, steps, bind)
 			return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(append(study.Errors, study.Order), len(study.Errors)+1)}, err
 		})

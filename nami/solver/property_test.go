@@ -19,24 +19,21 @@ import (
 func TestAnySolve(t *testing.T) {
 	backend, ctx := gomlxtest.Go(t), context.Background()
 	rapid.Check(t, func(t *rapid.T) {
-		odd := rapid.OneOf(rapid.SampledFrom([]float64{0, 1e-3, 1e-3, 1}), rapid.SampledFrom([]float64{-1, math.NaN(), math.Inf(1), 1e300}))
-		steps := rapid.SampledFrom([]int{1, 3, 3, 3, 0, -1, 5000, math.MaxInt32}).Draw(t, "steps")
-		adaptive := solver.Dopri5(odd.Draw(t, "rtol"), odd.Draw(t, "atol"))
-		adaptive.MaxSteps, adaptive.FirstStep = steps, odd.Draw(t, "first step")
+		odd := rapid.SampledFrom([]float64{-1, 0, math.NaN(), math.Inf(1), 1e300})
+		steps := gomlxtest.Mostly(t, "steps", 3, 1, 0, -1, math.MaxInt32)
+		adaptive := solver.Dopri5(gomlxtest.Mostly(t, "rtol", 1e-2, odd.Draw(t, "odd")), gomlxtest.Mostly(t, "atol", 1e-2, odd.Draw(t, "odd")))
+		adaptive.MaxSteps, adaptive.FirstStep = gomlxtest.Mostly(t, "max steps", 100, steps), gomlxtest.Mostly(t, "first step", 0, odd.Draw(t, "odd"))
 		adaptive.Shared = rapid.Bool().Draw(t, "shared")
-		if rapid.IntRange(0, 3).Draw(t, "weighted") == 0 {
-			adaptive.Weights = rapid.SliceOfN(odd, 0, 3).Draw(t, "weights")
-		}
+		adaptive.Weights = gomlxtest.Mostly(t, "weights", nil, rapid.SliceOfN(odd, 0, 3).Draw(t, "odd"))
 		few := min(steps, 3)
-		s := rapid.SampledFrom([]solver.Solver{
-			nil, solver.Euler(few), solver.RK4(few),
-			solver.RungeKutta{},
-			adaptive, adaptive, solver.Tsit5(1e-2, 1e-2),
-			solver.Adaptive{},
-			solver.EulerMaruyama(few), solver.SRA1(few),
-			solver.Stochastic{},
-		}).Draw(t, "solver")
-		kind := rapid.SampledFrom([]string{"decay", "decay", "decay", "with noise", "no drift", "too few", "another shape", "NaN", "with fixed"}).Draw(t, "system")
+		s := gomlxtest.Mostly[solver.Solver](t, "solver", rapid.SampledFrom([]solver.Solver{
+			solver.Euler(few), solver.RK4(few), adaptive, solver.Tsit5(1e-2, 1e-2), solver.EulerMaruyama(few), solver.SRA1(few),
+		}).Draw(t, "usual"), nil, solver.RungeKutta{}, solver.Adaptive{}, solver.Stochastic{})
+		usual := "with fixed"
+		if s != nil && s.Traits().Stochastic {
+			usual = "with noise"
+		}
+		kind := gomlxtest.Mostly(t, "system", usual, "decay", "with noise", "no drift", "too few", "another shape", "NaN")
 		build := func(_ *model.Scope, fixed []*Node) solver.System {
 			drift := func(y []*Node, _ *Node) []*Node {
 				out := make([]*Node, len(y))
@@ -65,15 +62,15 @@ func TestAnySolve(t *testing.T) {
 			return solver.System{Drift: drift}
 		}
 		parts := func(name string, dims ...[]int) (all []*tensors.Tensor) {
-			for _, dims := range dims[:rapid.IntRange(0, len(dims)).Draw(t, name)] {
+			for _, dims := range dims[:gomlxtest.Mostly(t, name, len(dims), len(dims)-1, 0)] {
 				all = append(all, gomlxtest.Misfit(t, name, dims...))
 			}
 			return all
 		}
 		y, given := parts("state", []int{3, 2}, []int{3}), parts("fixed", []int{3, 2})
 		run := solver.Run{
-			T0: rapid.SampledFrom([]float64{1, 1, 1, 0, math.NaN(), math.Inf(1)}).Draw(t, "T0"), T1: odd.Draw(t, "T1"),
-			Steps: rapid.SampledFrom([]int{0, 0, 0, 2, -1, math.MaxInt32}).Draw(t, "run's steps"), Offset: rapid.SampledFrom([]int{0, 0, 1, -1, 1 << 33}).Draw(t, "offset"),
+			T0: gomlxtest.Mostly(t, "T0", 1, odd.Draw(t, "odd")), T1: gomlxtest.Mostly(t, "T1", 0, 1, odd.Draw(t, "odd")),
+			Steps: gomlxtest.Mostly(t, "run's steps", 0, 2, -1, math.MaxInt32), Offset: gomlxtest.Mostly(t, "offset", 0, 1, -1, 1<<33),
 		}
 		if run.Steps > 2 && s != nil && !s.Traits().Adaptive {
 			run.Steps = 2

@@ -3,7 +3,6 @@ package train_test
 import (
 	"context"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
@@ -12,6 +11,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/train"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -29,24 +29,31 @@ func TestAnyTraining(t *testing.T) {
 		"diffusion": nami.DiffusionLoss{Field: sets}, "with context": nami.FMLoss{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{2}, ContextDim: 2}},
 	}
 	gomlxtest.Check(t, 60, func(t *rapid.T) {
-		loss := losses[rapid.SampledFrom(append(slices.Repeat([]string{"flow", "masked", "with context"}, 3), "none", "no field", "diffusion")).Draw(t, "loss")]
+		what := gomlxtest.Mostly(t, "loss", rapid.SampledFrom([]string{"flow", "masked", "with context"}).Draw(t, "usual"), "none", "no field", "diffusion")
+		loss := losses[what]
 		x, c := gomlxtest.Misfit(t, "x", 4, 3, 2), gomlxtest.Misfit(t, "c", 4, 2)
-		few := rapid.IntRange(-1, 4)
 		options := []train.Option{
-			train.Progress(nil), train.Steps(rapid.SampledFrom([]int{1, 2, 2, 2, 0, -1}).Draw(t, "steps")),
-			train.BatchSize(rapid.SampledFrom([]int{1, 2, 4, 4, 0, 5}).Draw(t, "batch size")),
-			train.LearningRate(rapid.OneOf(rapid.Just(0.01), rapid.Float64()).Draw(t, "learning rate")),
+			train.Progress(nil), train.Steps(gomlxtest.Mostly(t, "steps", 2, 1, 0, -1)), train.BatchSize(gomlxtest.Mostly(t, "batch size", 4, 1, 0, -1, 5)),
+			train.LearningRate(gomlxtest.Mostly(t, "learning rate", 0.01, rapid.Float64().Draw(t, "odd"))),
 		}
-		if rapid.Bool().Draw(t, "with context") {
+		if gomlxtest.Mostly(t, "a context", what == "with context", true, false) {
 			options = append(options, train.Context(c))
 		}
-		if rapid.Bool().Draw(t, "with mask") {
-			options = append(options, train.Mask(gomlxtest.Misfit(t, "mask", 4, 3)))
+		if gomlxtest.Mostly(t, "a mask", what == "masked", true, false) {
+			mask := gomlxtest.Misfit(t, "mask", 4, 3)
+			if mask != nil && mask.DType() == dtypes.Float32 && gomlxtest.Mostly(t, "a mask's values", true, false) {
+				mask.MustMutableFlatData(func(flat any) {
+					for i := range flat.([]float32) {
+						flat.([]float32)[i] = float32(i % 2)
+					}
+				})
+			}
+			options = append(options, train.Mask(mask))
 		}
-		if rapid.Bool().Draw(t, "with source") {
+		if gomlxtest.Mostly(t, "a source", what == "flow", true, false) {
 			options = append(options, train.Source(gomlxtest.Misfit(t, "source", 5, 3, 2)))
 		}
-		if rapid.Bool().Draw(t, "coupled") {
+		if gomlxtest.Mostly(t, "coupled", what == "flow", true, false) {
 			options = append(options, train.Couple(rapid.SampledFrom([]coupling.Coupling{nil, coupling.Independent{}, coupling.OptimalTransport{}}).Draw(t, "coupling")))
 		}
 		gomlxtest.Bears(t, "Fit", func() ([]*tensors.Tensor, error) {
@@ -59,7 +66,10 @@ func TestAnyTraining(t *testing.T) {
 		gomlxtest.Bears(t, "Trainer", func() ([]*tensors.Tensor, error) {
 			trainer, err := train.NewTrainer(backend, model.NewStore(), loss, 0.01, 1)
 			if err == nil {
-				err = trainer.Steps(x, c, few.Draw(t, "n"))
+				if what != "with context" {
+					c = gomlxtest.Mostly(t, "trainer's context", nil, c)
+				}
+				err = trainer.Steps(x, c, gomlxtest.Mostly(t, "n", 2, 0, -1))
 			}
 			if err == nil {
 				_, err = trainer.Losses()

@@ -41,12 +41,17 @@ func Shape(t *rapid.T, name string) []int {
 	return rapid.SliceOfN(rapid.IntRange(0, 4), 0, 4).Draw(t, name)
 }
 
+// Mostly draws what is usual seven times in eight, and else something odd.
+func Mostly[T any](t *rapid.T, name string, usual T, odd ...T) T {
+	return rapid.SampledFrom(slices.Concat(slices.Repeat([]T{usual}, 7*len(odd)), odd)).Draw(t, name)
+}
+
 // Misfit draws what is given for an argument that should be float32 of certain dimensions:
-// every second time that is what it gets, and else nil, a tensor of other dimensions or of
+// mostly that is what it gets, and else nil, a tensor of other dimensions or of
 // another dtype, or one with a value that is not finite or out of proportion.
 func Misfit(t *rapid.T, name string, dims ...int) *tensors.Tensor {
 	dims, dtype, odd := slices.Clone(dims), dtypes.Float32, 0.0
-	kinds := slices.Concat(slices.Repeat([]string{"as expected"}, 8),
+	kinds := slices.Concat(slices.Repeat([]string{"as expected"}, 40),
 		[]string{"nil", "any shape", "an axis more", "an axis less", "another size", "no row", "another dtype", "an odd value"})
 	switch rapid.SampledFrom(kinds).Draw(t, name) {
 	case "nil":
