@@ -10,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Computation is graph-building code as a function of tensors: any of the functions of this
@@ -37,6 +38,11 @@ func NewComputation(backend compute.Backend, store *model.Store, build func(scop
 		if err := missing(store, known); err != nil {
 			panic(err)
 		}
+		for i, x := range in[0] {
+			if x.Shape().Size() == 0 { // which GoMLX's pure Go backend may not survive
+				exceptions.Panicf("nami: input %d of the computation is %s: every axis needs at least 1 value", i, x.Shape())
+			}
+		}
 		return out
 	})}, nil
 }
@@ -51,9 +57,6 @@ func (f *Computation) Call(in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	for i, t := range in {
 		if t == nil {
 			return nil, fmt.Errorf("nami: input %d of the computation is nil", i)
-		}
-		if t.Size() == 0 { // which GoMLX's pure Go backend may not survive
-			return nil, fmt.Errorf("nami: input %d of the computation is %s: every axis needs at least 1 value", i, t.Shape())
 		}
 	}
 	return f.single.Call(in)

@@ -2,7 +2,6 @@ package nami_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -332,7 +331,7 @@ func TestAnyStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		if out, err := add.Call(a, b); err != nil {
-			gomlxtest.Teaches(t, fmt.Sprint("Call"), err)
+			gomlxtest.Teaches(t, "Call", err)
 		} else {
 			out[0].MustFinalizeAll()
 		}

@@ -136,7 +136,7 @@ func (a *Adjoint) program(y, cotangents, fixed []*tensors.Tensor) (*Program, []*
 			return nil, nil, fmt.Errorf("solver: part %d of the state or its cotangent is nil", part)
 		}
 		if !y[part].Shape().Equal(cotangents[part].Shape()) {
-			return nil, nil, fmt.Errorf("solver: part %d of the state is %s and its cotangent %s: the cotangent must be shaped like the part",
+			return nil, nil, fmt.Errorf("solver: the cotangent of part %d must be shaped like the part, %s, and is %s",
 				part, y[part].Shape(), cotangents[part].Shape())
 		}
 	}

@@ -94,10 +94,10 @@ type SDE interface {
 
 // checked is f with the shapes of what it returns checked, and each call counted.
 func (f Dynamics) checked(calls *int) Dynamics {
-	if f == nil {
-		exceptions.Panicf("solver: the dynamics are nil: the system has no Drift")
-	}
 	return func(y []*Node, t *Node) []*Node {
+		if f == nil {
+			exceptions.Panicf("solver: the system has no Drift")
+		}
 		*calls++
 		dy := f(y, t)
 		if len(dy) != len(y) {
