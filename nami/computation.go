@@ -10,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Computation is graph-building code as a function of tensors: any of the functions of this
@@ -37,12 +38,18 @@ func NewComputation(backend compute.Backend, store *model.Store, build func(scop
 		if err := missing(store, known); err != nil {
 			panic(err)
 		}
+		for i, x := range in[0] {
+			if x.Shape().Size() == 0 { // which GoMLX's pure Go backend may not survive
+				exceptions.Panicf("nami: input %d of the computation is %s: every axis needs at least 1 value", i, x.Shape())
+			}
+		}
 		return out
 	})}, nil
 }
 
 // Call computes the outputs. What the graph code refuses, weights that the store lacks and
-// a nil input are errors. The inputs are only read; the caller owns the outputs.
+// an input that is nil or has no values are errors. The inputs are only read; the caller
+// owns the outputs.
 func (f *Computation) Call(in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	if len(in) == 0 {
 		return nil, errors.New("nami: a computation needs at least one input")

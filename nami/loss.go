@@ -66,8 +66,8 @@ func (l FMLoss) PerEvent(scope *model.Scope, target, source, t, c *Node) *Node {
 
 // Eval computes the loss for given noise and times, with the weights that are in store:
 // target and source are lead+event, t is a scalar or lead, context lead+[context_dim] or
-// nil. Weights that the store lacks are an error. It compiles at every call; a [Computation]
-// doesn't.
+// nil. Weights that the store lacks are an error, and so is what is not finite. It compiles
+// at every call; a [Computation] doesn't.
 func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source, t, context *tensors.Tensor) (float64, error) {
 	if err := checkField(l.Field); err != nil {
 		return 0, err
@@ -101,11 +101,11 @@ func (l FMLoss) Eval(backend compute.Backend, store *model.Store, target, source
 		return 0, err
 	}
 	defer finalize(out)
-	value := tensors.ToScalar[float64](out[0])
-	if math.IsNaN(value) || math.IsInf(value, 0) {
-		return 0, fmt.Errorf("nami.FMLoss: the loss is %v, though target, source and time are finite: the field %v isn't", value, l.Field)
+	loss := tensors.ToScalar[float64](out[0])
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return 0, fmt.Errorf("nami.FMLoss: the loss is %v, of events %s: the field's values overflow or are no numbers", loss, target.Shape())
 	}
-	return value, nil
+	return loss, nil
 }
 
 // evalInputs are what [FMLoss.Eval] calls its inputs.

@@ -198,8 +198,8 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 		return nil, fmt.Errorf("nami: events have shape %s: a masked event needs an axis of objects and one of features at least", event.Format(shape))
 	}
 	dims := mask.Shape().Dimensions
-	if len(dims) == 0 || dims[len(dims)-1] != shape[0] || mask.DType() != p.dtype {
-		return nil, fmt.Errorf("nami: the mask is %s: expected %s values of shape batch_shape+[%d], one for each object of an event %s",
+	if len(dims) == 0 || mask.Size() == 0 || dims[len(dims)-1] != shape[0] || mask.DType() != p.dtype {
+		return nil, fmt.Errorf("nami: the mask is %s: expected %s values of shape batch_shape+[%d], none of them 0, one for each object of an event %s",
 			mask.Shape(), p.dtype, shape[0], event.Format(shape))
 	}
 	batch := dims[:len(dims)-1]

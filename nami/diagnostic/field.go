@@ -60,6 +60,9 @@ func measure(what string, backend compute.Backend, store *model.Store, f field.F
 	if x == nil || t == nil {
 		return Stats{}, errors.New("diagnostic: x or t is nil: give the events and a time, a scalar or one for each event")
 	}
+	if x.Size() == 0 {
+		return Stats{}, fmt.Errorf("diagnostic: %s: there are no events: x is %s", what, x.Shape())
+	}
 	in := []*tensors.Tensor{x, t, gomlx.Key(seed, 0)}
 	if c != nil {
 		in = append(in, c)

@@ -32,6 +32,9 @@ func Straightness(trajectory *tensors.Tensor, times []float64, eventRank int) (S
 		return Stats{}, fmt.Errorf("diagnostic.Straightness: the trajectory is %s with events of shape %s, and there are %d times: its first axis must have a position for each of at least 3 times",
 			trajectory.Shape(), event.Format(shape), len(times))
 	}
+	if len(x) == 0 {
+		return Stats{}, fmt.Errorf("diagnostic.Straightness: the trajectory is %s: there are no events", trajectory.Shape())
+	}
 	last := len(times) - 1
 	total := times[last] - times[0]
 	for i := range last {

@@ -23,14 +23,6 @@ func newBatched(name string, dims []int, rank int) (batched, error) {
 	return batched{name: name, batch: batch, event: shape}, err
 }
 
-// checkEvent refuses an event shape with an axis below 1.
-func checkEvent(shape []int) error {
-	if slices.ContainsFunc(shape, func(size int) bool { return size < 1 }) {
-		return fmt.Errorf("an event has shape %s: every axis needs at least 1 value", event.Format(shape))
-	}
-	return nil
-}
-
 // EventShape implements [Distribution].
 func (b batched) EventShape() []int { return slices.Clone(b.event) }
 

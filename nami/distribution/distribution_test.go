@@ -235,6 +235,14 @@ func TestConstructorsRefuse(t *testing.T) {
 		_, err := distribution.NewGaussianMixture(w, loc, scale, rank)
 		return err
 	}
+	isotropic := func(shape ...int) error {
+		_, err := distribution.Isotropic(0, 1, shape...)
+		return err
+	}
+	box := func(shape ...int) error {
+		_, err := distribution.UniformBox(0, 1, shape...)
+		return err
+	}
 	for want, err := range map[string]error{
 		"DiagonalNormal: value 1 of scale, of shape (2), is 0: it must be positive":  normal(v(0, 0), v(1, 0), 1),
 		"DiagonalNormal: value 0 of scale, of shape (2), is -1: it must be positive": normal(v(0, 0), v(-1, 1), 1),
@@ -244,6 +252,8 @@ func TestConstructorsRefuse(t *testing.T) {
 		"shape (2) has 1 axes, fewer than the event rank 2":                          normal(v(0, 0), v(1, 1), 2),
 		"loc is nil": normal(nil, v(1), 1),
 		"loc is (Int32)[1]: expected Float32 or Float64 values":       normal(tensors.FromValue([]int32{1}), v(1), 1),
+		"Isotropic: an event has shape (2, -1): every axis needs":     isotropic(2, -1),
+		"UniformBox: an event has shape (0): every axis needs":        box(0),
 		"is 1 and 1: low must be below high":                          uniform(v(1), v(1), 1),
 		"is 2 and 1: low must be below high":                          uniform(v(2), v(1), 1),
 		"value 0 of low, of shape (Float64)[1], is NaN":               uniform(v(nan), v(1), 1),

@@ -1,7 +1,9 @@
 package distribution
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/event"
@@ -35,13 +37,13 @@ func Draw(backend compute.Backend, d Distribution, seed int64, dtype dtypes.DTyp
 	if slices.ContainsFunc(lead, func(n int) bool { return n < 1 }) || dtype != dtypes.Float32 && dtype != dtypes.Float64 {
 		return nil, fmt.Errorf("distribution.Draw: can't draw %s values of lead %s: expected Float32 or Float64, and every axis at least 1", dtype, event.Format(lead))
 	}
-	return call(backend, "Draw", func(key *Node) *Node {
+	return call(backend, "Draw", d, func(key *Node) *Node {
 		return d.Sample(gomlx.NewCounter(key, Const(key.Graph(), uint32(0))), key.Graph(), dtype, lead...)
 	}, gomlx.Key(seed, 0))
 }
 
-// Density gives d's log-density of x, lead+event, in nats: of the lead's shape. Values of x
-// that are not finite are an error. It compiles at every call.
+// Density gives d's log-density of x, lead+event, in nats: of the lead's shape. An x without
+// events is an error, as are values that are not finite. It compiles at every call.
 func Density(backend compute.Backend, d Distribution, x *tensors.Tensor) (*tensors.Tensor, error) {
 	if backend == nil || d == nil {
 		return nil, fmt.Errorf("distribution.Density: the backend (%T) or the distribution (%T) is nil", backend, d)
@@ -49,16 +51,29 @@ func Density(backend compute.Backend, d Distribution, x *tensors.Tensor) (*tenso
 	if _, err := gomlx.Floats("x", x); err != nil {
 		return nil, fmt.Errorf("distribution.Density: %w", err)
 	}
-	return call(backend, "Density", d.LogProb, x)
+	if x.Size() == 0 { // GoMLX's pure Go backend may not survive it
+		return nil, fmt.Errorf("distribution.Density: x is %s: expected at least one event of shape %s", x.Shape(), event.Format(d.EventShape()))
+	}
+	return call(backend, "Density", d, d.LogProb, x)
 }
 
-func call(backend compute.Backend, name string, f func(in *Node) *Node, in *tensors.Tensor) (out *tensors.Tensor, err error) {
+// call runs f. Only a density may be infinite, -∞ where there is none.
+func call(backend compute.Backend, name string, d Distribution, f func(in *Node) *Node, in *tensors.Tensor) (out *tensors.Tensor, err error) {
 	err = gomlx.Try(func() error {
 		out, err = CallOnce(backend, f, in)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("distribution.%s: %w", name, err)
+	}
+	readErr := gomlx.EachFloat(out, func(i int, v float64) {
+		if err == nil && (math.IsNaN(v) || math.IsInf(v, 1)) {
+			err = fmt.Errorf("distribution.%s: value %d of the result, %s, is %v: %s can't hold what %v computes it from", name, i, out.Shape(), v, out.DType(), d)
+		}
+	})
+	if err = cmp.Or(err, readErr); err != nil {
+		out.MustFinalizeAll()
+		return nil, err
 	}
 	return out, nil
 }

@@ -1,7 +1,6 @@
 package distribution
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -40,11 +39,11 @@ var _ Conditional = LearnedNormal{}
 
 // Validate reports axes of the event below 1 and a negative ContextDim.
 func (l LearnedNormal) Validate() error {
-	if slices.ContainsFunc(l.Event, func(d int) bool { return d < 1 }) {
-		return fmt.Errorf("distribution.LearnedNormal: Event is %s: every axis needs at least 1", event.Format(l.Event))
+	if err := checkEvent(l.Event); err != nil {
+		return fmt.Errorf("distribution.LearnedNormal: %w", err)
 	}
 	if l.ContextDim < 0 {
-		return errors.New("distribution.LearnedNormal: ContextDim is negative: it is the size of the context's last axis, or 0")
+		return fmt.Errorf("distribution.LearnedNormal: ContextDim is %d: it is the size of the context's last axis, or 0", l.ContextDim)
 	}
 	return nil
 }

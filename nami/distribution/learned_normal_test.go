@@ -99,9 +99,9 @@ func TestLearnedNormalFollowsItsContext(t *testing.T) {
 func TestLearnedNormalRefuses(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	for want, l := range map[string]distribution.LearnedNormal{
-		"the base expects one of 2 values":             {Event: []int{2}, ContextDim: 2},
-		"Event is (2, 0): every axis needs at least 1": {Event: []int{2, 0}},
-		"ContextDim is negative":                       {ContextDim: -1},
+		"the base expects one of 2 values":                    {Event: []int{2}, ContextDim: 2},
+		"event has shape (2, 0): every axis needs at least 1": {Event: []int{2, 0}},
+		"ContextDim is -1":                                    {ContextDim: -1},
 	} {
 		_, err := model.CallOnce(backend, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
 			return l.Given(scope, nil).LogProb(x)

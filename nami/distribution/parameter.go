@@ -34,6 +34,14 @@ func newParameter(name string, t *tensors.Tensor) (parameter, error) {
 	return parameter{name: name, dims: slices.Clone(t.Shape().Dimensions), values: values}, nil
 }
 
+// checkEvent refuses the shape of an event that has no values.
+func checkEvent(shape []int) error {
+	if slices.ContainsFunc(shape, func(size int) bool { return size < 1 }) {
+		return fmt.Errorf("an event has shape %s: every axis needs at least 1", event.Format(shape))
+	}
+	return nil
+}
+
 // positive refuses values that aren't.
 func (p parameter) positive() error {
 	for i, v := range p.values {

@@ -45,6 +45,9 @@ func Probes(e Estimator, random distribution.Random, g *Graph, x shapes.Shape, r
 
 // apply calls f, and checks that it gives a vector field.
 func apply(f func(x *Node) *Node, x *Node) *Node {
+	if x.Shape().Size() == 0 {
+		exceptions.Panicf("divergence: x is %s: every axis needs at least 1 value", x.Shape())
+	}
 	v := f(x)
 	if !v.Shape().Equal(x.Shape()) {
 		exceptions.Panicf("divergence: the field returned %s for x of %s: a divergence needs a value shaped like x", v.Shape(), x.Shape())

@@ -52,13 +52,16 @@ func unflattened(dims, event []int) ([]int, error) {
 
 // Lift appends axes of size 1 to t until its rank is that of x, so that one value
 // for each leading position multiplies a whole event. The axes that t has must
-// equal x's leading axes; a scalar always fits. It panics otherwise: nothing is
-// broadcast in silence.
+// equal x's leading axes, and no axis of x may be 0; a scalar always fits. It panics
+// otherwise: nothing is broadcast in silence.
 func Lift(t, x *graph.Node) *graph.Node {
 	if t.IsScalar() {
 		return t
 	}
 	lead := x.Shape().Dimensions
+	if slices.Contains(lead, 0) { // which GoMLX would repeat to 1
+		exceptions.Panicf("event.Lift: t is %s, x is %s: every axis of x needs at least 1 value", t.Shape(), x.Shape())
+	}
 	for axis, size := range t.Shape().Dimensions {
 		if axis >= len(lead) || lead[axis] != size {
 			exceptions.Panicf("event.Lift: t is %s, x is %s: axis %d of t must be axis %d of x",

@@ -30,6 +30,7 @@ type Field interface {
 // result x's shape. It panics otherwise. The library calls every field through it,
 // so that a field which broadcasts in silence is found the first time it runs.
 func Call(f Field, scope *model.Scope, x, t, c *Node) *Node {
+	must(Validate(f))
 	lead := event.Lead(x, f.EventRank())
 	CheckTime(t, x, f.EventRank())
 	if c != nil {

@@ -22,6 +22,9 @@ type masked struct {
 // stands in the padding. Like mask, the result belongs to one graph.
 func Masked(f Field, mask *Node) Field { return masked{f, mask} }
 
+// Validate reports what is wrong with the field that is masked.
+func (m masked) Validate() error { return Validate(m.Field) }
+
 // Apply implements [Field].
 func (m masked) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Mask(m.Field.Apply(scope, Mask(x, m.mask, m.EventRank()), t, c), m.mask, m.EventRank())

@@ -4,6 +4,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Invertible is a [Schedule] that knows in closed form when it has a given ratio of
@@ -19,8 +20,11 @@ type Invertible interface {
 // (alpha/sigma)², shaped like alpha and sigma. It is the nearer end where no time has
 // it: so with alpha 1 and sigma 0.01 it is where a solve may end and take the x0 predicted
 // there, and 0 if s never has less noise. A schedule that isn't [Invertible] is searched for it to the last digit of the
-// dtype, which takes σ/α to grow with t.
+// dtype, which takes σ/α to grow with t. It panics if alpha and sigma have different shapes.
 func TimeOf(s Schedule, alpha, sigma *Node) *Node {
+	if !alpha.Shape().Equal(sigma.Shape()) {
+		exceptions.Panicf("schedule.TimeOf: alpha is %s, sigma is %s: both must have one shape and dtype", alpha.Shape(), sigma.Shape())
+	}
 	if inv, ok := s.(Invertible); ok {
 		return MaxScalar(MinScalar(inv.TimeOf(alpha, sigma), 1), 0)
 	}

@@ -132,9 +132,16 @@ func (a *Adjoint) program(y, cotangents, fixed []*tensors.Tensor) (*Program, []*
 		return nil, nil, fmt.Errorf("solver: the state has %d parts and there are %d cotangents: give one for each", len(y), len(cotangents))
 	}
 	for part := range y {
-		if y[part] == nil || cotangents[part] == nil || !y[part].Shape().Equal(cotangents[part].Shape()) {
-			return nil, nil, fmt.Errorf("solver: the cotangent of part %d must be shaped like the part", part)
+		if y[part] == nil || cotangents[part] == nil {
+			return nil, nil, fmt.Errorf("solver: part %d of the state or its cotangent is nil", part)
 		}
+		if !y[part].Shape().Equal(cotangents[part].Shape()) {
+			return nil, nil, fmt.Errorf("solver: the cotangent of part %d must be shaped like the part, %s, and is %s",
+				part, y[part].Shape(), cotangents[part].Shape())
+		}
+	}
+	if err := checkFixed(fixed); err != nil {
+		return nil, nil, err
 	}
 	if p := a.programs[len(y)]; p != nil {
 		return p, a.variables, nil
@@ -148,7 +155,8 @@ func (a *Adjoint) program(y, cotangents, fixed []*tensors.Tensor) (*Program, []*
 				return out
 			}
 			in := parameters(fixed)
-			a.build(a.store.RootScope(), in).Drift(parameters(y), Parameter(g, "", shapes.Make(y[0].DType())))
+			calls := 0
+			a.build(a.store.RootScope(), in).Drift.checked(&calls)(parameters(y), Parameter(g, "", shapes.Make(y[0].DType())))
 		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("solver: the adjoint: %w", err)
@@ -187,7 +195,7 @@ func (a *Adjoint) augmented(parts int) Build {
 	return func(scope *model.Scope, fixed []*Node) System {
 		system := a.build(scope, fixed)
 		if system.Diffusion != nil {
-			exceptions.Panicf("solver: the adjoint is for ordinary equations, but the system has a Diffusion")
+			exceptions.Panicf("solver: the adjoint is for ordinary equations, but the system has a Diffusion: leave it nil")
 		}
 		calls := 0
 		drift := system.Drift.checked(&calls)

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 
 	"github.com/gomlx/compute"
@@ -130,7 +132,7 @@ func Validate(s Solver) error {
 func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run) (*Solution, error) {
 	n, dtype, err := p.samples(y)
 	if err == nil {
-		err = run.validate()
+		err = cmp.Or(run.validate(), checkFixed(fixed))
 	}
 	if err == nil && ctx == nil {
 		err = errors.New("solver: the context.Context is nil: give context.Background(), say")
@@ -146,8 +148,15 @@ func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run
 		Y: y, Codes: make([]Code, n), Times: slices.Repeat([]float64{run.T1}, n),
 		Accepted: make([]int, n), Rejected: make([]int, n), t0: run.T0, t1: run.T1,
 	}
-	if run.T0 == run.T1 {
-		return solution, nil
+	if run.T0 == run.T1 { // no step will find what isn't finite
+		for _, x := range y {
+			err = cmp.Or(err, gomlx.EachFloat(x, func(i int, v float64) {
+				if v-v != 0 {
+					solution.Codes[i/(x.Size()/n)] = NonFinite
+				}
+			}))
+		}
+		return solution, err
 	}
 	if p.begin != nil {
 		err = p.adaptive(ctx, solution, dtype, fixed, run)
@@ -170,6 +179,19 @@ func (r Run) validate() error {
 		return fmt.Errorf("solver: Run.Steps is %d: it must be less than 2³¹-1", r.Steps)
 	case r.Offset < 0 || int64(r.Offset) > math.MaxUint32:
 		return fmt.Errorf("solver: Run.Offset is %d: it must be from 0 to 2³²-1", r.Offset)
+	}
+	return nil
+}
+
+// checkFixed refuses inputs that GoMLX may not survive.
+func checkFixed(fixed []*tensors.Tensor) error {
+	for i, x := range fixed {
+		if x == nil {
+			return fmt.Errorf("solver: fixed input %d is nil", i)
+		}
+		if x.Size() == 0 {
+			return fmt.Errorf("solver: fixed input %d is %s: every axis needs at least 1 value", i, x.Shape())
+		}
 	}
 	return nil
 }
@@ -221,9 +243,6 @@ func (p *Program) lead(y []*Node) []int {
 // system builds the system, which counts its evaluations in calls.
 func (p *Program) system(scope *model.Scope, fixed []*Node, calls *int) System {
 	s := p.build(scope, fixed)
-	if s.Drift == nil {
-		exceptions.Panicf("solver: the system has no Drift")
-	}
 	if s.Diffusion != nil && !p.solver.Traits().Stochastic {
 		exceptions.Panicf("solver: %v is a method for ordinary equations, but the system has a Diffusion: use SRA1(64), say", p.solver)
 	}

@@ -95,6 +95,9 @@ type SDE interface {
 // checked is f with the shapes of what it returns checked, and each call counted.
 func (f Dynamics) checked(calls *int) Dynamics {
 	return func(y []*Node, t *Node) []*Node {
+		if f == nil {
+			exceptions.Panicf("solver: the system has no Drift")
+		}
 		*calls++
 		dy := f(y, t)
 		if len(dy) != len(y) {

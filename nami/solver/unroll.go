@@ -33,7 +33,11 @@ func UnrollSDE(s SDE, system System, y []*Node, t0, t1 float64, noise func(step,
 		draws := make([][]*Node, s.Draws())
 		for k := range draws {
 			for part := range y {
-				draws[k] = append(draws[k], noise(i, k, part, y[part]))
+				z := noise(i, k, part, y[part])
+				if !z.Shape().Equal(y[part].Shape()) {
+					exceptions.Panicf("solver.UnrollSDE: the noise of part %d is %s, the part %s: both must have one shape and dtype", part, z.Shape(), y[part].Shape())
+				}
+				draws[k] = append(draws[k], z)
 			}
 		}
 		return s.Step(system, y, over, draws)
@@ -41,11 +45,20 @@ func UnrollSDE(s SDE, system System, y []*Node, t0, t1 float64, noise func(step,
 }
 
 func unroll(name string, s Solver, y []*Node, t0, t1 float64, step func(i int, y []*Node, over Interval) []*Node) []*Node {
+	if s == nil {
+		exceptions.Panicf("solver.%s: the solver is nil", name)
+	}
 	if s.Steps() < 1 {
 		exceptions.Panicf("solver.%s: %v has %d steps: it needs at least 1", name, s, s.Steps())
 	}
 	if !s.Traits().Differentiable {
 		exceptions.Panicf("solver.%s: the traits of %v say that gradients don't flow through it: solve with a Program, and differentiate with an Adjoint", name, s)
+	}
+	if len(y) == 0 {
+		exceptions.Panicf("solver.%s: the state has no parts", name)
+	}
+	if err := (Run{T0: t0, T1: t1}).validate(); err != nil {
+		panic(err)
 	}
 	scalar := func(v float64) *Node { return ConstAsDType(y[0].Graph(), y[0].DType(), v) }
 	n := scalar(float64(s.Steps()))

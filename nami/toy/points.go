@@ -22,6 +22,9 @@ func draw(set string, seed int64, stream uint64, n, dim int, point func(rng *ran
 	for i := range n {
 		labels[i] = point(rng, i, x)
 		for _, v := range x {
+			if !(math.Abs(v) <= math.MaxFloat32) {
+				return nil, nil, fmt.Errorf("toy.%s: a coordinate of point %d is %g, which float32 can't hold: give smaller parameters", set, i, v)
+			}
 			flat = append(flat, float32(v))
 		}
 	}
@@ -101,7 +104,9 @@ func logProb(set string, points *tensors.Tensor, dim int, f func(x []float64) fl
 	}
 	out := make([]float64, len(flat)/dim)
 	for i := range out {
-		out[i] = f(flat[i*dim : (i+1)*dim])
+		if out[i] = f(flat[i*dim : (i+1)*dim]); math.IsNaN(out[i]) {
+			return nil, fmt.Errorf("toy.%s: float64 can't hold what the density of point %d, %g, is computed from: scale points or parameters", set, i, flat[i*dim:(i+1)*dim])
+		}
 	}
 	dims := points.Shape().Dimensions
 	return tensor(points.DType(), out, dims[:len(dims)-1]...), nil

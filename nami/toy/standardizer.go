@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -42,6 +43,9 @@ func FitStandardizer(x *tensors.Tensor) (Standardizer, error) {
 			s.Mean[j], s.Std[j] = flat[j], 1
 		}
 	}
+	if err := s.Validate(); err != nil { // the squares overflowed, or vanished
+		return Standardizer{}, fmt.Errorf("toy.FitStandardizer: the points, %s, are too large or too close to each other: %w", x.Shape(), err)
+	}
 	return s, nil
 }
 
@@ -59,7 +63,8 @@ func (s Standardizer) Validate() error {
 	return nil
 }
 
-// Apply returns (x - Mean)/Std, of x's shape lead+[features] and dtype.
+// Apply returns (x - Mean)/Std, of x's shape lead+[features] and dtype. A value that the
+// dtype can't hold is an error.
 func (s Standardizer) Apply(x *tensors.Tensor) (*tensors.Tensor, error) {
 	return s.each("Apply", x, func(v, mean, std float64) float64 { return (v - mean) / std })
 }
@@ -78,8 +83,14 @@ func (s Standardizer) each(method string, x *tensors.Tensor, f func(v, mean, std
 	if err != nil {
 		return nil, err
 	}
+	largest := math.MaxFloat64
+	if x.DType() == dtypes.Float32 {
+		largest = math.MaxFloat32
+	}
 	for i, v := range flat {
-		flat[i] = f(v, s.Mean[i%d], s.Std[i%d])
+		if flat[i] = f(v, s.Mean[i%d], s.Std[i%d]); !(math.Abs(flat[i]) <= largest) {
+			return nil, fmt.Errorf("toy.Standardizer.%s: %g becomes %g with Mean %g and Std %g, which %s can't hold", method, v, flat[i], s.Mean[i%d], s.Std[i%d], x.DType())
+		}
 	}
 	return tensor(x.DType(), flat, x.Shape().Dimensions...), nil
 }

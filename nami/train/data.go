@@ -42,8 +42,8 @@ func (c config) checkContext(x *tensors.Tensor) error {
 		return nil
 	}
 	n := x.Shape().Dimensions[0]
-	if c.context.Rank() != 2 || c.context.Shape().Dimensions[0] != n || c.context.DType() != x.DType() {
-		return fmt.Errorf("train: the context is %s, the data %s: expected a context of shape [%d, context_dim] with the data's dtype",
+	if c.context.Rank() != 2 || c.context.Size() == 0 || c.context.Shape().Dimensions[0] != n || c.context.DType() != x.DType() {
+		return fmt.Errorf("train: the context is %s, the data %s: expected a context of shape [%d, context_dim], context_dim at least 1, with the data's dtype",
 			c.context.Shape(), x.Shape(), n)
 	}
 	return checkFinite("context", c.context)
@@ -61,7 +61,19 @@ func (c config) checkMask(x *tensors.Tensor, loss Loss) error {
 		return fmt.Errorf("train: the mask is %s, the data %s: expected data of shape [n, objects, features...] and a mask [n, objects] of its dtype",
 			c.mask.Shape(), x.Shape())
 	}
-	return checkFinite("mask", c.mask)
+	if err := checkFinite("mask", c.mask); err != nil {
+		return err
+	}
+	at, odd := -1, 0.0
+	err := gomlx.EachFloat(c.mask, func(i int, v float64) {
+		if at < 0 && v != 0 && v != 1 {
+			at, odd = i, v
+		}
+	})
+	if err == nil && at >= 0 {
+		err = fmt.Errorf("train: value %d of the mask, %s, is %v: expected 1 for an object and 0 for padding", at, c.mask.Shape(), odd)
+	}
+	return err
 }
 
 func (c config) checkSource(x *tensors.Tensor, loss Loss) error {

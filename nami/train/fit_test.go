@@ -181,7 +181,14 @@ func TestBadInput(t *testing.T) {
 		"no data":           {tiny, nil, nil, "the data is nil"},
 		"event":             {tiny, three, nil, "must end in the event shape (2)"},
 		"context not asked": {tiny, line(), []train.Option{train.Context(three)}, "expects none"},
-		"context rows":      {tiny, line(), []train.Option{train.Context(tensors.FromFlatDataAndDimensions(make([]float32, 30), 10, 3))}, "[40, context_dim]"},
+		"context rows":      {tiny, line(), []train.Option{train.Context(tensors.FromFlatDataAndDimensions(make([]float32, 30), 10, 3))}, "[40, context_dim], context_dim at least 1"},
+		"context empty":     {tiny, line(), []train.Option{train.Context(tensors.FromFlatDataAndDimensions([]float32{}, 40, 0))}, "context_dim at least 1"},
+		"mask of halves": {
+			nami.MaskedFMLoss{},
+			tensors.FromFlatDataAndDimensions(make([]float32, 32), 8, 2, 2),
+			[]train.Option{train.Mask(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{0.5}, 16), 8, 2))},
+			"value 0 of the mask, (Float32)[8, 2], is 0.5",
+		},
 		"diverging":         {divergingLoss{}, line(), nil, "the loss of step 1 is NaN"},
 		"checkpoint a file": {tiny, line(), []train.Option{train.Checkpoint(file)}, "is a file"},
 	} {

@@ -1,0 +1,63 @@
+package field_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"pgregory.net/rapid"
+)
+
+// Whatever events, times, contexts and masks are given, a field's value is shaped like
+// the events, or what is said teaches.
+func TestAnyArguments(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	rapid.Check(t, func(t *rapid.T) {
+		x, c, mask := gomlxtest.Misfit(t, "x", 3, 4, 2), gomlxtest.Misfit(t, "c", 3, 2), gomlxtest.Misfit(t, "mask", 3, 4)
+		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
+		few := rapid.IntRange(-1, 4)
+		mlp := field.MLP{
+			EventShape: rapid.SampledFrom([][]int{{4, 2}, {2}, {}, {0}, {-1}}).Draw(t, "event"), ContextDim: few.Draw(t, "context dim"),
+			Hidden: rapid.SliceOfN(few, 0, 2).Draw(t, "hidden"), TimeFeatures: few.Draw(t, "time features"),
+		}
+		rank := few.Draw(t, "rank")
+		wide := field.Func{Rank: rank, F: func(_ *model.Scope, x, t, c *Node) *Node { return ReduceAndKeep(x, ReduceSum, -1) }}
+		if x == nil || at == nil {
+			return
+		}
+		dims := x.Shape().Dimensions
+		for what, f := range map[string]field.Field{
+			"MLP": mlp, "Func": wide, "Func{}": field.Func{}, "Scoped": field.Scoped{Scope: "a", Field: mlp}, "Scoped{}": field.Scoped{},
+		} {
+			if err := field.Validate(f); err != nil {
+				gomlxtest.Teaches(t, what, err)
+			}
+			in := []*tensors.Tensor{x, at, c}
+			gomlxtest.Builds(t, backend, what, in, func(in []*Node) []*Node {
+				return []*Node{field.Call(f, model.NewStore().RootScope(), in[0], in[1], in[2])}
+			}, dims)
+			if mask != nil {
+				gomlxtest.Builds(t, backend, "masked "+what, append(in, mask), func(in []*Node) []*Node {
+					return []*Node{field.Call(field.Masked(f, in[3]), model.NewStore().RootScope(), in[0], in[1], in[2])}
+				}, dims)
+			}
+		}
+		gomlxtest.Builds(t, backend, "CheckTime", []*tensors.Tensor{x, at}, func(in []*Node) []*Node {
+			field.CheckTime(in[1], in[0], rank)
+			return nil
+		})
+		gomlxtest.Builds(t, backend, "Sinusoidal", []*tensors.Tensor{at}, func(in []*Node) []*Node {
+			return []*Node{field.Sinusoidal(in[0], rank)}
+		}, slices.Concat(at.Shape().Dimensions, []int{rank}))
+		if mask != nil {
+			gomlxtest.Builds(t, backend, "Mask", []*tensors.Tensor{x, mask}, func(in []*Node) []*Node {
+				return []*Node{field.Mask(in[0], in[1], rank)}
+			}, dims)
+		}
+	})
+}

@@ -1,0 +1,42 @@
+package path_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/schedule"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"pgregory.net/rapid"
+)
+
+// Whatever ends and times are given, a point is shaped like the target or what is said
+// teaches.
+func TestAnyEnds(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	paths := []path.Path{
+		path.Linear{},
+		path.Cosine{},
+		path.Affine{},
+		path.Scheduled{},
+		path.Scheduled{Schedule: schedule.VP{}},
+		path.Scheduled{Schedule: schedule.VE{SigmaMin: 2, SigmaMax: 1}},
+		path.Affine{Alpha: OneMinus, Sigma: Identity, AlphaDot: func(t *Node) *Node { return Neg(OnesLike(t)) }, SigmaDot: OnesLike},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		target, source := gomlxtest.Misfit(t, "target", 3, 2), gomlxtest.Misfit(t, "source", 3, 2)
+		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
+		if target == nil || source == nil || at == nil {
+			return
+		}
+		for _, p := range paths {
+			for what, of := range map[string]func(target, source, t *Node) *Node{"Point": p.Point, "Velocity": p.Velocity} {
+				gomlxtest.Builds(t, backend, fmt.Sprintf("%s of %T", what, p), []*tensors.Tensor{target, source, at},
+					func(in []*Node) []*Node { return []*Node{of(in[0], in[1], in[2])} }, target.Shape().Dimensions)
+			}
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package toy_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/toy"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"pgregory.net/rapid"
+)
+
+// Whatever points and parameters are given, what comes back has the shape that it should
+// and no NaN, or there is an error.
+func TestAnyPoints(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(-1, 5).Draw(t, "n")
+		v := func(name string) float64 {
+			return rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.1, 2), rapid.Float64()).Draw(t, name)
+		}
+		means := func(name string) []float64 { return rapid.SliceOfN(rapid.Float64Range(-2, 2), 0, 3).Draw(t, name) }
+		gauss := func(name string) toy.Gaussian {
+			return toy.Gaussian{Mean: means(name), Covariance: [][]float64{{1, v("covariance")}, {0.5, 1}}}
+		}
+		sets := []toy.Set{
+			toy.TwoMoons{Noise: v("noise")},
+			toy.TwoSpirals{Noise: v("noise"), Turns: v("turns")},
+			toy.Checkerboard{Cells: rapid.IntRange(-1, 5).Draw(t, "cells"), Bound: v("bound")},
+			toy.Ring{Modes: rapid.IntRange(-1, 5).Draw(t, "modes"), Radius: v("radius"), Std: v("std")},
+			toy.Shell{Radius: v("radius"), Width: v("width"), Background: v("background"), Share: v("share")},
+			toy.SignalAndBackground(v("share")),
+			toy.GaussianMixture{Components: []toy.Gaussian{gauss("first"), gauss("second")}, Weights: means("weights")},
+		}
+		ratios := toy.ParametricMixture{Share: v("share"), Axis: rapid.IntRange(-1, 3).Draw(t, "axis"), Signal: gauss("signal"), Background: gauss("background")}
+		if rapid.Bool().Draw(t, "usual") {
+			ratios.Signal, ratios.Background = toy.Gaussian{}, toy.Gaussian{}
+		}
+		if mixture, err := ratios.At(v("theta")); err != nil {
+			gomlxtest.Teaches(t, "At", err)
+		} else {
+			sets = append(sets, mixture)
+		}
+		x := gomlxtest.Misfit(t, "x", 4, 2)
+		var lead []int
+		if x != nil && x.Rank() > 0 {
+			lead = x.Shape().Dimensions[:x.Rank()-1]
+		}
+		one := func(what string, f func() (*tensors.Tensor, error), want []int) {
+			gomlxtest.Bears(t, what, func() ([]*tensors.Tensor, error) {
+				x, err := f()
+				return []*tensors.Tensor{x}, err
+			}, want)
+		}
+		for _, set := range sets {
+			what, dim := fmt.Sprintf("%T", set), 2
+			if m, ok := set.(toy.GaussianMixture); ok {
+				dim = len(m.Components[0].Mean)
+			}
+			one(what, func() (*tensors.Tensor, error) { return set.Sample(1, n) }, []int{n, dim})
+			if d, ok := set.(toy.Density); ok {
+				one(what+".LogProb", func() (*tensors.Tensor, error) { return d.LogProb(x) }, lead)
+			}
+			if l, ok := set.(toy.Labelled); ok {
+				one(what+", labelled", func() (*tensors.Tensor, error) {
+					x, labels, err := l.SampleLabelled(1, n)
+					if err == nil && len(labels) != n {
+						t.Errorf("%s: %d labels of %d points", what, len(labels), n)
+					}
+					return x, err
+				}, []int{n, dim})
+			}
+		}
+		one("LogLikelihoodRatio", func() (*tensors.Tensor, error) { return ratios.LogLikelihoodRatio(x, v("theta")) }, lead)
+
+		labels, classes := rapid.SliceOfN(rapid.IntRange(-1, 3), 0, 3).Draw(t, "labels"), rapid.IntRange(-1, 4).Draw(t, "classes")
+		one("OneHot", func() (*tensors.Tensor, error) { return toy.OneHot(labels, classes) }, []int{len(labels), classes})
+		if _, err := toy.Poisson(1, v("mean")); err != nil {
+			gomlxtest.Teaches(t, "Poisson", err)
+		}
+
+		s := toy.Standardizer{Mean: means("mean"), Std: means("std")}
+		gomlxtest.Bears(t, "FitStandardizer", func() ([]*tensors.Tensor, error) {
+			fitted, err := toy.FitStandardizer(x)
+			if err == nil {
+				s = fitted
+				if err := s.Validate(); err != nil || len(s.Mean) != x.Shape().Dim(-1) {
+					t.Errorf("the fit of %s is %v: %v", x.Shape(), s, err)
+				}
+			}
+			return nil, err
+		})
+		y := gomlxtest.Misfit(t, "y", 4, 2)
+		var dims []int
+		if y != nil {
+			dims = y.Shape().Dimensions
+		}
+		one("Standardizer.Apply", func() (*tensors.Tensor, error) { return s.Apply(y) }, dims)
+		one("Standardizer.Inverse", func() (*tensors.Tensor, error) { return s.Inverse(y) }, dims)
+	})
+}
