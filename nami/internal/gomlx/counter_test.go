@@ -30,42 +30,38 @@ func drawn(t *testing.T, backend compute.Backend, first uint32, f func(c *gomlx.
 // A row's numbers depend on its number, not on how many rows are drawn with it, and are
 // the same on every backend, and to rounding in both dtypes.
 func TestCounterRows(t *testing.T) {
+	const columns = 3 // numbers are made in pairs: one and a half
+	draws := map[string]func(*gomlx.Counter, *Graph, shapes.Shape) *Node{
+		"uniform": (*gomlx.Counter).RandomUniform, "normal": (*gomlx.Counter).Normal,
+	}
 	var before []float64
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		for _, columns := range []int{2, 3} { // a row has its numbers in pairs
-			var single []float64
-			for _, dtype := range floats {
-				for name, f := range map[string]func(rows int) func(*gomlx.Counter, *Graph) *Node{
-					"uniform": func(rows int) func(*gomlx.Counter, *Graph) *Node {
-						return func(c *gomlx.Counter, g *Graph) *Node { return c.RandomUniform(g, shapes.Make(dtype, rows, columns)) }
-					},
-					"normal": func(rows int) func(*gomlx.Counter, *Graph) *Node {
-						return func(c *gomlx.Counter, g *Graph) *Node { return c.Normal(g, shapes.Make(dtype, rows, columns)) }
-					},
-				} {
-					all := drawn(t, backend, 0, f(7))
-					some := drawn(t, backend, 2, f(3))
-					listed := drawn(t, backend, 0, func(c *gomlx.Counter, g *Graph) *Node {
-						return f(3)(gomlx.NewCounter(Const(g, tensors.MustCopyFlatData[uint32](gomlx.Key(3, 1))), Const(g, []uint32{2, 3, 4})), g)
-					})
-					if !slices.Equal(some, listed) {
-						t.Errorf("%s, %s, %d columns: rows from 2 are %v, listed %v", name, dtype, columns, some, listed)
+		var single []float64
+		for _, dtype := range floats {
+			for name, draw := range draws {
+				rows := func(n int) func(*gomlx.Counter, *Graph) *Node {
+					return func(c *gomlx.Counter, g *Graph) *Node { return draw(c, g, shapes.Make(dtype, n, columns)) }
+				}
+				all := drawn(t, backend, 0, rows(7))
+				some := drawn(t, backend, 2, rows(3))
+				listed := drawn(t, backend, 0, func(c *gomlx.Counter, g *Graph) *Node {
+					return rows(3)(gomlx.NewCounter(Const(g, tensors.MustCopyFlatData[uint32](gomlx.Key(3, 1))), Const(g, []uint32{2, 3, 4})), g)
+				})
+				if !slices.Equal(some, listed) {
+					t.Errorf("%s, %s: rows from 2 are %v, listed %v", name, dtype, some, listed)
+				}
+				if !slices.Equal(all[2*columns:5*columns], some) {
+					t.Errorf("%s, %s: rows 2 to 4 are %v, drawn alone %v", name, dtype, all[2*columns:5*columns], some)
+				}
+				switch {
+				case name == "normal" && dtype == dtypes.Float32:
+					single = all
+				case name == "normal":
+					near(t, "the dtypes", single, all, 1e-5)
+					if before != nil {
+						near(t, "the backends", before, all, 1e-12)
 					}
-					if !slices.Equal(all[2*columns:5*columns], some) {
-						t.Errorf("%s, %s, %d columns: rows 2 to 4 are %v, drawn alone %v", name, dtype, columns, all[2*columns:5*columns], some)
-					}
-					if name == "normal" && dtype == dtypes.Float32 {
-						single = all
-					}
-					if name == "normal" && dtype == dtypes.Float64 {
-						near(t, "the dtypes", single, all, 1e-5)
-						if columns == 3 {
-							if before != nil {
-								near(t, "the backends", before, all, 1e-12)
-							}
-							before = all
-						}
-					}
+					before = all
 				}
 			}
 		}
