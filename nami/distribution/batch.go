@@ -29,8 +29,12 @@ func (b batched) EventShape() []int { return slices.Clone(b.event) }
 // BatchShape is the shape of the batch of distributions; empty for one.
 func (b batched) BatchShape() []int { return slices.Clone(b.batch) }
 
-// expanded are the shapes with a batch that ends in the present one; it panics otherwise.
+// expanded are the shapes with a batch that ends in the present one, of axes of 1 or more; it
+// panics otherwise.
 func (b batched) expanded(batch []int) batched {
+	if slices.ContainsFunc(batch, func(size int) bool { return size < 1 }) {
+		exceptions.Panicf("distribution.%s: can't expand the batch %s to %s: every axis needs at least 1", b.name, event.Format(b.batch), event.Format(batch))
+	}
 	if !b.fits(batch) {
 		exceptions.Panicf("distribution.%s: can't expand the batch %s to %s: it must be the end of it", b.name, event.Format(b.batch), event.Format(batch))
 	}

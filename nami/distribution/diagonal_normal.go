@@ -91,7 +91,7 @@ func DiagonalNormalOf(loc, scale *Node, eventRank int) DiagonalNormal {
 }
 
 // Expand returns the distribution repeated to a batch shape that ends in its own. It
-// panics if it doesn't.
+// panics if it doesn't, or has an axis below 1.
 func (d DiagonalNormal) Expand(batch ...int) DiagonalNormal {
 	shape := d.expanded(batch)
 	return DiagonalNormal{batched: shape, text: d.text, parameters: func(g *Graph, dtype dtypes.DType) (*Node, *Node) {

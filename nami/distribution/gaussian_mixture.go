@@ -82,7 +82,7 @@ func newGaussianMixture(weights, loc, scale *tensors.Tensor, eventRank int) (m G
 func (m GaussianMixture) components() int { return m.weights.dims[len(m.weights.dims)-1] }
 
 // Expand returns the distribution repeated to a batch shape that ends in its own. It
-// panics if it doesn't.
+// panics if it doesn't, or has an axis below 1.
 func (m GaussianMixture) Expand(batch ...int) GaussianMixture {
 	m.batched = m.expanded(batch)
 	return m

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 
 	"github.com/gomlx/compute/dtypes"
@@ -85,5 +86,63 @@ func TestAnyParameters(t *testing.T) {
 				return []*Node{distribution.DiagonalNormalOf(in[0], in[1], rank).LogProb(in[2])}
 			})
 		}
+	})
+}
+
+// A distribution expands to batches that end in its own, and to nothing else; its mean and
+// its variance are those of each.
+func TestAnyExpansion(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	type moments interface {
+		distribution.Batched
+		Mean(g *Graph, dtype dtypes.DType) *Node
+		Variance(g *Graph, dtype dtypes.DType) *Node
+	}
+	scales := tensors.FromValue([][]float32{{1, 2}, {3, 4}, {5, 6}})
+	normal, err := distribution.NewDiagonalNormal(scales, scales, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uniform, err := distribution.NewUniform(tensors.FromValue([][]float32{{0, 0}, {0, 0}, {0, 0}}), scales, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixture, err := distribution.NewGaussianMixture(tensors.FromValue([]float32{1, 2, 3}), scales, scales, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]struct {
+		own    []int
+		expand func(batch ...int) moments
+	}{
+		"StandardNormal":  {nil, func(batch ...int) moments { return distribution.NewStandardNormal(2).Expand(batch...) }},
+		"DiagonalNormal":  {[]int{3}, func(batch ...int) moments { return normal.Expand(batch...) }},
+		"Uniform":         {[]int{3}, func(batch ...int) moments { return uniform.Expand(batch...) }},
+		"GaussianMixture": {nil, func(batch ...int) moments { return mixture.Expand(batch...) }},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		what := rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(t, "distribution")
+		batch := rapid.SliceOfN(rapid.IntRange(-1, 4), 0, 3).Draw(t, "batch")
+		if rapid.Bool().Draw(t, "fits") {
+			batch = append(batch, all[what].own...)
+		}
+		before := len(batch) - len(all[what].own)
+		fits := before >= 0 && slices.Equal(batch[before:], all[what].own) && !slices.ContainsFunc(batch, func(n int) bool { return n < 1 })
+		var d moments
+		err := gomlx.Try(func() error { d = all[what].expand(batch...); return nil })
+		if (err == nil) != fits {
+			t.Fatalf("%s expands to %v: %v", what, batch, err)
+		}
+		if err != nil {
+			gomlxtest.Teaches(t, what, err)
+			return
+		}
+		shape := append(d.BatchShape(), 2)
+		if !slices.Equal(d.BatchShape(), batch) {
+			t.Fatalf("%s has the batch %v, expanded to %v", what, d.BatchShape(), batch)
+		}
+		gomlxtest.Builds(t, backend, what, []*tensors.Tensor{scales}, func(in []*Node) []*Node {
+			return []*Node{d.Mean(in[0].Graph(), dtypes.Float32), d.Variance(in[0].Graph(), dtypes.Float32)}
+		}, shape, shape)
 	})
 }
