@@ -31,20 +31,45 @@ func objects(t *testing.T, what string, x []float64) (out []float64) {
 	return out
 }
 
+// pooledFlow is a flow of events of so many objects.
+func pooledFlow(objects, steps int) nami.FlowMatching {
+	return nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(objects, 2), Solver: solver.RK4(steps)}
+}
+
+// bindDoubles binds a model without weights in float64.
+func bindDoubles(t *testing.T, backend compute.Backend, m builder) *nami.Process {
+	t.Helper()
+	process, err := m.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process
+}
+
+// padded is an event of two objects and padding, and twoOfThree its mask.
+func padded() *tensors.Tensor {
+	return doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2)
+}
+
+func twoOfThree() *tensors.Tensor { return doubles([]float64{1, 1, 0}, 1, 3) }
+
+// maskedLike is a masked process that is to agree with a masked model in a graph.
+func maskedLike(t *testing.T, backend compute.Backend, m builder) *nami.Process {
+	t.Helper()
+	process, err := bindDoubles(t, backend, m).Masked(twoOfThree())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process
+}
+
 // Whatever a process does with a mask, it does with the objects alone: samples come with
 // their own log-density, whose derivative is that of the unpadded event, and 0 in the
 // padding, whatever stands there.
 func TestMaskedLikelihood(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx := context.Background()
-		bind := func(objects int) *nami.Process {
-			flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(objects, 2), Solver: solver.RK4(10)}
-			process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return process
-		}
+		bind := func(objects int) *nami.Process { return bindDoubles(t, backend, pooledFlow(objects, 10)) }
 		masked, err := bind(3).Masked(doubles([]float64{1, 1, 0}, 3))
 		if err != nil {
 			t.Fatal(err)
@@ -54,8 +79,7 @@ func TestMaskedLikelihood(t *testing.T) {
 		want, err := bind(2).LogProb(ctx, doubles(alone, 3, 2, 2), divergence.Exact{})
 		near(t, "the samples' log-density", values(t, logProb, nil), values(t, want, err), 1e-5)
 
-		padded := doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2)
-		got, err := masked.LogProbGradient(ctx, padded, divergence.Exact{})
+		got, err := masked.LogProbGradient(ctx, padded(), divergence.Exact{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,11 +90,11 @@ func TestMaskedLikelihood(t *testing.T) {
 		near(t, "its derivative", objects(t, "LogProbGradient", values(t, got.X, nil)), values(t, plain.X, nil), 1e-10)
 		near(t, "the log-density", values(t, got.LogProb, nil), values(t, plain.LogProb, nil), 1e-10)
 
-		estimate, err := masked.LogProb(ctx, padded, divergence.Hutchinson{N: 4})
+		estimate, err := masked.LogProb(ctx, padded(), divergence.Hutchinson{N: 4})
 		values(t, estimate, err) // finite, though the padding isn't
 		path, err := masked.Trajectory(ctx, []float64{1, 0.5, 0}, 2)
 		objects(t, "Trajectory", values(t, path, err))
-		z, err := masked.Encode(ctx, padded)
+		z, err := masked.Encode(ctx, padded())
 		objects(t, "Encode", values(t, z, err))
 	})
 }
@@ -82,12 +106,7 @@ func TestMaskedDiffusion(t *testing.T) {
 		ctx := context.Background()
 		for _, method := range []solver.Solver{solver.Heun(8), solver.EulerMaruyama(8)} {
 			bind := func(objects int) *nami.Process {
-				m := nami.Diffusion{Field: pooled, Prediction: schedule.X0, Schedule: schedule.VP{}, Solver: method, EventShape: []int{objects, 2}}
-				process, err := m.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
-				if err != nil {
-					t.Fatal(err)
-				}
-				return process
+				return bindDoubles(t, backend, nami.Diffusion{Field: pooled, Prediction: schedule.X0, Schedule: schedule.VP{}, Solver: method, EventShape: []int{objects, 2}})
 			}
 			masked, err := bind(3).Masked(doubles([]float64{1, 1, 0}, 3))
 			if err != nil {
@@ -115,11 +134,9 @@ func TestMaskedDiffusion(t *testing.T) {
 // A masked flow in a graph gives what a masked process gives, and derivatives that are
 // finite and zero in the padding, even of a NaN there.
 func TestMaskedInGraphs(t *testing.T) {
-	flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(2)}
+	flow := pooledFlow(3, 2)
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx := context.Background()
-		padded := func() *tensors.Tensor { return doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2) }
-		mask := func() *tensors.Tensor { return doubles([]float64{1, 1, 0}, 1, 3) }
 		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, mask *Node) []*Node {
 			m := flow.Masked(mask)
 			logProb := m.LogProb(scope, x, nil, divergence.Exact{})
@@ -128,18 +145,11 @@ func TestMaskedInGraphs(t *testing.T) {
 				logProb, Gradient(ReduceAllSum(logProb), x)[0], m.Integrate(scope, x, nil, 1, 0),
 				samples, Sub(ofSamples, m.LogProb(scope, samples, nil, divergence.Exact{})),
 			}
-		}, padded(), mask())
+		}, padded(), twoOfThree())
 		if err != nil {
 			t.Fatal(err)
 		}
-		process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
-		if err != nil {
-			t.Fatal(err)
-		}
-		masked, err := process.Masked(mask())
-		if err != nil {
-			t.Fatal(err)
-		}
+		masked := maskedLike(t, backend, flow)
 		want, err := masked.LogProb(ctx, padded(), divergence.Exact{})
 		near(t, "the log-density", values(t, out[0], nil), values(t, want, err), 1e-10)
 		grads, err := masked.LogProbGradient(ctx, padded(), divergence.Exact{})
@@ -158,24 +168,15 @@ func TestMaskedInGraphs(t *testing.T) {
 func TestMaskedDiffusionInGraphs(t *testing.T) {
 	m := nami.Diffusion{Field: pooled, Prediction: schedule.X0, Schedule: schedule.VP{}, Solver: solver.Euler(2), EventShape: []int{3, 2}}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		padded := func() *tensors.Tensor { return doubles([]float64{0.1, 0.2, 0.3, 0.4, math.NaN(), 7}, 1, 3, 2) }
-		mask := func() *tensors.Tensor { return doubles([]float64{1, 1, 0}, 1, 3) }
 		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, mask *Node) []*Node {
 			m := m.Masked(mask)
 			logProb := m.LogProb(scope, x, nil, divergence.Exact{})
 			return []*Node{logProb, Gradient(ReduceAllSum(logProb), x)[0], m.Sample(scope, x.Graph(), x.DType(), nil, 1)}
-		}, padded(), mask())
+		}, padded(), twoOfThree())
 		if err != nil {
 			t.Fatal(err)
 		}
-		process, err := m.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
-		if err == nil {
-			process, err = process.Masked(mask())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := process.LogProb(context.Background(), padded(), divergence.Exact{})
+		want, err := maskedLike(t, backend, m).LogProb(context.Background(), padded(), divergence.Exact{})
 		near(t, "the log-density", values(t, out[0], nil), values(t, want, err), 1e-10)
 		for what, node := range map[string]*tensors.Tensor{"Gradient": out[1], "Sample": out[2]} {
 			if v := values(t, node, nil); v[4] != 0 || v[5] != 0 || !(math.Abs(v[0]) > 0) {
@@ -190,8 +191,7 @@ func TestMaskedMisuse(t *testing.T) {
 		"FlowMatching.Masked: the mask is nil": func(x *Node) *Node { return gauss(2).Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
 		"Diffusion.Masked: the mask is nil":    func(x *Node) *Node { return nami.Diffusion{}.Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
 		"the mask must be (2, 3), the lead and the objects": func(x *Node) *Node {
-			flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(1)}
-			return flow.Masked(ReduceSum(x, -1, -2)).Integrate(nil, x, nil, 1, 0)
+			return pooledFlow(3, 1).Masked(ReduceSum(x, -1, -2)).Integrate(nil, x, nil, 1, 0)
 		},
 		"Base is nil": func(x *Node) *Node { return nami.FlowMatching{Field: pooled}.Masked(x).Integrate(nil, x, nil, 1, 0) },
 	} {

@@ -115,14 +115,7 @@ var pooled = field.Func{Rank: 2, F: func(_ *model.Scope, x, t, c *Node) *Node {
 func TestMask(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx := context.Background()
-		bind := func(objects int) *nami.Process {
-			flow := nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(objects, 2), Solver: solver.RK4(5)}
-			process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return process
-		}
+		bind := func(objects int) *nami.Process { return bindDoubles(t, backend, pooledFlow(objects, 5)) }
 		masked, err := bind(3).Masked(doubles([]float64{1, 1, 0, 1, 1, 0}, 2, 3))
 		if err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"testing"
 
@@ -19,7 +18,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// resident is the process's resident memory in MiB, after a collection.
+// resident is the process's resident memory in MiB, after a collection. Linux's /proc tells.
 func resident(t *testing.T) float64 {
 	t.Helper()
 	debug.FreeOSMemory()
@@ -37,9 +36,6 @@ func resident(t *testing.T) float64 {
 // Memory doesn't grow with the number of calls. Were one buffer of a call kept, 700
 // calls with 64 KiB each would take 44 MiB; the bound is a fifth of that.
 func TestMemoryDoesNotGrow(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("resident memory is read from Linux's /proc")
-	}
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
 		ctx, store := context.Background(), model.NewStore()
 		flow := nami.FlowMatching{
@@ -88,12 +84,6 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 // Ten million samples are streamed in the memory of a few chunks: kept, they alone would
 // take 76 MiB in float32.
 func TestStreamIsBounded(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("resident memory is read from Linux's /proc")
-	}
-	if testing.Short() {
-		t.Skip("ten million samples take seconds")
-	}
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
 		flow := nami.FlowMatching{Field: still(1), Base: distribution.NewStandardNormal(2), Solver: solver.Euler(1)}
 		process, err := flow.Bind(backend, model.NewStore(), nil)
