@@ -54,6 +54,8 @@ type Diffusion struct {
 	// Guidance, if not nil, replaces the predicted noise, whatever the field predicts: it
 	// gets eps, shaped like x, and returns what is to be used instead.
 	Guidance Guidance
+
+	mask *Node // see Masked
 }
 
 // Guidance changes a predicted noise eps: x and eps are lead+event, t is a scalar or
@@ -64,7 +66,7 @@ type Guidance func(scope *model.Scope, x, t, c, eps *Node) *Node
 
 // Bind gives the model a context and makes a process of it, as [FlowMatching.Bind] does.
 func (m Diffusion) Bind(backend compute.Backend, store *model.Store, context *tensors.Tensor, options ...Option) (*Process, error) {
-	if err := checkParts(backend, store, m.Solver); err != nil {
+	if err := errors.Join(checkParts(backend, store, m.Solver), notInGraph(m.mask)); err != nil {
 		return nil, err
 	}
 	s, err := settle(options)
@@ -112,15 +114,12 @@ func (m Diffusion) flow(backend compute.Backend, noise, data float64) (flow, err
 	}
 	f := flow{
 		field: m.Field, velocity: as(schedule.Velocity), base: m.Base, solver: m.Solver,
-		noise: noise, data: data, clock: ends.clock(noise, data),
+		noise: noise, data: data, clock: ends.clock(noise, data), graphMask: m.mask,
 	}
 	if f.base == nil {
 		if f.base, err = distribution.Isotropic(0, ends.sigma, m.EventShape...); err != nil {
 			return flow{}, err
 		}
-	}
-	if b, ok := f.base.(maskedBase); ok { // the drift f·x has padding and a divergence, too
-		f.velocity = field.Masked(f.velocity, b.mask)
 	}
 	if m.Solver.Traits().Stochastic {
 		f.reverse, f.clock = m.reverse(as(schedule.Score), ends), nil

@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // flow is what a model tells a process: how its events move between noise and data.
@@ -26,6 +27,10 @@ type flow struct {
 
 	// velocity is dx/dt.
 	velocity field.Field
+
+	// graphMask is the mask of a model in a graph, lead+[objects]; nil without one. A
+	// process has its own.
+	graphMask *Node
 
 	// clock is the solver's time, where it isn't the model's; nil if it is.
 	clock *clock
@@ -91,7 +96,13 @@ func (f *flow) baseLogProb(scope *model.Scope, x *Node, in inputs) *Node {
 		}
 		return base.LogProb(x)
 	}
-	return maskedDistribution{base, in.mask}.LogProb(x)
+	independent, ok := base.(distribution.Independent)
+	if !ok {
+		exceptions.Panicf("nami: the base %v has no log-density for some of an event's objects only: with a mask, use a base whose values are independent (distribution.Independent)", f.base)
+	}
+	// x is masked too, or a derivative by what stands in the padding could be NaN.
+	values := field.Mask(independent.LogProbValues(field.Mask(x, in.mask, f.rank())), in.mask, f.rank())
+	return ReduceSum(event.Flatten(values, f.rank()), -1)
 }
 
 // unroll builds a whole deterministic solve, which gradients flow through.
@@ -101,18 +112,31 @@ func (f *flow) unroll(scope *model.Scope, y []*Node, in inputs, estimator diverg
 
 // sample builds samples of shape lead+event, from noise of scope's random state.
 func (f *flow) sample(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, lead []int) *Node {
-	in := inputs{c: expand(c, lead)}
+	in := f.inputs(c, lead)
 	return f.unroll(scope, []*Node{f.draw(scope, g, dtype, in, lead)}, in, nil, f.noise, f.data)[0]
 }
 
 func (f *flow) draw(scope *model.Scope, g *Graph, dtype dtypes.DType, in inputs, lead []int) *Node {
-	return distribution.Given(f.base, scope, in.c).Sample(scope, g, dtype, lead...)
+	return f.clean(distribution.Given(f.base, scope, in.c).Sample(scope, g, dtype, lead...), in)
+}
+
+// clean is x with zeros in the padding, if there is a mask.
+func (f *flow) clean(x *Node, in inputs) *Node {
+	if in.mask == nil {
+		return x
+	}
+	return field.Mask(x, in.mask, f.rank())
+}
+
+// inputs are those of a graph for events of a lead.
+func (f *flow) inputs(c *Node, lead []int) inputs {
+	return inputs{c: expand(c, lead), mask: f.graphMask}
 }
 
 // sampleWithLogProb builds samples and their log-density.
 func (f *flow) sampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, estimator divergence.Estimator, lead []int) (x, logProb *Node) {
 	estimator = f.must(estimator)
-	in := inputs{c: expand(c, lead)}
+	in := f.inputs(c, lead)
 	noise := f.draw(scope, g, dtype, in, lead)
 	in.probes = divergence.Probes(estimator, scope, g, noise.Shape(), f.rank())
 	y := f.unroll(scope, []*Node{noise, f.baseLogProb(scope, noise, in)}, in, estimator, f.noise, f.data)
@@ -130,15 +154,16 @@ func (f *flow) logProb(scope *model.Scope, x, c *Node, estimator divergence.Esti
 		panic(err)
 	}
 	g := x.Graph()
-	in := inputs{c: expand(c, lead), probes: divergence.Probes(estimator, scope, g, x.Shape(), f.rank())}
+	in := f.inputs(c, lead)
+	in.probes = divergence.Probes(estimator, scope, g, x.Shape(), f.rank())
 	zero := Zeros(g, shapes.Make(x.DType(), lead...))
-	y := f.unroll(scope, []*Node{f.clean(x), zero}, in, estimator, f.data, f.noise)
+	y := f.unroll(scope, []*Node{f.clean(x, in), zero}, in, estimator, f.data, f.noise)
 	return Sub(f.baseLogProb(scope, y[0], in), y[1])
 }
 
 // must is orOwn for graph building.
 func (f *flow) must(estimator divergence.Estimator) divergence.Estimator {
-	estimator, err := f.orOwn(estimator, false)
+	estimator, err := f.orOwn(estimator, f.graphMask != nil)
 	if err != nil {
 		panic(err)
 	}

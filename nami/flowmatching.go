@@ -34,6 +34,8 @@ type FlowMatching struct {
 
 	// Solver integrates, [solver.RK4](64) say: an [solver.ODE] or an [solver.Adaptive].
 	Solver solver.Solver
+
+	mask *Node // see Masked
 }
 
 // Bind gives the flow a context and makes a process of it, with the weights in store.
@@ -43,7 +45,7 @@ type FlowMatching struct {
 // The process reads the store's weights at each call, as long as it lives: those of a
 // training that goes on between calls, too. Don't train that store during a call.
 func (m FlowMatching) Bind(backend compute.Backend, store *model.Store, context *tensors.Tensor, options ...Option) (*Process, error) {
-	if err := checkParts(backend, store, m.Solver); err != nil {
+	if err := errors.Join(checkParts(backend, store, m.Solver), notInGraph(m.mask)); err != nil {
 		return nil, err
 	}
 	if err := m.check(); err != nil {
@@ -75,7 +77,7 @@ func (m FlowMatching) check() error {
 
 // flow is the model as a process sees it.
 func (m FlowMatching) flow() flow {
-	return flow{field: m.Field, velocity: m.Field, base: m.Base, solver: m.Solver, noise: 1, data: 0}
+	return flow{field: m.Field, velocity: m.Field, base: m.Base, solver: m.Solver, noise: 1, data: 0, graphMask: m.mask}
 }
 
 // must is flow for graph building.
@@ -111,8 +113,8 @@ func (m FlowMatching) LogProb(scope *model.Scope, x, c *Node, estimator divergen
 // from 1 to 0 it turns noise into data, from 0 to 1 data into noise.
 func (m FlowMatching) Integrate(scope *model.Scope, x, c *Node, t0, t1 float64) *Node {
 	f := m.must()
-	in := inputs{c: expand(c, event.Lead(x, f.rank()))}
-	return f.unroll(scope, []*Node{f.clean(x)}, in, nil, t0, t1)[0]
+	in := f.inputs(c, event.Lead(x, f.rank()))
+	return f.unroll(scope, []*Node{f.clean(x, in)}, in, nil, t0, t1)[0]
 }
 
 // String describes the model on one line, the same in every process.

@@ -188,8 +188,11 @@ func TestMaskedDiffusionInGraphs(t *testing.T) {
 
 func TestMaskedMisuse(t *testing.T) {
 	for want, build := range map[string]func(x *Node) *Node{
-		"FlowMatching.Masked: the mask is nil": func(x *Node) *Node { return gauss(2).Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
-		"Diffusion.Masked: the mask is nil":    func(x *Node) *Node { return nami.Diffusion{}.Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
+		"the mask is nil": func(x *Node) *Node { return gauss(2).Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
+		"bind the model without it": func(x *Node) *Node {
+			_, err := pooledFlow(3, 1).Masked(ReduceSum(x, -1)).Bind(gomlxtest.Go(t), model.NewStore(), nil)
+			panic(err)
+		},
 		"the mask must be (2, 3), the lead and the objects": func(x *Node) *Node {
 			return pooledFlow(3, 1).Masked(ReduceSum(x, -1, -2)).Integrate(nil, x, nil, 1, 0)
 		},
