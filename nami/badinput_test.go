@@ -9,12 +9,12 @@ import (
 	"github.com/nami-flow/go-nami/nami/diagnostic"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/interpolant"
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -114,7 +114,7 @@ func TestErrorsNotPanics(t *testing.T) {
 		"bind of nil":         {ofCall(diagnostic.Convergence(ctx, ones(2, 2), []int{1, 2, 4}, nothing)), "bind gave no process for 1 steps"},
 		"isotropic":           {ofCall(distribution.Isotropic(0, 1, -2)), "an event has shape (-2)"},
 		"box":                 {ofCall(distribution.UniformBox(0, 1, 2, 0)), "an event has shape (2, 0)"},
-		"unflatten":           {ofCall(event.UnflattenTensor(ones(2, 4), []int{-2, -2})), "an event has shape (-2, -2)"},
+		"unflatten":           {ofCall(shape.UnflattenTensor(ones(2, 4), []int{-2, -2})), "an event has shape (-2, -2)"},
 		"field.Check, event":  {field.Check(backend, identity, []int{-2}, 0), "an event has shape (-2)"},
 		"field.Check":         {field.Check(nil, identity, []int{2}, 0), "the backend is nil"},
 		"path.Check":          {path.Check(nil, path.Linear{}), "the backend is nil"},

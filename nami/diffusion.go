@@ -6,9 +6,9 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -142,7 +142,7 @@ func (m Diffusion) reverse(score field.Field, ends ends) func(scope *model.Scope
 				if in.mask != nil {
 					drift = field.Mask(drift, in.mask, score.EventRank())
 				}
-				return []*Node{Sub(drift, Mul(event.Lift(Square(g), x), in.at(score, scope, x, t)))}
+				return []*Node{Sub(drift, Mul(shape.Lift(Square(g), x), in.at(score, scope, x, t)))}
 			},
 			Diffusion: func(t *Node) *Node { return m.Schedule.Diffusion(within(t)) },
 		}

@@ -9,10 +9,10 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -28,7 +28,7 @@ func denoiser(s schedule.Schedule, p schedule.Prediction) field.Field {
 		row := func(values []float64) *Node {
 			return ExpandLeftToRank(ConstAsDType(x.Graph(), x.DType(), values), x.Rank())
 		}
-		alpha, sigma := event.Lift(s.Alpha(t), x), event.Lift(s.Sigma(t), x)
+		alpha, sigma := shape.Lift(s.Alpha(t), x), shape.Lift(s.Sigma(t), x)
 		variance := Add(Mul(Square(alpha), Square(row(std))), Square(sigma))
 		return Neg(Div(Sub(x, Mul(alpha, row(mean))), variance))
 	}}
@@ -223,7 +223,7 @@ func TestDiffusionLoss(t *testing.T) {
 		for name, s := range map[string]schedule.Schedule{"VP": schedule.VP{}, "EDM": schedule.EDM{}} {
 			computation, err := nami.NewComputation(backend, nil, func(scope *model.Scope, in []*Node) []*Node {
 				x, eps, at := in[0], in[1], in[2]
-				alpha, sigma := event.Lift(s.Alpha(at), x), event.Lift(s.Sigma(at), x)
+				alpha, sigma := shape.Lift(s.Alpha(at), x), shape.Lift(s.Sigma(at), x)
 				var out []*Node
 				for _, p := range []schedule.Prediction{schedule.Eps, schedule.Score, schedule.X0, schedule.V, schedule.Velocity} {
 					// The truth, and the truth but for an error of 2 in units of what the

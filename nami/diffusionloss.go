@@ -3,9 +3,9 @@ package nami
 import (
 	"fmt"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -46,7 +46,7 @@ func (l DiffusionLoss) PerEvent(scope *model.Scope, x, eps, t, c *Node) *Node {
 			panic(err)
 		}
 	}
-	alpha, sigma := event.Lift(l.Schedule.Alpha(t), x), event.Lift(l.Schedule.Sigma(t), x)
+	alpha, sigma := shape.Lift(l.Schedule.Alpha(t), x), shape.Lift(l.Schedule.Sigma(t), x)
 	value := field.Call(l.Field, scope, Add(Mul(alpha, x), Mul(sigma, eps)), t, c)
 	var wrong *Node
 	switch l.Prediction {
@@ -57,7 +57,7 @@ func (l DiffusionLoss) PerEvent(scope *model.Scope, x, eps, t, c *Node) *Node {
 	case schedule.V:
 		wrong = Sub(value, Sub(Mul(alpha, eps), Mul(sigma, x)))
 	case schedule.Velocity:
-		alphaDot, sigmaDot := event.Lift(schedule.AlphaDot(l.Schedule, t), x), event.Lift(schedule.SigmaDot(l.Schedule, t), x)
+		alphaDot, sigmaDot := shape.Lift(schedule.AlphaDot(l.Schedule, t), x), shape.Lift(schedule.SigmaDot(l.Schedule, t), x)
 		wrong = Sub(value, Add(Mul(alphaDot, x), Mul(sigmaDot, eps)))
 	default:
 		wrong = Sub(value, eps)

@@ -5,8 +5,8 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute/dtypes"
@@ -63,7 +63,7 @@ func (f *flow) slope(scope *model.Scope, x, u *Node, in inputs) *Node {
 		return in.at(f.velocity, scope, x, u)
 	}
 	t, rate := f.clock.at(u)
-	return Mul(in.at(f.velocity, scope, x, t), event.Lift(rate, x))
+	return Mul(in.at(f.velocity, scope, x, t), shape.Lift(rate, x))
 }
 
 // rank is the rank of an event.
@@ -102,7 +102,7 @@ func (f *flow) baseLogProb(scope *model.Scope, x *Node, in inputs) *Node {
 	}
 	// x is masked too, or a derivative by what stands in the padding could be NaN.
 	values := field.Mask(independent.LogProbValues(field.Mask(x, in.mask, f.rank())), in.mask, f.rank())
-	return ReduceSum(event.Flatten(values, f.rank()), -1)
+	return ReduceSum(shape.Flatten(values, f.rank()), -1)
 }
 
 // unroll builds a whole deterministic solve, which gradients flow through.
@@ -146,7 +146,7 @@ func (f *flow) sampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DTyp
 // logProb builds the log-density of x.
 func (f *flow) logProb(scope *model.Scope, x, c *Node, estimator divergence.Estimator) *Node {
 	estimator = f.must(estimator)
-	lead, shape, err := event.Split(x.Shape().Dimensions, f.rank())
+	lead, shape, err := shape.Split(x.Shape().Dimensions, f.rank())
 	if err == nil {
 		err = estimator.Check(shape)
 	}
@@ -175,7 +175,7 @@ func expand(c *Node, lead []int) *Node {
 	if c == nil {
 		return nil
 	}
-	return event.Expand(c, lead, 1)
+	return shape.Expand(c, lead, 1)
 }
 
 // own stands for the divergence that the field itself knows.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -113,7 +113,7 @@ func (m FlowMatching) LogProb(scope *model.Scope, x, c *Node, estimator divergen
 // from 1 to 0 it turns noise into data, from 0 to 1 data into noise.
 func (m FlowMatching) Integrate(scope *model.Scope, x, c *Node, t0, t1 float64) *Node {
 	f := m.must()
-	in := f.inputs(c, event.Lead(x, f.rank()))
+	in := f.inputs(c, shape.Lead(x, f.rank()))
 	return f.unroll(scope, []*Node{f.clean(x, in)}, in, nil, t0, t1)[0]
 }
 

@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -23,7 +23,7 @@ func (f *flow) groups() []int {
 // grouped is a lead of n events as the base sees it: whole batches.
 func (f *flow) grouped(n int) []int {
 	group := f.groups()
-	return slices.Concat([]int{n / event.Size(group)}, group)
+	return slices.Concat([]int{n / shape.Size(group)}, group)
 }
 
 // byRow draws for a lead of several axes as a source does whose rows are its events.
@@ -33,17 +33,17 @@ type byRow struct {
 }
 
 // RandomUniform implements [distribution.Random].
-func (r byRow) RandomUniform(g *Graph, shape shapes.Shape) *Node {
-	return Reshape(r.Random.RandomUniform(g, r.flat(shape)), shape.Dimensions...)
+func (r byRow) RandomUniform(g *Graph, s shapes.Shape) *Node {
+	return Reshape(r.Random.RandomUniform(g, r.flat(s)), s.Dimensions...)
 }
 
 // Normal draws standard normal numbers, as the source itself does.
-func (r byRow) Normal(g *Graph, shape shapes.Shape) *Node {
-	return Reshape(gomlx.Normal(r.Random, g, r.flat(shape)), shape.Dimensions...)
+func (r byRow) Normal(g *Graph, s shapes.Shape) *Node {
+	return Reshape(gomlx.Normal(r.Random, g, r.flat(s)), s.Dimensions...)
 }
 
-// flat is shape with one axis for the lead.
-func (r byRow) flat(shape shapes.Shape) shapes.Shape {
-	lead, rest := shape.Dimensions[:r.axes], shape.Dimensions[r.axes:]
-	return shapes.Make(shape.DType, slices.Concat([]int{event.Size(lead)}, rest)...)
+// flat is s with one axis for the lead.
+func (r byRow) flat(s shapes.Shape) shapes.Shape {
+	lead, rest := s.Dimensions[:r.axes], s.Dimensions[r.axes:]
+	return shapes.Make(s.DType, slices.Concat([]int{shape.Size(lead)}, rest)...)
 }

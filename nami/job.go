@@ -8,8 +8,8 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute/shapes"
@@ -53,9 +53,9 @@ func (p *Process) do(ctx context.Context, j job) (*solver.Solution, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := event.Size(j.lead)
+	rows := shape.Size(j.lead)
 	size := min(rows, p.chunk)
-	if group := event.Size(p.groups()); size%group != 0 { // a batch of base distributions stays together
+	if group := shape.Size(p.groups()); size%group != 0 { // a batch of base distributions stays together
 		size = max(1, size/group) * group
 	}
 	chunks := (rows + size - 1) / size
@@ -170,7 +170,7 @@ func (p *Process) integrate(ctx context.Context, program *solver.Program, y []*t
 
 // inputs makes the tensors that belong to a chunk's rows.
 func (p *Process) inputs(c chunk, j job) (fixed []*tensors.Tensor, err error) {
-	count := event.Size(p.batch)
+	count := shape.Size(p.batch)
 	for _, t := range []*tensors.Tensor{p.context, p.mask} {
 		if t == nil {
 			continue

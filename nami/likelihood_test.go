@@ -10,9 +10,9 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -29,7 +29,7 @@ func bridge(mean, std []float64) field.Field {
 		row := func(values []float64) *Node {
 			return ExpandLeftToRank(ConstAsDType(x.Graph(), x.DType(), values), x.Rank())
 		}
-		t = event.Lift(t, x)
+		t = shape.Lift(t, x)
 		m := Mul(OnesLike(x), row(mean))
 		if c != nil {
 			m = Add(m, c)
@@ -248,7 +248,7 @@ func tinyWeights(t *testing.T, store *model.Store, sizes []int) map[string][]flo
 	for l := range len(sizes) - 1 {
 		scope := store.RootScope().At("mlp").At("layer_%d", l).At("dense")
 		for name, dims := range map[string][]int{"weights": {sizes[l], sizes[l+1]}, "biases": {sizes[l+1]}} {
-			flat := make([]float64, event.Size(dims))
+			flat := make([]float64, shape.Size(dims))
 			for i := range flat {
 				flat[i] = 0.8 * math.Sin(float64(3*i+7*l+len(dims)))
 			}

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -110,7 +110,7 @@ func (p *Process) goBack(ctx context.Context, adjoint *solver.Adjoint, c chunk, 
 	finalize(grads.Y)
 	if p.context != nil {
 		for _, rows := range []*tensors.Tensor{ends[0], grads.Fixed[0]} {
-			if err := addRows(out.Context, event.Size(p.batch), c.first, rows, c.keep); err != nil {
+			if err := addRows(out.Context, shape.Size(p.batch), c.first, rows, c.keep); err != nil {
 				return nil, err
 			}
 		}

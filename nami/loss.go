@@ -6,9 +6,9 @@ import (
 	"math"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -121,7 +121,7 @@ func draw(scope *model.Scope, f field.Field, base distribution.Base, x, c *Node)
 	if err := checkField(f); err != nil {
 		panic(err)
 	}
-	lead, shape, err := event.Split(x.Shape().Dimensions, f.EventRank())
+	lead, shape, err := shape.Split(x.Shape().Dimensions, f.EventRank())
 	if err != nil {
 		panic(fmt.Errorf("nami: the loss: x: %w", err))
 	}
@@ -134,7 +134,7 @@ func draw(scope *model.Scope, f field.Field, base distribution.Base, x, c *Node)
 
 // times draws a time uniform on [0, 1) for each event.
 func times(scope *model.Scope, f field.Field, x *Node) *Node {
-	return scope.RandomUniform(x.Graph(), shapes.Make(x.DType(), event.Lead(x, f.EventRank())...))
+	return scope.RandomUniform(x.Graph(), shapes.Make(x.DType(), shape.Lead(x, f.EventRank())...))
 }
 
 // checkBatch panics unless f can learn from the batch: other, called what, is shaped like
@@ -144,7 +144,7 @@ func checkBatch(f field.Field, target, other *Node, what string, t *Node) {
 		panic(err)
 	}
 	rank := f.EventRank()
-	event.Lead(target, rank) // panics if there is no event
+	shape.Lead(target, rank) // panics if there is no event
 	if target.Shape().Size() == 0 {
 		exceptions.Panicf("nami: the loss: the batch is empty: x is %s", target.Shape())
 	}
@@ -157,7 +157,7 @@ func checkBatch(f field.Field, target, other *Node, what string, t *Node) {
 
 // perEvent is the mean over each event's values.
 func perEvent(values *Node, rank int) *Node {
-	return ReduceMean(event.Flatten(values, rank), -1)
+	return ReduceMean(shape.Flatten(values, rank), -1)
 }
 
 func orLinear(p path.Path) path.Path {

@@ -4,9 +4,9 @@ import (
 	"fmt"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -55,7 +55,7 @@ func (l MaskedFMLoss) PerEvent(scope *model.Scope, target, source, t, c, mask *N
 	v := field.Call(field.Masked(l.Field, mask), scope, point, t, c)
 	wrong := field.Mask(Square(Sub(v, velocity)), mask, rank)
 	counted := field.Mask(OnesLike(wrong), mask, rank)
-	sum := func(x *Node) *Node { return ReduceSum(event.Flatten(x, rank), -1) }
+	sum := func(x *Node) *Node { return ReduceSum(shape.Flatten(x, rank), -1) }
 	return Div(sum(wrong), MaxScalar(sum(counted), 1))
 }
 

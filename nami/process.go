@@ -7,9 +7,9 @@ import (
 	"sync"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -121,11 +121,11 @@ func checkBase(base distribution.Base, rank int) error {
 		return fmt.Errorf("nami: Base is a %T: it must be a distribution.Distribution or a distribution.Conditional", base)
 	}
 	if slices.ContainsFunc(base.EventShape(), func(size int) bool { return size < 1 }) {
-		return fmt.Errorf("nami: an event has shape %s: every axis needs at least 1 value", event.Format(base.EventShape()))
+		return fmt.Errorf("nami: an event has shape %s: every axis needs at least 1 value", shape.Format(base.EventShape()))
 	}
 	if rank != len(base.EventShape()) {
 		return fmt.Errorf("nami: the field's events have rank %d, the base's shape %s: they must be one event",
-			rank, event.Format(base.EventShape()))
+			rank, shape.Format(base.EventShape()))
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	if group := p.groups(); len(group) > 0 {
 		if context != nil && !slices.Equal(q.batch, group) {
 			return nil, fmt.Errorf("nami: the context is %s, and the base %v is a batch of shape %s: expected a context for each element of that batch",
-				context.Shape(), p.base, event.Format(group))
+				context.Shape(), p.base, shape.Format(group))
 		}
 		q.batch = group
 	}
@@ -193,14 +193,14 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 	if mask == nil {
 		return &q, nil
 	}
-	shape := p.base.EventShape()
-	if len(shape) < 2 {
-		return nil, fmt.Errorf("nami: events have shape %s: a masked event needs an axis of objects and one of features at least", event.Format(shape))
+	event := p.base.EventShape()
+	if len(event) < 2 {
+		return nil, fmt.Errorf("nami: events have shape %s: a masked event needs an axis of objects and one of features at least", shape.Format(event))
 	}
 	dims := mask.Shape().Dimensions
-	if len(dims) == 0 || mask.Size() == 0 || dims[len(dims)-1] != shape[0] || mask.DType() != p.dtype {
+	if len(dims) == 0 || mask.Size() == 0 || dims[len(dims)-1] != event[0] || mask.DType() != p.dtype {
 		return nil, fmt.Errorf("nami: the mask is %s: expected %s values of shape batch_shape+[%d], none of them 0, one for each object of an event %s",
-			mask.Shape(), p.dtype, shape[0], event.Format(shape))
+			mask.Shape(), p.dtype, event[0], shape.Format(event))
 	}
 	batch := dims[:len(dims)-1]
 	if len(q.groups()) > 0 {
@@ -208,7 +208,7 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 	}
 	if q.context != nil && !slices.Equal(batch, q.batch) {
 		return nil, fmt.Errorf("nami: the mask is %s, and the context's batch shape is %s: expected one mask for each context",
-			mask.Shape(), event.Format(q.batch))
+			mask.Shape(), shape.Format(q.batch))
 	}
 	q.batch = batch
 	if err := checkMask(mask); err != nil {

@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -40,7 +40,7 @@ func (p *Process) Stream(ctx context.Context, n int) iter.Seq2[*tensors.Tensor, 
 			yield(nil, err)
 			return
 		}
-		seed, perSample := p.random.next(), event.Size(p.batch)
+		seed, perSample := p.random.next(), shape.Size(p.batch)
 		most := max(1, p.chunk/perSample)
 		for first := 0; first < n; first += most {
 			k := min(most, n-first)
@@ -73,7 +73,7 @@ func (p *Process) lead(sampleShape []int) ([]int, error) {
 	for axis, size := range sampleShape {
 		if size < 1 {
 			return nil, fmt.Errorf("nami: axis %d of the sample shape %s is %d: every axis needs at least 1",
-				axis, event.Format(sampleShape), size)
+				axis, shape.Format(sampleShape), size)
 		}
 	}
 	return slices.Concat(sampleShape, p.batch), nil
@@ -103,7 +103,7 @@ func (p *Process) carry(ctx context.Context, what string, x *tensors.Tensor, fro
 // startFrom starts a job from given events.
 func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c chunk) ([]*tensors.Tensor, error) {
 	return func(c chunk) ([]*tensors.Tensor, error) {
-		rows, err := takeRows(x, event.Size(lead), c.first, c.n, p.base.EventShape())
+		rows, err := takeRows(x, shape.Size(lead), c.first, c.n, p.base.EventShape())
 		if err != nil || p.mask == nil {
 			return []*tensors.Tensor{rows}, err
 		}
@@ -151,14 +151,14 @@ func (p *Process) check(what string, x *tensors.Tensor) (lead []int, err error) 
 	if x.DType() != p.dtype || x.Size() == 0 {
 		return nil, fmt.Errorf("nami: the %s is %s: expected %s values, at least one event", what, x.Shape(), p.dtype)
 	}
-	shape, dims := p.base.EventShape(), x.Shape().Dimensions
-	if err := event.Validate(dims, shape, nil); err != nil {
+	event, dims := p.base.EventShape(), x.Shape().Dimensions
+	if err := shape.Validate(dims, event, nil); err != nil {
 		return nil, fmt.Errorf("nami: the %s: %w", what, err)
 	}
-	lead = dims[:len(dims)-len(shape)]
+	lead = dims[:len(dims)-len(event)]
 	if len(lead) < len(p.batch) || !slices.Equal(lead[len(lead)-len(p.batch):], p.batch) {
 		return nil, fmt.Errorf("nami: the %s: shape %s has the lead %s, which must end in the context's batch shape %s",
-			what, event.Format(dims), event.Format(lead), event.Format(p.batch))
+			what, shape.Format(dims), shape.Format(lead), shape.Format(p.batch))
 	}
 	if p.mask != nil {
 		return lead, nil // what stands in the padding doesn't matter

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -32,9 +32,9 @@ func Initialize(backend compute.Backend, store *model.Store, f field.Field, even
 	case contextDim < 0:
 		return fmt.Errorf("nami.Initialize: contextDim is %d: give the size of the context's last axis, or 0 for none", contextDim)
 	case f.EventRank() != len(eventShape):
-		return fmt.Errorf("nami.Initialize: the field's events have rank %d, and eventShape is %s: it must have as many axes", f.EventRank(), event.Format(eventShape))
+		return fmt.Errorf("nami.Initialize: the field's events have rank %d, and eventShape is %s: it must have as many axes", f.EventRank(), shape.Format(eventShape))
 	case slices.ContainsFunc(eventShape, func(size int) bool { return size < 1 }):
-		return fmt.Errorf("nami.Initialize: an event has shape %s: every axis needs at least 1 value", event.Format(eventShape))
+		return fmt.Errorf("nami.Initialize: an event has shape %s: every axis needs at least 1 value", shape.Format(eventShape))
 	}
 	return gomlx.Try(func() error {
 		if err := store.SetRNGStateFromSeed(seed); err != nil {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -27,7 +27,7 @@ func gaussianDenoiser(mean, std []float64, s schedule.Schedule, p schedule.Predi
 		row := func(values []float64) *Node {
 			return ExpandLeftToRank(ConstAsDType(x.Graph(), x.DType(), values), x.Rank())
 		}
-		alpha, sigma := event.Lift(s.Alpha(t), x), event.Lift(s.Sigma(t), x)
+		alpha, sigma := shape.Lift(s.Alpha(t), x), shape.Lift(s.Sigma(t), x)
 		variance := Add(Mul(Square(alpha), Square(row(std))), Square(sigma))
 		score := Neg(Div(Sub(x, Mul(alpha, row(mean))), variance))
 		switch p {
@@ -127,7 +127,7 @@ func diffusionOf(t *testing.T, g golden, c goldenCase, dtype dtypes.DType) (nami
 	}
 	if guidance, ok := get[struct{ A, B float64 }](t, c.Inputs, "guidance"); ok {
 		m.Guidance = func(_ *model.Scope, x, t, _, eps *Node) *Node {
-			return Add(MulScalar(eps, guidance.A), Mul(MulScalar(x, guidance.B), event.Lift(t, x)))
+			return Add(MulScalar(eps, guidance.A), Mul(MulScalar(x, guidance.B), shape.Lift(t, x)))
 		}
 	}
 	return m, store

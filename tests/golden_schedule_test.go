@@ -3,9 +3,9 @@ package tests
 import (
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -122,11 +122,11 @@ func TestGoldenPaths(t *testing.T) {
 			for _, dtype := range bothDTypes {
 				target, at := tensorOf(t, c.Inputs, "x_target", dtype), tensorOf(t, c.Inputs, "t", dtype)
 				rank, _ := get[int](t, c.Inputs, "event_ndim")
-				lead, _, err := event.Split(target.Shape().Dimensions, rank)
+				lead, _, err := shape.Split(target.Shape().Dimensions, rank)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if at.Rank() != 0 && event.Validate(at.Shape().Dimensions, nil, lead) != nil {
+				if at.Rank() != 0 && shape.Validate(at.Shape().Dimensions, nil, lead) != nil {
 					t.Fatalf("%s: t is %s, and the lead %v", c.Name, at.Shape(), lead)
 				}
 				out, err := CallOnceN(backend, func(target, source, at *Node) []*Node {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -57,7 +57,7 @@ func differs(c goldenCase) bool {
 
 var shapeOps = map[string]func(t *testing.T, backend compute.Backend, c goldenCase) error{
 	"split_event": func(t *testing.T, _ compute.Backend, c goldenCase) error {
-		lead, ev, err := event.Split(shapeIn(t, c, "shape"), intIn(t, c, "event_ndim"))
+		lead, ev, err := shape.Split(shapeIn(t, c, "shape"), intIn(t, c, "event_ndim"))
 		if err == nil {
 			sameShape(t, c, lead, "lead")
 			sameShape(t, c, ev, "event")
@@ -66,7 +66,7 @@ var shapeOps = map[string]func(t *testing.T, backend compute.Backend, c goldenCa
 	},
 	"flatten_event": func(t *testing.T, backend compute.Backend, c goldenCase) error {
 		rank, x := intIn(t, c, "event_ndim"), tensorIn(t, c)
-		got, err := event.FlattenTensor(x, rank)
+		got, err := shape.FlattenTensor(x, rank)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ var shapeOps = map[string]func(t *testing.T, backend compute.Backend, c goldenCa
 		}
 		agree(t, c.Name, got, want)
 		if got.Size() > 0 {
-			agree(t, c.Name, graphOf(t, backend, x, func(x *Node) *Node { return event.Flatten(x, rank) }), got)
+			agree(t, c.Name, graphOf(t, backend, x, func(x *Node) *Node { return shape.Flatten(x, rank) }), got)
 		}
 		return nil
 	},
@@ -88,10 +88,10 @@ var shapeOps = map[string]func(t *testing.T, backend compute.Backend, c goldenCa
 		if len(ev) == 0 {
 			x = fromFloats(toFloats(x), append(x.Shape().Dimensions, 1), dtypes.Float32)
 		}
-		got, err := event.UnflattenTensor(x, ev)
+		got, err := shape.UnflattenTensor(x, ev)
 		if err == nil {
 			agree(t, c.Name, got, tensorOf(t, c.Expected, "out", dtypes.Float32))
-			agree(t, c.Name, graphOf(t, backend, x, func(x *Node) *Node { return event.Unflatten(x, ev) }), got)
+			agree(t, c.Name, graphOf(t, backend, x, func(x *Node) *Node { return shape.Unflatten(x, ev) }), got)
 		}
 		return err
 	},
@@ -100,16 +100,16 @@ var shapeOps = map[string]func(t *testing.T, backend compute.Backend, c goldenCa
 		ev := shapeIn(t, c, "expected_event_shape")
 		if ev == nil { // any event
 			var err error
-			if _, ev, err = event.Split(dims, rank); err != nil {
+			if _, ev, err = shape.Split(dims, rank); err != nil {
 				return err
 			}
 		}
-		return event.Validate(dims, ev, lead)
+		return shape.Validate(dims, ev, lead)
 	},
 	"event_numel": func(t *testing.T, _ compute.Backend, c goldenCase) error {
 		ev := shapeIn(t, c, "event_shape")
-		if want, _ := get[int](t, c.Expected, "numel"); event.Size(ev) != want {
-			t.Errorf("%s: the size is %d, expected %d", c.Name, event.Size(ev), want)
+		if want, _ := get[int](t, c.Expected, "numel"); shape.Size(ev) != want {
+			t.Errorf("%s: the size is %d, expected %d", c.Name, shape.Size(ev), want)
 		}
 		sameShape(t, c, ev, "as_tuple")
 		return nil
@@ -125,13 +125,13 @@ func expand(t *testing.T, backend compute.Backend, c goldenCase) {
 	defer g.Finalize()
 	node := func(dims []int) *Node { return IotaFull(g, shapes.Make(dtypes.Float32, dims...)) }
 	x := node(shapeIn(t, c, "x_shape"))
-	lead := event.Lead(x, intIn(t, c, "event_ndim"))
+	lead := shape.Lead(x, intIn(t, c, "event_ndim"))
 	for key, rank := range map[string]int{"t": 0, "c": 1} {
 		dims := shapeIn(t, c, key+"_shape")
 		if dims == nil {
 			continue
 		}
-		got := event.Expand(node(dims), lead, rank).Shape().Dimensions
+		got := shape.Expand(node(dims), lead, rank).Shape().Dimensions
 		if !differs(c) {
 			sameShape(t, c, got, key)
 		}

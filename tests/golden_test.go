@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -287,7 +287,7 @@ func (f affine) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, d
 func gaussianFlow(mean, std []float64) field.Field {
 	return field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
 		g, dtype := x.Graph(), x.DType()
-		t = event.Lift(t, x)
+		t = shape.Lift(t, x)
 		row := func(values []float64) *Node { return ExpandLeftToRank(ConstAsDType(g, dtype, values), x.Rank()) }
 		m, v := row(mean), Square(row(std))
 		s := OneMinus(t)

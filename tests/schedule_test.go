@@ -7,9 +7,9 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -25,7 +25,7 @@ func TestOneFieldEveryProcess(t *testing.T) {
 	const mean, std = 0.5, 0.4
 	noise := func(s schedule.Schedule) field.Field {
 		return field.Func{Rank: 2, F: func(_ *model.Scope, x, t, _ *Node) *Node {
-			alpha, sigma := event.Lift(s.Alpha(t), x), event.Lift(s.Sigma(t), x)
+			alpha, sigma := shape.Lift(s.Alpha(t), x), shape.Lift(s.Sigma(t), x)
 			variance := Add(MulScalar(Square(alpha), std*std), Square(sigma))
 			return Div(Mul(sigma, Sub(x, MulScalar(alpha, mean))), variance)
 		}}

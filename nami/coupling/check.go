@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -24,7 +24,7 @@ func Check(c Coupling) error {
 	for _, dims := range [][]int{{1, 2}, {2}, {7, 1}, {6, 2, 3}, {16, 2}} {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
 			if err := checkPairs(c, batch(dtype, 1, dims...), batch(dtype, 2, dims...)); err != nil {
-				return fmt.Errorf("coupling.Check: %T: %w, for source and target of shape %s %s", c, err, dtype, event.Format(dims))
+				return fmt.Errorf("coupling.Check: %T: %w, for source and target of shape %s %s", c, err, dtype, shape.Format(dims))
 			}
 		}
 	}

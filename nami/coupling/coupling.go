@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -42,7 +42,7 @@ func read(source, target *tensors.Tensor) (sources, targets []float64, err error
 		return nil, nil, fmt.Errorf("coupling: source (noise) is %s and target (data) %s: both must have one shape and dtype", source.Shape(), target.Shape())
 	}
 	if dims := source.Shape().Dimensions; len(dims) == 0 || slices.Contains(dims, 0) {
-		return nil, nil, fmt.Errorf("coupling: source and target have shape %s: expected rows of events, [n]+event with n at least 1", event.Format(dims))
+		return nil, nil, fmt.Errorf("coupling: source and target have shape %s: expected rows of events, [n]+event with n at least 1", shape.Format(dims))
 	}
 	return sources, targets, nil
 }

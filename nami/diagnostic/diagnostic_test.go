@@ -11,10 +11,10 @@ import (
 	"github.com/nami-flow/go-nami/nami/diagnostic"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -26,7 +26,7 @@ import (
 
 // swinging is dx/dt = (1 + 3·cos 2t)·x + c, whose divergence in the plane is 2 + 6·cos 2t.
 var swinging = field.Func{Rank: 1, F: func(_ *model.Scope, x, t, c *Node) *Node {
-	v := Mul(event.Lift(AddScalar(MulScalar(Cos(MulScalar(t, 2)), 3), 1), x), x)
+	v := Mul(shape.Lift(AddScalar(MulScalar(Cos(MulScalar(t, 2)), 3), 1), x), x)
 	if c != nil {
 		v = Add(v, c)
 	}

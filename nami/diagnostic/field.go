@@ -8,9 +8,9 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -27,7 +27,7 @@ import (
 // compiles at every call.
 func Norm(backend compute.Backend, store *model.Store, f field.Field, x, t, c *tensors.Tensor) (Stats, error) {
 	return measure("the field's norm", backend, store, f, x, t, c, 0, func(scope *model.Scope, x, t, c *Node, _ distribution.Random) *Node {
-		v := event.Flatten(field.Call(f, scope, x, t, c), f.EventRank())
+		v := shape.Flatten(field.Call(f, scope, x, t, c), f.EventRank())
 		return Sqrt(ReduceSum(Square(v), -1))
 	})
 }
@@ -70,12 +70,12 @@ func measure(what string, backend compute.Backend, store *model.Store, f field.F
 	computation, err := nami.NewComputation(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		var c *Node
 		if len(in) > 3 {
-			c = event.Expand(in[3], event.Lead(in[0], f.EventRank()), 1)
+			c = shape.Expand(in[3], shape.Lead(in[0], f.EventRank()), 1)
 		}
 		random := gomlx.NewCounter(in[2], Const(in[2].Graph(), uint32(0)))
 		values := build(scope, in[0], in[1], c, random)
-		if lead := event.Lead(in[0], f.EventRank()); !slices.Equal(values.Shape().Dimensions, lead) {
-			exceptions.Panicf("diagnostic: %s has shape %s for x of %s: expected one value for each event, of shape %s", what, values.Shape(), in[0].Shape(), event.Format(lead))
+		if lead := shape.Lead(in[0], f.EventRank()); !slices.Equal(values.Shape().Dimensions, lead) {
+			exceptions.Panicf("diagnostic: %s has shape %s for x of %s: expected one value for each event, of shape %s", what, values.Shape(), in[0].Shape(), shape.Format(lead))
 		}
 		return []*Node{ConvertDType(values, dtypes.Float64)}
 	})

@@ -8,8 +8,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/floats"
@@ -49,7 +49,7 @@ func statsOf(what string, values []float64) (Stats, error) {
 }
 
 // distances are |a - b| of each event, whose shape is that of the last axes.
-func distances(a, b *tensors.Tensor, shape []int) ([]float64, error) {
+func distances(a, b *tensors.Tensor, event []int) ([]float64, error) {
 	x, err := gomlx.Floats("the first solve", a)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func distances(a, b *tensors.Tensor, shape []int) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := event.Size(shape)
+	size := shape.Size(event)
 	out := make([]float64, len(x)/size)
 	for i := range out {
 		out[i] = floats.Distance(x[i*size:(i+1)*size], y[i*size:(i+1)*size], 2)

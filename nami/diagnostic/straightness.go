@@ -3,8 +3,8 @@ package diagnostic
 import (
 	"fmt"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -24,13 +24,13 @@ func Straightness(trajectory *tensors.Tensor, times []float64, eventRank int) (S
 	if err != nil {
 		return Stats{}, fmt.Errorf("diagnostic.Straightness: %w", err)
 	}
-	lead, shape, err := event.Split(trajectory.Shape().Dimensions, eventRank)
+	lead, event, err := shape.Split(trajectory.Shape().Dimensions, eventRank)
 	if err != nil {
 		return Stats{}, fmt.Errorf("diagnostic.Straightness: %w", err)
 	}
 	if len(times) < 3 || len(lead) == 0 || lead[0] != len(times) {
 		return Stats{}, fmt.Errorf("diagnostic.Straightness: the trajectory is %s with events of shape %s, and there are %d times: its first axis must have a position for each of at least 3 times",
-			trajectory.Shape(), event.Format(shape), len(times))
+			trajectory.Shape(), shape.Format(event), len(times))
 	}
 	if len(x) == 0 {
 		return Stats{}, fmt.Errorf("diagnostic.Straightness: the trajectory is %s: there are no events", trajectory.Shape())
@@ -42,7 +42,7 @@ func Straightness(trajectory *tensors.Tensor, times []float64, eventRank int) (S
 			return Stats{}, fmt.Errorf("diagnostic.Straightness: times[%d] is %v and times[%d] is %v: times must rise throughout, or fall", i, times[i], i+1, times[i+1])
 		}
 	}
-	size := event.Size(shape)
+	size := shape.Size(event)
 	stride := len(x) / len(times)
 	values := make([]float64, stride/size)
 	for k := range stride {

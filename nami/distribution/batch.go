@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -19,7 +19,7 @@ type batched struct {
 
 // newBatched splits dims into the batch and the event, the last rank axes.
 func newBatched(name string, dims []int, rank int) (batched, error) {
-	batch, shape, err := event.Split(slices.Clone(dims), rank)
+	batch, shape, err := shape.Split(slices.Clone(dims), rank)
 	return batched{name: name, batch: batch, event: shape}, err
 }
 
@@ -33,10 +33,10 @@ func (b batched) BatchShape() []int { return slices.Clone(b.batch) }
 // panics otherwise.
 func (b batched) expanded(batch []int) batched {
 	if slices.ContainsFunc(batch, func(size int) bool { return size < 1 }) {
-		exceptions.Panicf("distribution.%s: can't expand the batch %s to %s: every axis needs at least 1", b.name, event.Format(b.batch), event.Format(batch))
+		exceptions.Panicf("distribution.%s: can't expand the batch %s to %s: every axis needs at least 1", b.name, shape.Format(b.batch), shape.Format(batch))
 	}
 	if !b.fits(batch) {
-		exceptions.Panicf("distribution.%s: can't expand the batch %s to %s: it must be the end of it", b.name, event.Format(b.batch), event.Format(batch))
+		exceptions.Panicf("distribution.%s: can't expand the batch %s to %s: it must be the end of it", b.name, shape.Format(b.batch), shape.Format(batch))
 	}
 	b.batch = slices.Clone(batch)
 	return b
@@ -51,29 +51,29 @@ func (b batched) fits(lead []int) bool {
 // checkLead panics unless lead ends in the batch.
 func (b batched) checkLead(lead []int) {
 	if !b.fits(lead) {
-		exceptions.Panicf("distribution.%s: the lead is %s, which must end in the batch shape %s", b.name, event.Format(lead), event.Format(b.batch))
+		exceptions.Panicf("distribution.%s: the lead is %s, which must end in the batch shape %s", b.name, shape.Format(lead), shape.Format(b.batch))
 	}
 }
 
 // leadOf is the lead of x, whose shape must end in the batch's and the event's.
 func (b batched) leadOf(x *Node) []int {
-	if err := event.Validate(x.Shape().Dimensions, b.event, nil); err != nil {
+	if err := shape.Validate(x.Shape().Dimensions, b.event, nil); err != nil {
 		panic(fmt.Errorf("distribution.%s: x: %w", b.name, err))
 	}
-	lead := event.Lead(x, len(b.event))
+	lead := shape.Lead(x, len(b.event))
 	b.checkLead(lead)
 	return lead
 }
 
 // sum adds up the values of each event.
 func (b batched) sum(values *Node) *Node {
-	return ReduceSum(event.Flatten(values, len(b.event)), -1)
+	return ReduceSum(shape.Flatten(values, len(b.event)), -1)
 }
 
 // String names the distribution and its shapes.
 func (b batched) String() string {
 	if len(b.batch) == 0 {
-		return fmt.Sprintf("%s%s", b.name, event.Format(b.event))
+		return fmt.Sprintf("%s%s", b.name, shape.Format(b.event))
 	}
-	return fmt.Sprintf("%s%s×%s", b.name, event.Format(b.batch), event.Format(b.event))
+	return fmt.Sprintf("%s%s×%s", b.name, shape.Format(b.batch), shape.Format(b.event))
 }

@@ -6,8 +6,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -46,7 +46,7 @@ func Check(backend compute.Backend, d Distribution) error {
 
 // checkShapes builds graphs that are never run.
 func checkShapes(backend compute.Backend, d Distribution, batch []int) {
-	shape := d.EventShape()
+	event := d.EventShape()
 	build := func(f func(g *Graph, random Random)) {
 		g := NewGraph(backend, "distribution.Check")
 		defer g.Finalize()
@@ -62,7 +62,7 @@ func checkShapes(backend compute.Backend, d Distribution, batch []int) {
 			lead := slices.Concat(outer, batch)
 			build(func(g *Graph, random Random) {
 				x := d.Sample(random, g, dtype, slices.Clone(lead)...)
-				like(fmt.Sprintf("Sample of lead %s", event.Format(lead)), x, dtype, slices.Concat(lead, shape)...)
+				like(fmt.Sprintf("Sample of lead %s", shape.Format(lead)), x, dtype, slices.Concat(lead, event)...)
 				like(fmt.Sprintf("LogProb of x of %s", x.Shape()), d.LogProb(x), dtype, lead...)
 				if i, ok := d.(Independent); ok {
 					like(fmt.Sprintf("LogProbValues of x of %s", x.Shape()), i.LogProbValues(x), dtype, x.Shape().Dimensions...)
@@ -70,10 +70,10 @@ func checkShapes(backend compute.Backend, d Distribution, batch []int) {
 			})
 		}
 	}
-	for axis := range shape {
-		wrong := slices.Concat([]int{4}, batch, shape)
+	for axis := range event {
+		wrong := slices.Concat([]int{4}, batch, event)
 		wrong[1+len(batch)+axis] = 1
-		if shape[axis] == 1 {
+		if event[axis] == 1 {
 			wrong[1+len(batch)+axis] = 2
 		}
 		refused := gomlx.Try(func() error {
@@ -81,8 +81,8 @@ func checkShapes(backend compute.Backend, d Distribution, batch []int) {
 			return nil
 		})
 		if refused == nil {
-			panic(fmt.Errorf("LogProb accepted x of shape %s for events of shape %s: it must panic, and never repeat values in silence; event.Validate finds it",
-				event.Format(wrong), event.Format(shape)))
+			panic(fmt.Errorf("LogProb accepted x of shape %s for events of shape %s: it must panic, and never repeat values in silence; shape.Validate finds it",
+				shape.Format(wrong), shape.Format(event)))
 		}
 	}
 }
@@ -99,7 +99,7 @@ func checkRows(backend compute.Backend, d Distribution, batch []int) error {
 		logProb := d.LogProb(x)
 		sum := logProb
 		if i, ok := d.(Independent); ok {
-			sum = ReduceSum(event.Flatten(i.LogProbValues(x), len(d.EventShape())), -1)
+			sum = ReduceSum(shape.Flatten(i.LogProbValues(x), len(d.EventShape())), -1)
 		}
 		return []*Node{x, draw(first, rows-first), logProb, d.LogProb(Slice(x, AxisRange(0, 1))), sum}
 	}, gomlx.Key(1, 0))

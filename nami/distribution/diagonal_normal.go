@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -137,7 +137,7 @@ func normalLogDensity(x, loc, scale *Node) *Node {
 // over repeats the parameters over a lead that ends in the batch.
 func (d DiagonalNormal) over(g *Graph, dtype dtypes.DType, lead []int) (loc, scale *Node) {
 	loc, scale = d.parameters(g, dtype)
-	return event.Expand(loc, lead, len(d.event)), event.Expand(scale, lead, len(d.event))
+	return shape.Expand(loc, lead, len(d.event)), shape.Expand(scale, lead, len(d.event))
 }
 
 // String describes the distribution, the same in every process and another for other

@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -103,7 +103,7 @@ func TestSample(t *testing.T) {
 			want := slices.Concat(d.BatchShape(), d.EventShape())
 			for i, o := range out[1:] {
 				if !slices.Equal(o.Shape().Dimensions, want) {
-					t.Fatalf("%v: moment %d is %s, expected the shape %s", d, i+1, o.Shape(), event.Format(want))
+					t.Fatalf("%v: moment %d is %s, expected the shape %s", d, i+1, o.Shape(), shape.Format(want))
 				}
 			}
 			x, mean, variance := tensors.MustCopyFlatData[float64](out[0]), tensors.MustCopyFlatData[float64](out[1]), tensors.MustCopyFlatData[float64](out[2])
@@ -279,15 +279,15 @@ func TestGraphsRefuse(t *testing.T) {
 			wrong := slices.Clone(right)
 			wrong[len(wrong)-1] = 1
 			if _, err := CallOnce(backend, d.LogProb, tensors.FromShape(shapes.Make(dtypes.Float64, wrong...))); err == nil ||
-				!strings.Contains(err.Error(), event.Format(wrong)) && !strings.Contains(err.Error(), event.Format(d.BatchShape())) {
-				t.Errorf("%v: log p of shape %s: got %v, expected an error with both shapes", d, event.Format(wrong), err)
+				!strings.Contains(err.Error(), shape.Format(wrong)) && !strings.Contains(err.Error(), shape.Format(d.BatchShape())) {
+				t.Errorf("%v: log p of shape %s: got %v, expected an error with both shapes", d, shape.Format(wrong), err)
 			}
 		}
 		if len(d.BatchShape()) == 0 {
 			continue
 		}
 		_, err := CallOnce(backend, func(key *Node) *Node { return draw(d, key, Const(key.Graph(), uint32(0)), 7) }, gomlx.Key(1, 0))
-		want := "the lead is (7), which must end in the batch shape " + event.Format(d.BatchShape())
+		want := "the lead is (7), which must end in the batch shape " + shape.Format(d.BatchShape())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: a sample of lead (7): got %v, expected %q", d, err, want)
 		}

@@ -6,8 +6,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -35,7 +35,7 @@ func Draw(backend compute.Backend, d Distribution, seed int64, dtype dtypes.DTyp
 		lead = append(lead, b.BatchShape()...)
 	}
 	if slices.ContainsFunc(lead, func(n int) bool { return n < 1 }) || dtype != dtypes.Float32 && dtype != dtypes.Float64 {
-		return nil, fmt.Errorf("distribution.Draw: can't draw %s values of lead %s: expected Float32 or Float64, and every axis at least 1", dtype, event.Format(lead))
+		return nil, fmt.Errorf("distribution.Draw: can't draw %s values of lead %s: expected Float32 or Float64, and every axis at least 1", dtype, shape.Format(lead))
 	}
 	return call(backend, "Draw", d, func(key *Node) *Node {
 		return d.Sample(gomlx.NewCounter(key, Const(key.Graph(), uint32(0))), key.Graph(), dtype, lead...)
@@ -52,7 +52,7 @@ func Density(backend compute.Backend, d Distribution, x *tensors.Tensor) (*tenso
 		return nil, fmt.Errorf("distribution.Density: %w", err)
 	}
 	if x.Size() == 0 { // GoMLX's pure Go backend may not survive it
-		return nil, fmt.Errorf("distribution.Density: x is %s: expected at least one event of shape %s", x.Shape(), event.Format(d.EventShape()))
+		return nil, fmt.Errorf("distribution.Density: x is %s: expected at least one event of shape %s", x.Shape(), shape.Format(d.EventShape()))
 	}
 	return call(backend, "Density", d, d.LogProb, x)
 }

@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -55,15 +55,15 @@ func newGaussianMixture(weights, loc, scale *tensors.Tensor, eventRank int) (m G
 			return m, err
 		}
 	}
-	components, shape, err := event.Split(m.loc.dims, eventRank)
+	components, event, err := shape.Split(m.loc.dims, eventRank)
 	if err != nil {
 		return m, err
 	}
 	if len(components) == 0 || !slices.Equal(components, m.weights.dims) {
 		return m, fmt.Errorf("weights has shape %s and loc %s, with events of shape %s: weights must be batch+[components], and loc the same with the event at its end",
-			event.Format(m.weights.dims), event.Format(m.loc.dims), event.Format(shape))
+			shape.Format(m.weights.dims), shape.Format(m.loc.dims), shape.Format(event))
 	}
-	m.batched, err = newBatched("GaussianMixture", slices.Concat(components[:len(components)-1], shape), eventRank)
+	m.batched, err = newBatched("GaussianMixture", slices.Concat(components[:len(components)-1], event), eventRank)
 	for row := range slices.Chunk(m.weights.values, m.components()) {
 		total := 0.0
 		for _, w := range row {
@@ -113,7 +113,7 @@ func (m GaussianMixture) Sample(random Random, g *Graph, dtype dtypes.DType, lea
 	picked := ConvertDType(LogicalAnd(
 		GreaterOrEqual(u, from.over(g, dtype, lead, 1)),
 		LessThan(u, to.over(g, dtype, lead, 1))), dtype)
-	z := event.Flatten(gomlx.Normal(random, g, shapes.Make(dtype, slices.Concat(lead, m.event)...)), len(m.event))
+	z := shape.Flatten(gomlx.Normal(random, g, shapes.Make(dtype, slices.Concat(lead, m.event)...)), len(m.event))
 	return m.unflatten(Add(m.mix(picked, loc), Mul(m.mix(picked, scale), z)))
 }
 
@@ -138,7 +138,7 @@ func (m GaussianMixture) edges() (from, to parameter) {
 // which doesn't underflow far from all of them.
 func (m GaussianMixture) LogProb(x *Node) *Node {
 	weights, loc, scale := m.over(x.Graph(), x.DType(), m.leadOf(x))
-	values := normalLogDensity(m.across(event.Flatten(x, len(m.event))), loc, scale)
+	values := normalLogDensity(m.across(shape.Flatten(x, len(m.event))), loc, scale)
 	each := Add(Log(weights), ReduceSum(values, -1))
 	// Where all densities are zero, the largest is lifted, so that -∞ - -∞ doesn't occur.
 	largest := StopGradient(MaxScalar(ReduceAndKeep(each, ReduceMax, -1), -1e38))
@@ -149,7 +149,7 @@ func (m GaussianMixture) LogProb(x *Node) *Node {
 // and scale lead+[components, size of the event].
 func (m GaussianMixture) over(g *Graph, dtype dtypes.DType, lead []int) (weights, loc, scale *Node) {
 	flat := func(p parameter) *Node {
-		return event.Flatten(p.over(g, dtype, lead, 1+len(m.event)), len(m.event))
+		return shape.Flatten(p.over(g, dtype, lead, 1+len(m.event)), len(m.event))
 	}
 	return m.weights.over(g, dtype, lead, 1), flat(m.loc), flat(m.scale)
 }
@@ -167,7 +167,7 @@ func (m GaussianMixture) across(x *Node) *Node {
 	return BroadcastToDims(InsertAxes(x, -2), dims...)
 }
 
-func (m GaussianMixture) unflatten(x *Node) *Node { return event.Unflatten(x, m.event) }
+func (m GaussianMixture) unflatten(x *Node) *Node { return shape.Unflatten(x, m.event) }
 
 // String describes the distribution, the same in every process and another for other
 // parameters.

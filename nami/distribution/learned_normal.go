@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -67,7 +67,7 @@ func (l LearnedNormal) Given(scope *model.Scope, c *Node) Distribution {
 	case c.Rank() == 0 || c.Shape().Dim(-1) != l.ContextDim:
 		exceptions.Panicf("distribution.LearnedNormal: the context is %s, and the base expects %d values on its last axis (ContextDim)", c.Shape(), l.ContextDim)
 	default:
-		dims = slices.Concat(event.Lead(c, 1), l.Event)
+		dims = slices.Concat(shape.Lead(c, 1), l.Event)
 	}
 	scope = scope.At("learned_normal").WithInitializer(initializer.Zero)
 	// The variables exist from here on, whether or not the distribution is asked.
@@ -84,7 +84,7 @@ func (l LearnedNormal) Given(scope *model.Scope, c *Node) Distribution {
 // affine makes the variables of c·W + b, without c those of b, and returns what builds it,
 // lead+[size of the event].
 func (l LearnedNormal) affine(scope *model.Scope, c *Node) func(g *Graph, dtype dtypes.DType) *Node {
-	size := event.Size(l.Event)
+	size := shape.Size(l.Event)
 	biases := variable(scope, "biases", c, size)
 	if c == nil {
 		return func(g *Graph, dtype dtypes.DType) *Node { return ConvertDType(biases.NodeValue(g), dtype) }
@@ -111,5 +111,5 @@ func variable(scope *model.Scope, name string, c *Node, dims ...int) *model.Vari
 
 // String describes the distribution, the same in every process.
 func (l LearnedNormal) String() string {
-	return fmt.Sprintf("LearnedNormal{event %s, context %d}", event.Format(l.Event), l.ContextDim)
+	return fmt.Sprintf("LearnedNormal{event %s, context %d}", shape.Format(l.Event), l.ContextDim)
 }

@@ -7,8 +7,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -35,9 +35,9 @@ func newParameter(name string, t *tensors.Tensor) (parameter, error) {
 }
 
 // checkEvent refuses the shape of an event that has no values.
-func checkEvent(shape []int) error {
-	if slices.ContainsFunc(shape, func(size int) bool { return size < 1 }) {
-		return fmt.Errorf("an event has shape %s: every axis needs at least 1", event.Format(shape))
+func checkEvent(event []int) error {
+	if slices.ContainsFunc(event, func(size int) bool { return size < 1 }) {
+		return fmt.Errorf("an event has shape %s: every axis needs at least 1", shape.Format(event))
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func checkEvent(shape []int) error {
 func (p parameter) positive() error {
 	for i, v := range p.values {
 		if v <= 0 {
-			return fmt.Errorf("value %d of %s, of shape %s, is %v: it must be positive", i, p.name, event.Format(p.dims), v)
+			return fmt.Errorf("value %d of %s, of shape %s, is %v: it must be positive", i, p.name, shape.Format(p.dims), v)
 		}
 	}
 	return nil
@@ -55,7 +55,7 @@ func (p parameter) positive() error {
 // sameShape refuses two parameters of different shapes.
 func sameShape(a, b parameter) error {
 	if !slices.Equal(a.dims, b.dims) {
-		return fmt.Errorf("%s has shape %s and %s %s: both must have one shape", a.name, event.Format(a.dims), b.name, event.Format(b.dims))
+		return fmt.Errorf("%s has shape %s and %s %s: both must have one shape", a.name, shape.Format(a.dims), b.name, shape.Format(b.dims))
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (p parameter) node(g *Graph, dtype dtypes.DType) *Node {
 // over is the parameter, batch+trailing axes of the given rank, repeated over a lead that
 // ends in the batch.
 func (p parameter) over(g *Graph, dtype dtypes.DType, lead []int, rank int) *Node {
-	return event.Expand(p.node(g, dtype), lead, rank)
+	return shape.Expand(p.node(g, dtype), lead, rank)
 }
 
 // String tells the values apart from others': itself or, if there are many, by their hash.
@@ -80,5 +80,5 @@ func (p parameter) String() string {
 	for _, v := range p.values {
 		hash.Write(binary.LittleEndian.AppendUint64(nil, math.Float64bits(v)))
 	}
-	return fmt.Sprintf("%s %s#%x", p.name, event.Format(p.dims), hash.Sum(nil)[:6])
+	return fmt.Sprintf("%s %s#%x", p.name, shape.Format(p.dims), hash.Sum(nil)[:6])
 }

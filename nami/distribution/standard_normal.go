@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -50,7 +50,7 @@ func (d StandardNormal) Sample(random Random, g *Graph, dtype dtypes.DType, lead
 func (d StandardNormal) LogProb(x *Node) *Node {
 	d.leadOf(x)
 	squares := d.sum(Square(x))
-	return MulScalar(AddScalar(squares, float64(event.Size(d.event))*math.Log(2*math.Pi)), -0.5)
+	return MulScalar(AddScalar(squares, float64(shape.Size(d.event))*math.Log(2*math.Pi)), -0.5)
 }
 
 // LogProbValues implements [Independent].

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -47,7 +47,7 @@ func newUniform(low, high *tensors.Tensor, eventRank int) (u Uniform, err error)
 	}
 	for i, l := range u.low.values {
 		if h := u.high.values[i]; !(l < h) || math.IsInf(h-l, 1) {
-			return u, fmt.Errorf("value %d of low and high, of shape %s, is %v and %v: low must be below high, and their difference finite", i, event.Format(u.low.dims), l, h)
+			return u, fmt.Errorf("value %d of low and high, of shape %s, is %v and %v: low must be below high, and their difference finite", i, shape.Format(u.low.dims), l, h)
 		}
 	}
 	u.batched, err = newBatched("Uniform", u.low.dims, eventRank)

@@ -5,7 +5,7 @@ package divergence
 
 import (
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -70,6 +70,6 @@ func vjp(v, w, x *Node) *Node {
 
 // rows is x as a matrix with a row for each event.
 func rows(x *Node, rank int) *Node {
-	flat := event.Flatten(x, rank)
+	flat := shape.Flatten(x, rank)
 	return Reshape(flat, -1, flat.Shape().Dim(-1))
 }

@@ -3,7 +3,7 @@ package divergence
 import (
 	"fmt"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -27,24 +27,24 @@ func (e Exact) Check(eventShape []int) error {
 	if limit == 0 {
 		limit = defaultMaxSize
 	}
-	if size := event.Size(eventShape); size > limit {
+	if size := shape.Size(eventShape); size > limit {
 		return fmt.Errorf("divergence.Exact: an event of shape %s has %d values, more than MaxSize %d: each costs a derivative at every evaluation; use divergence.Hutchinson{}, or raise MaxSize",
-			event.Format(eventShape), size, limit)
+			shape.Format(eventShape), size, limit)
 	}
 	return nil
 }
 
 // Estimate implements [Estimator]. It panics if the event is larger than MaxSize.
 func (e Exact) Estimate(f func(x *Node) *Node, x *Node, rank int, _ *Node) (value, divergence *Node) {
-	lead, shape, err := event.Split(x.Shape().Dimensions, rank)
+	lead, event, err := shape.Split(x.Shape().Dimensions, rank)
 	if err == nil {
-		err = e.Check(shape)
+		err = e.Check(event)
 	}
 	if err != nil {
 		panic(err)
 	}
 	value = apply(f, x)
-	v, g, size := rows(value, rank), x.Graph(), event.Size(shape)
+	v, g, size := rows(value, rank), x.Graph(), shape.Size(event)
 	for i := range size {
 		unit := make([]float64, size)
 		unit[i] = 1

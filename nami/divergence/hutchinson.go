@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -59,14 +59,14 @@ func (h Hutchinson) n() int {
 
 // Probes implements [Stochastic]: lead+[N]+event numbers.
 func (h Hutchinson) Probes(random distribution.Random, g *Graph, x shapes.Shape, rank int) *Node {
-	lead, shape, err := event.Split(x.Dimensions, rank)
+	lead, event, err := shape.Split(x.Dimensions, rank)
 	if err == nil {
-		err = h.Check(shape)
+		err = h.Check(event)
 	}
 	if err != nil {
 		panic(err)
 	}
-	s := shapes.Make(x.DType, slices.Concat(lead, []int{h.n()}, shape)...)
+	s := shapes.Make(x.DType, slices.Concat(lead, []int{h.n()}, event)...)
 	if h.Probe == Gaussian {
 		return gomlx.Normal(random, g, s)
 	}
@@ -87,7 +87,7 @@ func (h Hutchinson) Check([]int) error {
 
 // Estimate implements [Estimator]. It panics unless probes are lead+[n]+event, for any n.
 func (h Hutchinson) Estimate(f func(x *Node) *Node, x *Node, rank int, probes *Node) (value, divergence *Node) {
-	lead, shape, err := event.Split(x.Shape().Dimensions, rank)
+	lead, event, err := shape.Split(x.Shape().Dimensions, rank)
 	if err != nil {
 		panic(err)
 	}
@@ -97,10 +97,10 @@ func (h Hutchinson) Estimate(f func(x *Node) *Node, x *Node, rank int, probes *N
 	dims, at := probes.Shape().Dimensions, len(lead)
 	if len(dims) != x.Rank()+1 || !slices.Equal(slices.Delete(slices.Clone(dims), at, at+1), x.Shape().Dimensions) || dims[at] < 1 {
 		exceptions.Panicf("divergence.Hutchinson: the probes are %s, x is %s: expected the lead %s, the number of probes and the event %s",
-			probes.Shape(), x.Shape(), event.Format(lead), event.Format(shape))
+			probes.Shape(), x.Shape(), shape.Format(lead), shape.Format(event))
 	}
 	value = apply(f, x)
-	v, n, size := rows(value, rank), dims[at], event.Size(shape)
+	v, n, size := rows(value, rank), dims[at], shape.Size(event)
 	all := Reshape(probes, -1, n, size)
 	for k := range n {
 		probe := Reshape(Slice(all, AxisRange(), AxisElem(k), AxisRange()), -1, size)

@@ -7,10 +7,10 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/conformance"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -46,7 +46,7 @@ func Check(backend compute.Backend, f Field, eventShape []int, contextDim int) e
 		return errors.New("field.Check: " + gomlx.NoBackend)
 	}
 	if slices.ContainsFunc(eventShape, func(size int) bool { return size < 1 }) {
-		return fmt.Errorf("field.Check: an event has shape %s: every axis needs at least 1 value", event.Format(eventShape))
+		return fmt.Errorf("field.Check: an event has shape %s: every axis needs at least 1 value", shape.Format(eventShape))
 	}
 	if err := (&checker{backend: backend, field: f, shape: eventShape, contextDim: contextDim}).check(); err != nil {
 		return fmt.Errorf("field.Check: %T: %w", f, err)
@@ -80,7 +80,7 @@ func (k *checker) check() error {
 		return err
 	}
 	if rank != len(k.shape) {
-		return fmt.Errorf("EventRank is %d, and the events have shape %s: it must be the number of their axes", rank, event.Format(k.shape))
+		return fmt.Errorf("EventRank is %d, and the events have shape %s: it must be the number of their axes", rank, shape.Format(k.shape))
 	}
 	k.store = model.NewStore()
 	if err := k.store.SetRNGStateFromSeed(1); err != nil {
@@ -140,7 +140,7 @@ func (k *checker) shapes() error {
 				return nil
 			})
 			if err != nil {
-				return fmt.Errorf("for x with the lead %s and t of shape %s: %w", event.Format(lead), event.Format(time), err)
+				return fmt.Errorf("for x with the lead %s and t of shape %s: %w", shape.Format(lead), shape.Format(time), err)
 			}
 		}
 	}
@@ -246,7 +246,7 @@ func (k *checker) values() error {
 	}
 	k.value = out[0]
 	times := []float64{0, 0.2, 0.4, 0.6, 0.8, 1}
-	size := event.Size(k.shape)
+	size := shape.Size(k.shape)
 	for i, v := range k.value {
 		if !conformance.Finite(v) {
 			return fmt.Errorf("the value of event %d is %v at t=%v: it must be finite for t from 0 to 1", i/size, v, times[i/size])
@@ -318,7 +318,7 @@ func (k *checker) derivatives(order int) error {
 	}
 	for i, v := range out[0] {
 		if !conformance.Finite(v) {
-			return fmt.Errorf("it is %v for event %d: it must be finite", v, i/event.Size(k.shape))
+			return fmt.Errorf("it is %v for event %d: it must be finite", v, i/shape.Size(k.shape))
 		}
 	}
 	return nil

@@ -3,9 +3,9 @@ package field_test
 import (
 	"fmt"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/layers"
@@ -21,7 +21,7 @@ func (gated) EventRank() int { return 1 }
 func (f gated) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	point := layers.Dense(scope.At("point"), c, true, f.Size)
 	strength := layers.Dense(scope.At("strength"), Concatenate([]*Node{x, c}, -1), true, f.Size)
-	return Mul(event.Lift(OneMinus(t), x), Mul(Sigmoid(strength), Sub(point, x)))
+	return Mul(shape.Lift(OneMinus(t), x), Mul(Sigmoid(strength), Sub(point, x)))
 }
 
 func ExampleCheck() {

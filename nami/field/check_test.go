@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -78,7 +78,7 @@ func TestCheckFindsBrokenFields(t *testing.T) {
 				if t.IsScalar() && x.Rank() > 1 {
 					t = MulScalar(t, 0.5)
 				}
-				return Add(x, Mul(event.Lift(t, x), OnesLike(x)))
+				return Add(x, Mul(shape.Lift(t, x), OnesLike(x)))
 			}), 0},
 			"when the events change places": {vector(func(_ *model.Scope, x, _, _ *Node) *Node { // knows its place in a batch of six
 				if x.Rank() == 2 && x.Shape().Dim(0) == 6 {
@@ -89,11 +89,11 @@ func TestCheckFindsBrokenFields(t *testing.T) {
 			"an event must depend on its own context only": {vector(func(_ *model.Scope, x, _, c *Node) *Node { // minds when a context is large
 				g, own := x.Graph(), ReduceSum(c, -1)
 				large := ConvertDType(GreaterThan(ReduceAllMax(Abs(c)), Const(g, float32(1.2))), x.DType())
-				return Mul(x, event.Lift(Add(own, BroadcastToDims(large, own.Shape().Dimensions...)), x))
+				return Mul(x, shape.Lift(Add(own, BroadcastToDims(large, own.Shape().Dimensions...)), x))
 			}), 1},
 			"the value doesn't depend on the context": {vector(func(_ *model.Scope, x, _, _ *Node) *Node { return x }), 3},
 			"it must be finite for t from 0 to 1": {vector(func(_ *model.Scope, x, t, _ *Node) *Node {
-				return Mul(x, event.Lift(Inverse(t), x))
+				return Mul(x, shape.Lift(Inverse(t), x))
 			}), 0},
 			"the derivative with respect to x, which likelihoods need: ": {vector(func(_ *model.Scope, x, _, _ *Node) *Node {
 				return Add(Expm1(x), x)

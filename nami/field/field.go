@@ -5,7 +5,7 @@ package field
 import (
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -31,13 +31,13 @@ type Field interface {
 // so that a field which broadcasts in silence is found the first time it runs.
 func Call(f Field, scope *model.Scope, x, t, c *Node) *Node {
 	must(Validate(f))
-	lead := event.Lead(x, f.EventRank())
+	lead := shape.Lead(x, f.EventRank())
 	CheckTime(t, x, f.EventRank())
 	if c != nil {
 		dims := c.Shape().Dimensions
 		if len(dims) != len(lead)+1 || !slices.Equal(dims[:len(lead)], lead) {
 			exceptions.Panicf("field.Call: c is %s, x is %s with events of rank %d: c must have the shape of the lead %s and one context axis",
-				c.Shape(), x.Shape(), f.EventRank(), event.Format(lead))
+				c.Shape(), x.Shape(), f.EventRank(), shape.Format(lead))
 		}
 	}
 	// A solver calls the same layers several times in one graph.
@@ -52,10 +52,10 @@ func Call(f Field, scope *model.Scope, x, t, c *Node) *Node {
 // CheckTime panics unless t is a scalar or has the shape of the lead of x, whose
 // events have the given rank.
 func CheckTime(t, x *Node, rank int) {
-	lead := event.Lead(x, rank)
+	lead := shape.Lead(x, rank)
 	if !t.IsScalar() && !slices.Equal(t.Shape().Dimensions, lead) {
 		exceptions.Panicf("t is %s, x is %s with events of rank %d: t must be a scalar or have the shape of the lead %s",
-			t.Shape(), x.Shape(), rank, event.Format(lead))
+			t.Shape(), x.Shape(), rank, shape.Format(lead))
 	}
 	if t.DType() != x.DType() {
 		exceptions.Panicf("t is %s, x is %s: both must have one dtype", t.Shape(), x.Shape())

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -141,7 +141,7 @@ func TestMisuse(t *testing.T) {
 			return call(c.f, zeros(c.x), zeros(c.t), context, scope)
 		})
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("x %s: got %v, expected it to say %q", event.Format(c.x), err, want)
+			t.Errorf("x %s: got %v, expected it to say %q", shape.Format(c.x), err, want)
 		}
 	}
 }

@@ -3,7 +3,7 @@ package field
 import (
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -38,11 +38,11 @@ func Mask(x, mask *Node, rank int) *Node {
 	if rank < 2 {
 		exceptions.Panicf("field.Mask: the event rank is %d: a masked event has an axis of objects and at least one of their features", rank)
 	}
-	objects := len(event.Lead(x, rank)) + 1
+	objects := len(shape.Lead(x, rank)) + 1
 	dims := x.Shape().Dimensions
 	if !slices.Equal(mask.Shape().Dimensions, dims[:objects]) {
 		exceptions.Panicf("field.Mask: the mask is %s, x is %s with events of rank %d: the mask must be %s, the lead and the objects",
-			mask.Shape(), x.Shape(), rank, event.Format(dims[:objects]))
+			mask.Shape(), x.Shape(), rank, shape.Format(dims[:objects]))
 	}
 	var features []int
 	for axis := objects; axis < len(dims); axis++ {

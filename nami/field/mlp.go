@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -50,8 +50,8 @@ func (m MLP) EventRank() int { return len(m.EventShape) }
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	m.check(x, c)
-	lead := event.Lead(x, m.EventRank())
-	features := []*Node{event.Flatten(x, m.EventRank()), m.time(t, lead)}
+	lead := shape.Lead(x, m.EventRank())
+	features := []*Node{shape.Flatten(x, m.EventRank()), m.time(t, lead)}
 	if c != nil {
 		features = append(features, c)
 	}
@@ -66,8 +66,8 @@ func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	for i, width := range hidden {
 		h = activation.Apply(act, dense(scope.At("mlp").At("layer_%d", i), h, width, math.Sqrt(6)))
 	}
-	h = dense(scope.At("mlp").At("layer_%d", len(hidden)), h, event.Size(m.EventShape), 1)
-	return event.Unflatten(h, m.EventShape)
+	h = dense(scope.At("mlp").At("layer_%d", len(hidden)), h, shape.Size(m.EventShape), 1)
+	return shape.Unflatten(h, m.EventShape)
 }
 
 // dense is h·W + b. W starts uniform on ±gain/√in: with a gain of 1, as PyTorch's layers
@@ -118,7 +118,7 @@ func (m MLP) check(x, c *Node) {
 	}
 	dims := x.Shape().Dimensions
 	if rank := m.EventRank(); len(dims) < rank || !slices.Equal(dims[len(dims)-rank:], m.EventShape) {
-		exceptions.Panicf("field.MLP: x is %s: its shape must end in the event shape %s", x.Shape(), event.Format(m.EventShape))
+		exceptions.Panicf("field.MLP: x is %s: its shape must end in the event shape %s", x.Shape(), shape.Format(m.EventShape))
 	}
 	switch {
 	case c == nil && m.ContextDim > 0:
@@ -133,5 +133,5 @@ func (m MLP) check(x, c *Node) {
 // String describes the network on one line, the same in every process.
 func (m MLP) String() string {
 	return fmt.Sprintf("MLP{event %s, hidden %v, context %d, time features %d, %v}",
-		event.Format(m.EventShape), m.Hidden, m.ContextDim, m.TimeFeatures, m.Activation)
+		shape.Format(m.EventShape), m.Hidden, m.ContextDim, m.TimeFeatures, m.Activation)
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -43,7 +43,7 @@ func (f ScoreFromNoise) EventRank() int {
 
 // Apply implements [field.Field].
 func (f ScoreFromNoise) Apply(scope *model.Scope, x, t, c *Node) *Node {
-	gamma := event.Lift(gomlx.AwayFromZero(f.Gamma.Gamma(t)), x)
+	gamma := shape.Lift(gomlx.AwayFromZero(f.Gamma.Gamma(t)), x)
 	return Neg(Div(field.Call(f.Noise, scope, x, t, c), gamma))
 }
 
@@ -120,7 +120,7 @@ func (f MirrorVelocityFromScore) EventRank() int {
 
 // Apply implements [field.Field].
 func (f MirrorVelocityFromScore) Apply(scope *model.Scope, x, t, c *Node) *Node {
-	return Neg(Mul(event.Lift(f.Gamma.GammaGammaDot(t), x), field.Call(f.Score, scope, x, t, c)))
+	return Neg(Mul(shape.Lift(f.Gamma.GammaGammaDot(t), x), field.Call(f.Score, scope, x, t, c)))
 }
 
 // String describes the field on one line.

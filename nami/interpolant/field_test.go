@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/interpolant"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -25,7 +25,7 @@ func (b bridge) given(gamma interpolant.Gamma, mean float64, covariance func(t *
 	return field.Func{Rank: 0, F: func(_ *model.Scope, x, t, _ *Node) *Node {
 		variance := Add(Add(MulScalar(Square(OneMinus(t)), b.std*b.std), Square(t)), Square(gamma.Gamma(t)))
 		away := Div(Sub(x, MulScalar(OneMinus(t), b.mean)), variance)
-		return AddScalar(Mul(event.Lift(covariance(t), x), away), mean)
+		return AddScalar(Mul(shape.Lift(covariance(t), x), away), mean)
 	}}
 }
 

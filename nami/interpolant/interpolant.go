@@ -3,8 +3,8 @@ package interpolant
 import (
 	"fmt"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -26,7 +26,7 @@ type Interpolant struct {
 func (in Interpolant) Point(target, source, z, t *Node) *Node {
 	checkNoise(target, z)
 	in = in.orDefault()
-	return Add(in.Path.Point(target, source, t), Mul(event.Lift(in.Gamma.Gamma(t), z), z))
+	return Add(in.Path.Point(target, source, t), Mul(shape.Lift(in.Gamma.Gamma(t), z), z))
 }
 
 // Velocity builds dx_t/dt at the same arguments, the latent noise's part γ̇·z with it.
@@ -36,7 +36,7 @@ func (in Interpolant) Point(target, source, z, t *Node) *Node {
 func (in Interpolant) Velocity(target, source, z, t *Node) *Node {
 	checkNoise(target, z)
 	in = in.orDefault()
-	return Add(in.Path.Velocity(target, source, t), Mul(event.Lift(GammaDot(in.Gamma, t), z), z))
+	return Add(in.Path.Velocity(target, source, t), Mul(shape.Lift(GammaDot(in.Gamma, t), z), z))
 }
 
 func (in Interpolant) orDefault() Interpolant {

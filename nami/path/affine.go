@@ -1,7 +1,7 @@
 package path
 
 import (
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -34,7 +34,7 @@ func (p Affine) combine(target, source, t *Node, a, b func(t *Node) *Node) *Node
 		exceptions.Panicf("path.Affine: a function is nil: Alpha, Sigma, AlphaDot and SigmaDot must all be given")
 	}
 	checkEnds(target, source)
-	return Add(Mul(event.Lift(a(t), target), target), Mul(event.Lift(b(t), target), source))
+	return Add(Mul(shape.Lift(a(t), target), target), Mul(shape.Lift(b(t), target), source))
 }
 
 // checkEnds panics unless a point can move from target to source.

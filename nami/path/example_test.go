@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"github.com/nami-flow/go-nami/nami"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -16,13 +16,13 @@ type Quadratic struct{}
 
 // Point returns x_t. Lift lets one time for each event stand beside events of any shape.
 func (Quadratic) Point(target, source, t *Node) *Node {
-	weight := Square(event.Lift(t, target))
+	weight := Square(shape.Lift(t, target))
 	return Add(Mul(OneMinus(weight), target), Mul(weight, source))
 }
 
 // Velocity returns dx_t/dt.
 func (Quadratic) Velocity(target, source, t *Node) *Node {
-	return Mul(MulScalar(event.Lift(t, target), 2), Sub(source, target))
+	return Mul(MulScalar(shape.Lift(t, target), 2), Sub(source, target))
 }
 
 // A path of one's own needs two methods. Check tells in a test whether they agree; then

@@ -1,7 +1,7 @@
 package path
 
 import (
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -14,14 +14,14 @@ type Linear struct{}
 // Point implements [Path].
 func (Linear) Point(target, source, t *Node) *Node {
 	checkEnds(target, source)
-	t = event.Lift(t, target)
+	t = shape.Lift(t, target)
 	return Add(Mul(OneMinus(t), target), Mul(t, source))
 }
 
 // Velocity implements [Path].
 func (Linear) Velocity(target, source, t *Node) *Node {
 	checkEnds(target, source)
-	event.Lift(t, target) // panics if t doesn't fit
+	shape.Lift(t, target) // panics if t doesn't fit
 	return Sub(source, target)
 }
 

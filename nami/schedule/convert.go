@@ -1,8 +1,8 @@
 package schedule
 
 import (
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -50,13 +50,13 @@ func mixtureAt(s Schedule, x, t *Node) mixture {
 	if t.DType() != x.DType() {
 		exceptions.Panicf("schedule: t is %s, x is %s: both must have one dtype", t.Shape(), x.Shape())
 	}
-	lift := func(c *Node) *Node { return event.Lift(gomlx.AwayFromZero(c), x) }
+	lift := func(c *Node) *Node { return shape.Lift(gomlx.AwayFromZero(c), x) }
 	return mixture{s: s, x: x, t: t, alpha: lift(s.Alpha(t)), sigma: lift(s.Sigma(t))}
 }
 
 // derivatives are α̇ and σ̇, and α·σ̇ - α̇·σ, which is positive as σ/α grows.
 func (m mixture) derivatives() (alphaDot, sigmaDot, wronskian *Node) {
-	alphaDot, sigmaDot = event.Lift(AlphaDot(m.s, m.t), m.x), event.Lift(SigmaDot(m.s, m.t), m.x)
+	alphaDot, sigmaDot = shape.Lift(AlphaDot(m.s, m.t), m.x), shape.Lift(SigmaDot(m.s, m.t), m.x)
 	return alphaDot, sigmaDot, gomlx.AwayFromZero(Sub(Mul(m.alpha, sigmaDot), Mul(alphaDot, m.sigma)))
 }
 

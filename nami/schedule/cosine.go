@@ -3,8 +3,8 @@ package schedule
 import (
 	"math"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -27,7 +27,7 @@ func (Cosine) Sigma(t *Node) *Node { return quarterSin(t) }
 
 // Drift implements [Schedule].
 func (s Cosine) Drift(x, t *Node) *Node {
-	return Mul(event.Lift(MulScalar(s.tan(t), -math.Pi/2), x), x)
+	return Mul(shape.Lift(MulScalar(s.tan(t), -math.Pi/2), x), x)
 }
 
 // Diffusion implements [Schedule].

@@ -5,8 +5,8 @@ import (
 	"math"
 
 	"github.com/nami-flow/go-nami/nami"
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -21,7 +21,7 @@ func (s OrnsteinUhlenbeck) Sigma(t *Node) *Node { return Sqrt(OneMinus(Square(s.
 
 // Lift lets one time for each event stand beside events of any shape.
 func (s OrnsteinUhlenbeck) Drift(x, t *Node) *Node {
-	return Mul(x, event.Lift(MulScalar(OnesLike(t), -s.K), x))
+	return Mul(x, shape.Lift(MulScalar(OnesLike(t), -s.K), x))
 }
 
 func (s OrnsteinUhlenbeck) Diffusion(t *Node) *Node {

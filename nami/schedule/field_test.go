@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -20,7 +20,7 @@ import (
 // gaussian is the perfect field for data N(mean, std²) in each value: events are vectors.
 func gaussian(s schedule.Schedule, p schedule.Prediction, mean, std float64) field.Field {
 	return field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
-		alpha, sigma := event.Lift(s.Alpha(t), x), event.Lift(s.Sigma(t), x)
+		alpha, sigma := shape.Lift(s.Alpha(t), x), shape.Lift(s.Sigma(t), x)
 		variance := Add(MulScalar(Square(alpha), std*std), Square(sigma))
 		away := Div(Sub(x, MulScalar(alpha, mean)), variance) // minus the score
 		x0 := AddScalar(MulScalar(Mul(alpha, away), std*std), mean)
@@ -36,7 +36,7 @@ func gaussian(s schedule.Schedule, p schedule.Prediction, mean, std float64) fie
 			return Sub(Mul(alpha, eps), Mul(sigma, x0))
 		default:
 			alphaDot, sigmaDot := schedule.AlphaDot(s, t), schedule.SigmaDot(s, t)
-			return Add(Mul(event.Lift(alphaDot, x), x0), Mul(event.Lift(sigmaDot, x), eps))
+			return Add(Mul(shape.Lift(alphaDot, x), x0), Mul(shape.Lift(sigmaDot, x), eps))
 		}
 	}}
 }

@@ -1,8 +1,8 @@
 package schedule
 
 import (
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -25,7 +25,7 @@ func (Linear) Sigma(t *Node) *Node { return Identity(t) }
 
 // Drift implements [Schedule].
 func (Linear) Drift(x, t *Node) *Node {
-	return Neg(Div(x, event.Lift(gomlx.AwayFromZero(OneMinus(t)), x)))
+	return Neg(Div(x, shape.Lift(gomlx.AwayFromZero(OneMinus(t)), x)))
 }
 
 // Diffusion implements [Schedule].

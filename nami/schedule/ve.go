@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -88,6 +88,6 @@ func (s VE) String() string {
 
 // noDrift is zero, shaped like x. A t that doesn't fit x panics all the same.
 func noDrift(x, t *Node) *Node {
-	event.Lift(t, x)
+	shape.Lift(t, x)
 	return ZerosLike(x)
 }

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -53,7 +53,7 @@ func (s VP) Sigma(t *Node) *Node {
 
 // Drift implements [Schedule].
 func (s VP) Drift(x, t *Node) *Node {
-	return Mul(event.Lift(MulScalar(s.beta(t), -0.5), x), x)
+	return Mul(shape.Lift(MulScalar(s.beta(t), -0.5), x), x)
 }
 
 // Diffusion implements [Schedule].

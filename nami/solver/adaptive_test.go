@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -26,8 +26,8 @@ import (
 func relaxation(_ *model.Scope, fixed []*Node) solver.System {
 	return solver.System{Drift: func(y []*Node, t *Node) []*Node {
 		x, z := y[0], y[1]
-		w := event.Lift(fixed[0], x)
-		t = event.Lift(t, x)
+		w := shape.Lift(fixed[0], x)
+		t = shape.Lift(t, x)
 		first := Reshape(Slice(x, AxisRange(), AxisRange(0, 1)), z.Shape().Dimensions...)
 		return []*Node{Sub(Mul(w, Sub(x, Cos(t))), Sin(t)), Mul(z, first)}
 	}}

@@ -1,7 +1,7 @@
 package solver
 
 import (
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -106,7 +106,7 @@ func (a Adaptive) attempt(f Dynamics, s adaptiveState, t1, smallest *Node) (next
 	estimate := make([]*Node, len(y))
 	for part := range y {
 		sum := combine(a.tableau.e, slopes, part)
-		estimate[part] = Mul(event.Lift(h, sum), sum)
+		estimate[part] = Mul(shape.Lift(h, sum), sum)
 	}
 	e := a.norm(estimate, s.y, y, lead)
 
@@ -196,7 +196,7 @@ func (a Adaptive) norm(v, y, z []*Node, lead []int) *Node {
 			}
 			scale := Add(Mul(size, ConstAs(size, a.RTol/weight)), ConstAs(size, a.ATol/weight))
 			square = Square(Div(x, scale))
-			count += x.Shape().Size() / event.Size(lead)
+			count += x.Shape().Size() / shape.Size(lead)
 		}
 		square = overEvent(square, len(lead), ReduceSum)
 		if sum == nil {

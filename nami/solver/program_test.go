@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -63,7 +63,7 @@ func TestShapes(t *testing.T) {
 	p := program(t, backend, solver.RK4(1), func(_ *model.Scope, fixed []*Node) solver.System {
 		return solver.System{Drift: func(y []*Node, _ *Node) (dy []*Node) {
 			for _, x := range y {
-				dy = append(dy, Mul(x, event.Lift(fixed[0], x)))
+				dy = append(dy, Mul(x, shape.Lift(fixed[0], x)))
 			}
 			return dy
 		}}
@@ -76,7 +76,7 @@ func TestShapes(t *testing.T) {
 		var starts [][]float64
 		for range rapid.IntRange(1, 3).Draw(r, "parts") {
 			dims := append([]int{n}, rapid.SliceOfN(rapid.IntRange(1, 3), 0, 3).Draw(r, "event")...)
-			start := rapid.SliceOfN(values, event.Size(dims), event.Size(dims)).Draw(r, "y")
+			start := rapid.SliceOfN(values, shape.Size(dims), shape.Size(dims)).Draw(r, "y")
 			starts = append(starts, start)
 			y = append(y, floats(dtypes.Float64, start, dims...))
 		}

@@ -19,7 +19,7 @@
 package solver
 
 import (
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -115,7 +115,7 @@ func (f Dynamics) checked(calls *int) Dynamics {
 
 // scaled returns y + c·slope, where c is a scalar or has the lead's shape.
 func scaled(y, c, slope *Node) *Node {
-	return Add(y, Mul(event.Lift(c, slope), slope))
+	return Add(y, Mul(shape.Lift(c, slope), slope))
 }
 
 // combine returns Σ weights[i]·slopes[i][part], or nil if all weights are 0.

@@ -1,4 +1,4 @@
-package event_test
+package shape_test
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -37,30 +37,30 @@ func TestRoundTrips(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dims := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 5).Draw(rt, "dims")
 		rank := rapid.IntRange(0, len(dims)).Draw(rt, "rank")
-		lead, ev, err := event.Split(dims, rank)
+		lead, ev, err := shape.Split(dims, rank)
 		if err != nil || len(ev) != rank || !slices.Equal(slices.Concat(lead, ev), dims) {
 			rt.Fatalf("Split(%v, %d) is %v, %v, %v", dims, rank, lead, ev, err)
 		}
-		if err := event.Validate(dims, ev, lead); err != nil {
+		if err := shape.Validate(dims, ev, lead); err != nil {
 			rt.Fatal(err)
 		}
 		err = inGraph(t, func(g *Graph) {
 			x := shaped(g, dims...)
-			f := event.Flatten(x, rank)
-			if f.Rank() != len(lead)+1 || f.Shape().Dim(-1) != event.Size(ev) {
+			f := shape.Flatten(x, rank)
+			if f.Rank() != len(lead)+1 || f.Shape().Dim(-1) != shape.Size(ev) {
 				rt.Fatalf("Flatten of %v with rank %d has shape %v", dims, rank, f.Shape())
 			}
-			if got := event.Unflatten(f, ev).Shape(); !slices.Equal(got.Dimensions, dims) {
+			if got := shape.Unflatten(f, ev).Shape(); !slices.Equal(got.Dimensions, dims) {
 				rt.Fatalf("Unflatten gives %v, expected %v", got, dims)
 			}
 			// One value for each leading position fits any event.
-			if got := Mul(x, event.Lift(shaped(g, lead...), x)).Shape(); !slices.Equal(got.Dimensions, dims) {
+			if got := Mul(x, shape.Lift(shaped(g, lead...), x)).Shape(); !slices.Equal(got.Dimensions, dims) {
 				rt.Fatalf("with a lifted factor the shape is %v, expected %v", got, dims)
 			}
 			// A batch repeats over the axes before it.
 			cut := rapid.IntRange(0, len(lead)).Draw(rt, "cut")
 			c := shaped(g, append(slices.Clone(lead[cut:]), 3)...)
-			if got := event.Expand(c, lead, 1).Shape(); !slices.Equal(got.Dimensions, append(slices.Clone(lead), 3)) {
+			if got := shape.Expand(c, lead, 1).Shape(); !slices.Equal(got.Dimensions, append(slices.Clone(lead), 3)) {
 				rt.Fatalf("Expand gives %v", got)
 			}
 		})
@@ -71,20 +71,20 @@ func TestRoundTrips(t *testing.T) {
 }
 
 func TestMisuse(t *testing.T) {
-	split := func(dims []int, rank int) error { _, _, err := event.Split(dims, rank); return err }
+	split := func(dims []int, rank int) error { _, _, err := shape.Split(dims, rank); return err }
 	for want, err := range map[string]error{
 		"event rank is -1": split([]int{4, 6}, -1),
 		"(4, 6) has 2 axes, fewer than the event rank 3":       split([]int{4, 6}, 3),
-		"ends in (6), expected events of shape (5)":            event.Validate([]int{4, 6}, []int{5}, nil),
-		"begins with (4), expected the lead (3)":               event.Validate([]int{4, 6}, []int{6}, []int{3}),
-		"begins with (1), expected the lead (4)":               event.Validate([]int{1, 6}, []int{6}, []int{4}),
-		"(axis 1 is 3, not 2)":                                 event.Validate([]int{4, 3}, []int{4, 2}, nil),
-		"too short for events of shape (2, 3)":                 event.Validate([]int{3}, []int{2, 3}, nil),
-		"axis 0 of t must be axis 0 of x":                      inGraph(t, func(g *Graph) { event.Lift(shaped(g, 3), shaped(g, 4, 3)) }),
-		"axis 2 of t must be axis 2 of x":                      inGraph(t, func(g *Graph) { event.Lift(shaped(g, 4, 3, 1), shaped(g, 4, 3)) }),
-		"the last axis of x, of shape (4, 6), must hold the 4": inGraph(t, func(g *Graph) { event.Unflatten(shaped(g, 4, 6), []int{2, 2}) }),
-		"a batch (3) can't be repeated to the lead (5, 4)":     inGraph(t, func(g *Graph) { event.Expand(shaped(g, 3, 2), []int{5, 4}, 1) }),
-		"fewer than the event rank 2":                          inGraph(t, func(g *Graph) { event.Flatten(shaped(g, 3), 2) }),
+		"ends in (6), expected events of shape (5)":            shape.Validate([]int{4, 6}, []int{5}, nil),
+		"begins with (4), expected the lead (3)":               shape.Validate([]int{4, 6}, []int{6}, []int{3}),
+		"begins with (1), expected the lead (4)":               shape.Validate([]int{1, 6}, []int{6}, []int{4}),
+		"(axis 1 is 3, not 2)":                                 shape.Validate([]int{4, 3}, []int{4, 2}, nil),
+		"too short for events of shape (2, 3)":                 shape.Validate([]int{3}, []int{2, 3}, nil),
+		"axis 0 of t must be axis 0 of x":                      inGraph(t, func(g *Graph) { shape.Lift(shaped(g, 3), shaped(g, 4, 3)) }),
+		"axis 2 of t must be axis 2 of x":                      inGraph(t, func(g *Graph) { shape.Lift(shaped(g, 4, 3, 1), shaped(g, 4, 3)) }),
+		"the last axis of x, of shape (4, 6), must hold the 4": inGraph(t, func(g *Graph) { shape.Unflatten(shaped(g, 4, 6), []int{2, 2}) }),
+		"a batch (3) can't be repeated to the lead (5, 4)":     inGraph(t, func(g *Graph) { shape.Expand(shaped(g, 3, 2), []int{5, 4}, 1) }),
+		"fewer than the event rank 2":                          inGraph(t, func(g *Graph) { shape.Flatten(shaped(g, 3), 2) }),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected it to say %q", err, want)
@@ -93,6 +93,6 @@ func TestMisuse(t *testing.T) {
 }
 
 func ExampleDescribe() {
-	fmt.Println(event.Describe([]int{5, 4, 2}, 1))
+	fmt.Println(shape.Describe([]int{5, 4, 2}, 1))
 	// Output: lead (5, 4), event (2)
 }

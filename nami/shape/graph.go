@@ -1,4 +1,4 @@
-package event
+package shape
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func Flatten(x *graph.Node, rank int) *graph.Node {
 func Unflatten(x *graph.Node, event []int) *graph.Node {
 	dims, err := unflattened(x.Shape().Dimensions, event)
 	if err != nil {
-		panic(fmt.Errorf("event.Unflatten: %w", err))
+		panic(fmt.Errorf("shape.Unflatten: %w", err))
 	}
 	return graph.Reshape(x, dims...)
 }
@@ -60,11 +60,11 @@ func Lift(t, x *graph.Node) *graph.Node {
 	}
 	lead := x.Shape().Dimensions
 	if slices.Contains(lead, 0) { // which GoMLX would repeat to 1
-		exceptions.Panicf("event.Lift: t is %s, x is %s: every axis of x needs at least 1 value", t.Shape(), x.Shape())
+		exceptions.Panicf("shape.Lift: t is %s, x is %s: every axis of x needs at least 1 value", t.Shape(), x.Shape())
 	}
 	for axis, size := range t.Shape().Dimensions {
 		if axis >= len(lead) || lead[axis] != size {
-			exceptions.Panicf("event.Lift: t is %s, x is %s: axis %d of t must be axis %d of x",
+			exceptions.Panicf("shape.Lift: t is %s, x is %s: axis %d of t must be axis %d of x",
 				t.Shape(), x.Shape(), axis, axis)
 		}
 	}
@@ -84,7 +84,7 @@ func Expand(c *graph.Node, lead []int, rank int) *graph.Node {
 		panic(err)
 	}
 	if len(batch) > len(lead) || !slices.Equal(batch, lead[len(lead)-len(batch):]) {
-		exceptions.Panicf("event.Expand: a batch %s can't be repeated to the lead %s: it must be the end of it",
+		exceptions.Panicf("shape.Expand: a batch %s can't be repeated to the lead %s: it must be the end of it",
 			Format(batch), Format(lead))
 	}
 	if len(batch) == len(lead) {

@@ -1,11 +1,11 @@
-package event_test
+package shape_test
 
 import (
 	"slices"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -19,7 +19,7 @@ func TestAnyShapes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, c := gomlxtest.Misfit(t, "x", 4, 2, 3), gomlxtest.Misfit(t, "c", 2, 3)
 		rank := rapid.IntRange(-1, 5).Draw(t, "rank")
-		shape, lead := gomlxtest.Shape(t, "event"), gomlxtest.Shape(t, "lead")
+		event, lead := gomlxtest.Shape(t, "event"), gomlxtest.Shape(t, "lead")
 		one := func(what string, f func() (*tensors.Tensor, error)) {
 			gomlxtest.Bears(t, what, func() ([]*tensors.Tensor, error) {
 				y, err := f()
@@ -29,37 +29,37 @@ func TestAnyShapes(t *testing.T) {
 				return nil, err
 			})
 		}
-		one("FlattenTensor", func() (*tensors.Tensor, error) { return event.FlattenTensor(x, rank) })
-		one("UnflattenTensor", func() (*tensors.Tensor, error) { return event.UnflattenTensor(x, shape) })
+		one("FlattenTensor", func() (*tensors.Tensor, error) { return shape.FlattenTensor(x, rank) })
+		one("UnflattenTensor", func() (*tensors.Tensor, error) { return shape.UnflattenTensor(x, event) })
 		one("back", func() (*tensors.Tensor, error) {
-			y, err := event.FlattenTensor(x, rank)
+			y, err := shape.FlattenTensor(x, rank)
 			if err != nil {
 				return nil, err
 			}
-			return event.UnflattenTensor(y, x.Shape().Dimensions[x.Rank()-rank:])
+			return shape.UnflattenTensor(y, x.Shape().Dimensions[x.Rank()-rank:])
 		})
 		if x == nil || c == nil {
 			return
 		}
 		dims := x.Shape().Dimensions
-		if err := event.Validate(dims, shape, lead); (err == nil) != slices.Equal(dims, slices.Concat(lead, shape)) {
-			t.Errorf("Validate of %v, %v, %v is %v", dims, shape, lead, err)
+		if err := shape.Validate(dims, event, lead); (err == nil) != slices.Equal(dims, slices.Concat(lead, event)) {
+			t.Errorf("Validate of %v, %v, %v is %v", dims, event, lead, err)
 		}
-		spec, err := event.SpecOf(x.Shape(), rank)
+		spec, err := shape.SpecOf(x.Shape(), rank)
 		if err == nil {
 			err = spec.Validate(c.Shape(), nil)
 		}
 		if err != nil {
 			gomlxtest.Teaches(t, "Spec", err)
 		}
-		_ = event.Describe(dims, rank)
+		_ = shape.Describe(dims, rank)
 		in := []*tensors.Tensor{x, c}
 		for what, build := range map[string]func(in []*Node) *Node{
-			"Flatten":   func(in []*Node) *Node { return event.Flatten(in[0], rank) },
-			"Unflatten": func(in []*Node) *Node { return event.Unflatten(in[0], shape) },
-			"Lift":      func(in []*Node) *Node { return event.Lift(in[1], in[0]) },
-			"Expand":    func(in []*Node) *Node { return event.Expand(in[1], lead, rank) },
-			"Lead":      func(in []*Node) *Node { event.Lead(in[0], rank); return in[0] },
+			"Flatten":   func(in []*Node) *Node { return shape.Flatten(in[0], rank) },
+			"Unflatten": func(in []*Node) *Node { return shape.Unflatten(in[0], event) },
+			"Lift":      func(in []*Node) *Node { return shape.Lift(in[1], in[0]) },
+			"Expand":    func(in []*Node) *Node { return shape.Expand(in[1], lead, rank) },
+			"Lead":      func(in []*Node) *Node { shape.Lead(in[0], rank); return in[0] },
 		} {
 			gomlxtest.Builds(t, backend, what, in, func(in []*Node) []*Node { return []*Node{build(in)} })
 		}

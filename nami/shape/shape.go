@@ -1,11 +1,11 @@
-// Package event holds the arithmetic of shapes: what is one event, and what
+// Package shape holds the arithmetic of shapes: what is one event, and what
 // stands before it.
 //
 // A tensor's shape is sample_shape + batch_shape + event_shape. The axes before
 // the event are its lead; the event rank says how many trailing axes make one
 // event. Functions on dimensions return errors; functions on graph nodes panic,
 // as GoMLX's do.
-package event
+package shape
 
 import (
 	"fmt"
@@ -17,10 +17,10 @@ import (
 // error if rank is negative or exceeds the number of axes. The results alias dims.
 func Split(dims []int, rank int) (lead, event []int, err error) {
 	if rank < 0 {
-		return nil, nil, fmt.Errorf("event.Split: the event rank is %d: it must be 0 or more", rank)
+		return nil, nil, fmt.Errorf("shape.Split: the event rank is %d: it must be 0 or more", rank)
 	}
 	if rank > len(dims) {
-		return nil, nil, fmt.Errorf("event.Split: shape %s has %d axes, fewer than the event rank %d",
+		return nil, nil, fmt.Errorf("shape.Split: shape %s has %d axes, fewer than the event rank %d",
 			Format(dims), len(dims), rank)
 	}
 	cut := len(dims) - rank

@@ -1,4 +1,4 @@
-package event_test
+package shape_test
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/event"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -19,15 +19,15 @@ func TestSpec(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dims := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 5).Draw(t, "dims")
 		rank := rapid.IntRange(0, min(3, len(dims))).Draw(t, "rank")
-		shape := shapes.Make(dtypes.Float32, dims...)
-		spec, err := event.SpecOf(shape, rank)
+		event := shapes.Make(dtypes.Float32, dims...)
+		spec, err := shape.SpecOf(event, rank)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if spec.Rank() != rank || spec.Size() != event.Size(dims[len(dims)-rank:]) || spec.DType != dtypes.Float32 {
-			t.Fatalf("SpecOf(%v, %d) is %v", shape, rank, spec)
+		if spec.Rank() != rank || spec.Size() != shape.Size(dims[len(dims)-rank:]) || spec.DType != dtypes.Float32 {
+			t.Fatalf("SpecOf(%v, %d) is %v", event, rank, spec)
 		}
-		if err := spec.Validate(shape, dims[:len(dims)-rank]); err != nil {
+		if err := spec.Validate(event, dims[:len(dims)-rank]); err != nil {
 			t.Error(err)
 		}
 		if rank > 0 {
@@ -41,8 +41,8 @@ func TestSpec(t *testing.T) {
 }
 
 func TestSpecMisuse(t *testing.T) {
-	spec := event.Spec{Shape: []int{2}, DType: dtypes.Float32}
-	_, short := event.SpecOf(shapes.Make(dtypes.Float32, 4), 2)
+	spec := shape.Spec{Shape: []int{2}, DType: dtypes.Float32}
+	_, short := shape.SpecOf(shapes.Make(dtypes.Float32, 4), 2)
 	for want, err := range map[string]error{
 		"the dtype is Float64, expected Float32":    spec.Validate(shapes.Make(dtypes.Float64, 4, 2), nil),
 		"ends in (3), expected events of shape (2)": spec.Validate(shapes.Make(dtypes.Float32, 4, 3), nil),
@@ -57,14 +57,14 @@ func TestSpecMisuse(t *testing.T) {
 
 func TestTensorMisuse(t *testing.T) {
 	x := tensors.FromValue([][]float32{{1, 2, 3}, {4, 5, 6}})
-	flatten := func(x *tensors.Tensor, rank int) error { _, err := event.FlattenTensor(x, rank); return err }
-	unflatten := func(x *tensors.Tensor, ev ...int) error { _, err := event.UnflattenTensor(x, ev); return err }
+	flatten := func(x *tensors.Tensor, rank int) error { _, err := shape.FlattenTensor(x, rank); return err }
+	unflatten := func(x *tensors.Tensor, ev ...int) error { _, err := shape.UnflattenTensor(x, ev); return err }
 	for want, err := range map[string]error{
 		"has 2 axes, fewer than the event rank 3":                    flatten(x, 3),
 		"event rank is -1":                                           flatten(x, -1),
-		"event.FlattenTensor: the tensor is nil":                     flatten(nil, 1),
+		"shape.FlattenTensor: the tensor is nil":                     flatten(nil, 1),
 		"of shape (2, 3), must hold the 4 values of an event (2, 2)": unflatten(x, 2, 2),
-		"event.UnflattenTensor: the tensor is nil":                   unflatten(nil, 2),
+		"shape.UnflattenTensor: the tensor is nil":                   unflatten(nil, 2),
 		"of shape (), must hold the 2 values of an event (2)":        unflatten(tensors.FromScalar(float32(1)), 2),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -75,21 +75,21 @@ func TestTensorMisuse(t *testing.T) {
 
 func ExampleFlattenTensor() {
 	x := tensors.FromScalarAndDimensions(float32(0), 2, 3, 4, 5)
-	flat, _ := event.FlattenTensor(x, 2)
-	back, _ := event.UnflattenTensor(flat, []int{4, 5})
-	fmt.Println(event.Format(flat.Shape().Dimensions), event.Format(back.Shape().Dimensions))
+	flat, _ := shape.FlattenTensor(x, 2)
+	back, _ := shape.UnflattenTensor(flat, []int{4, 5})
+	fmt.Println(shape.Format(flat.Shape().Dimensions), shape.Format(back.Shape().Dimensions))
 	// Output: (2, 3, 20) (2, 3, 4, 5)
 }
 
 func ExampleValidate() {
-	fmt.Println(event.Validate([]int{2, 3, 4, 5}, []int{4, 5}, []int{2, 3}))
-	fmt.Println(event.Validate([]int{2, 3, 4, 5}, []int{4, 6}, []int{2, 3}) != nil)
+	fmt.Println(shape.Validate([]int{2, 3, 4, 5}, []int{4, 5}, []int{2, 3}))
+	fmt.Println(shape.Validate([]int{2, 3, 4, 5}, []int{4, 6}, []int{2, 3}) != nil)
 	// Output:
 	// <nil>
 	// true
 }
 
 func ExampleSpec() {
-	fmt.Println(event.Spec{Shape: []int{4, 5}, DType: dtypes.Float32})
+	fmt.Println(shape.Spec{Shape: []int{4, 5}, DType: dtypes.Float32})
 	// Output: (4, 5) of Float32, 20 values
 }

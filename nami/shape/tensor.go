@@ -1,4 +1,4 @@
-package event
+package shape
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // FlattenTensor is [Flatten] for a tensor: a copy of x whose last rank axes are one.
 func FlattenTensor(x *tensors.Tensor, rank int) (*tensors.Tensor, error) {
 	if x == nil {
-		return nil, errors.New("event.FlattenTensor: the tensor is nil")
+		return nil, errors.New("shape.FlattenTensor: the tensor is nil")
 	}
 	lead, event, err := Split(x.Shape().Dimensions, rank)
 	if err != nil {
@@ -25,11 +25,11 @@ func FlattenTensor(x *tensors.Tensor, rank int) (*tensors.Tensor, error) {
 // shape of event. It is an error if the sizes differ.
 func UnflattenTensor(x *tensors.Tensor, event []int) (*tensors.Tensor, error) {
 	if x == nil {
-		return nil, errors.New("event.UnflattenTensor: the tensor is nil")
+		return nil, errors.New("shape.UnflattenTensor: the tensor is nil")
 	}
 	dims, err := unflattened(x.Shape().Dimensions, event)
 	if err != nil {
-		return nil, fmt.Errorf("event.UnflattenTensor: %w", err)
+		return nil, fmt.Errorf("shape.UnflattenTensor: %w", err)
 	}
 	return reshaped(x, dims)
 }
