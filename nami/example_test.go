@@ -9,7 +9,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
-	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/toy"
@@ -55,7 +55,7 @@ func Example() {
 	store := model.NewStore()
 	net := velocity{dim: 2}
 	// Without a path the loss takes the linear one.
-	history, err := train.Fit(ctx, backend, store, nami.FMLoss{Field: net}, data, train.Steps(50), train.BatchSize(64), train.Progress(nil))
+	history, err := train.Fit(ctx, backend, store, loss.FM{Field: net}, data, train.Steps(50), train.BatchSize(64), train.Progress(nil))
 	if err != nil {
 		panic(err)
 	}
@@ -114,8 +114,8 @@ func ExampleDiffusion() {
 	}
 	store, net := model.NewStore(), velocity{dim: 2}
 	vp := schedule.VP{BetaMin: 0.1, BetaMax: 20}
-	loss := nami.DiffusionLoss{Field: net, Prediction: schedule.Eps, Schedule: vp}
-	if _, err := train.Fit(ctx, backend, store, loss, data, train.Steps(50), train.BatchSize(64), train.Progress(nil)); err != nil {
+	denoising := loss.Denoising{Field: net, Prediction: schedule.Eps, Schedule: vp}
+	if _, err := train.Fit(ctx, backend, store, denoising, data, train.Steps(50), train.BatchSize(64), train.Progress(nil)); err != nil {
 		panic(err)
 	}
 	m := nami.Diffusion{Field: net, Prediction: schedule.Eps, Schedule: vp, Solver: solver.EulerMaruyama(100), EventShape: []int{2}}
@@ -129,41 +129,6 @@ func ExampleDiffusion() {
 	}
 	fmt.Println(samples.Shape().Dimensions)
 	// Output: [64 2]
-}
-
-// lazy is a path of the user's own, slow at the data's end: anything with these two
-// methods is a path.
-type lazy struct{}
-
-func (lazy) Point(target, source, t *Node) *Node {
-	return path.Linear{}.Point(target, source, Square(t))
-}
-
-func (lazy) Velocity(target, source, t *Node) *Node {
-	slope := MulScalar(t, 2)
-	for !slope.IsScalar() && slope.Rank() < target.Rank() {
-		slope = InsertAxes(slope, -1)
-	}
-	return Mul(slope, Sub(source, target))
-}
-
-// A path of one's own, tested, in the loss.
-func ExampleFMLoss() {
-	backend, err := nami.OpenBackend("go")
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(path.Check(backend, lazy{}))
-	still := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ZerosLike(x) }}
-	target, source := tensors.FromFlatDataAndDimensions([]float32{1, 2}, 1, 2), tensors.FromFlatDataAndDimensions([]float32{3, 5}, 1, 2)
-	loss, err := nami.FMLoss{Field: still, Path: lazy{}}.Eval(backend, model.NewStore(), target, source, tensors.FromScalar(float32(0.5)), nil)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(loss) // the mean of 2² and 3²
-	// Output:
-	// <nil>
-	// 6.5
 }
 
 // ralston is a solver of the user's own, Ralston's method of order 2.

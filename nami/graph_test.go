@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -73,4 +75,34 @@ func TestModelsInGraphs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The log-density in a graph refuses what it can't use.
+func TestGraphMisuse(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	flow := nami.FlowMatching{Field: shift.Field, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(2)}
+	adaptive := flow
+	adaptive.Solver = solver.Dopri5(1e-3, 1e-3)
+	for want, build := range map[string]func(scope *model.Scope, x *Node) *Node{
+		"the estimator of the divergence is nil": func(scope *model.Scope, x *Node) *Node { return flow.LogProb(scope, x, nil, nil) },
+		"with a fixed number of steps": func(scope *model.Scope, x *Node) *Node {
+			return adaptive.LogProb(scope, x, nil, divergence.Exact{})
+		},
+		"a batch (5) can't be repeated to the lead (4)": func(scope *model.Scope, x *Node) *Node {
+			return flow.Integrate(scope, x, Ones(x.Graph(), shapes.Make(dtypes.Float32, 5, 3)), 1, 0)
+		},
+		"Base is nil": func(scope *model.Scope, x *Node) *Node {
+			return nami.FlowMatching{Field: shift.Field, Solver: solver.RK4(2)}.Integrate(scope, x, nil, 1, 0)
+		},
+		"Solver is nil": func(scope *model.Scope, x *Node) *Node {
+			return nami.Diffusion{Field: shift.Field, Schedule: schedule.VP{}, EventShape: []int{2}}.LogProb(scope, x, nil, divergence.Exact{})
+		},
+	} {
+		computation, err := nami.NewComputation(backend, nil, func(scope *model.Scope, in []*Node) []*Node { return []*Node{build(scope, in[0])} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = computation.Call(gomlxtest.Filled(1, 4, 2))
+		gomlxtest.Says(t, want, err, want)
+	}
 }

@@ -280,30 +280,6 @@ func TestBadSampling(t *testing.T) {
 	}
 }
 
-func TestBadLoss(t *testing.T) {
-	backend := gomlxtest.Go(t)
-	half := tensors.FromScalar(float32(0.5))
-	wide := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ReduceAndKeep(x, ReduceSum, -1) }}
-	for want, c := range map[string]struct {
-		field             field.Field
-		target, source, t *tensors.Tensor
-	}{
-		"Field is nil": {nil, ones(4, 2), ones(4, 2), half},
-		"the source (noise) is (Float32)[2], the target (data) (Float32)[4, 2]": {shift.Field, ones(4, 2), ones(2), half},
-		"t must be a scalar or have the shape of the lead (4)":                  {shift.Field, ones(4, 2), ones(4, 2), ones(3)},
-		"t is (Float32)[4, 1]":                              {shift.Field, ones(4, 2), ones(4, 2), ones(4, 1)},
-		"returned (Float32)[4, 1] for x of (Float32)[4, 2]": {wide, ones(4, 2), ones(4, 2), half},
-		"fewer than the event rank 1":                       {shift.Field, half, half, half},
-		"the batch is empty":                                {shift.Field, ones(0, 2), ones(0, 2), half},
-		"the time is nil":                                   {shift.Field, ones(4, 2), ones(4, 2), nil},
-	} {
-		_, err := nami.FMLoss{Field: c.field}.Eval(backend, model.NewStore(), c.target, c.source, c.t, nil)
-		says(t, want, err, want)
-	}
-	_, err := nami.FMLoss{Field: mlp.Field}.Eval(backend, model.NewStore(), ones(4, 8), ones(4, 8), half, ones(4, 4))
-	says(t, "untrained", err, "the store lacks 4")
-}
-
 func TestUnknownBackend(t *testing.T) {
 	_, err := nami.OpenBackend("abacus")
 	says(t, "abacus", err, `"abacus" is unknown`)

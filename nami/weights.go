@@ -117,3 +117,11 @@ func missing(store *model.Store, known map[string]bool) error {
 	return fmt.Errorf("nami: the store lacks %d of the field's variables (%s): train the model or load its checkpoint first (train.Fit, train.Load); nami.Initialize gives starting values",
 		len(paths), shown)
 }
+
+// checkField refuses a field that is missing, or incomplete.
+func checkField(f field.Field) error {
+	if f == nil {
+		return errors.New("nami: Field is nil: give the model a field, for example field.MLP{EventShape: []int{2}}")
+	}
+	return field.Validate(f)
+}

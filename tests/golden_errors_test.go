@@ -12,6 +12,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/interpolant"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
@@ -51,12 +52,12 @@ var misuses = map[string]func(m misuse) error{
 	"RK4().integrate(..., steps=-1)": func(m misuse) error {
 		return m.graph(func(in []*Node) *Node {
 			return solver.Unroll(solver.RK4(-1), func(y []*Node, _ *Node) []*Node { return y }, in, 0, 1)[0]
-		}, 4, 2)
+		}, []int{4, 2})
 	},
 	"RK4(32).integrate(..., steps=0)": func(m misuse) error {
 		return m.graph(func(in []*Node) *Node {
 			return solver.Unroll(solver.RK4(0), func(y []*Node, _ *Node) []*Node { return y }, in, 0, 1)[0]
-		}, 4, 2)
+		}, []int{4, 2})
 	},
 
 	"HutchinsonDivergence(probe='uniform')": func(misuse) error { return divergence.Hutchinson{Probe: 2}.Check([]int{2}) },
@@ -65,8 +66,9 @@ var misuses = map[string]func(m misuse) error{
 	},
 
 	"fm_loss(reduction='max')": func(m misuse) error {
-		_, err := nami.FMLoss{Field: still(1), Reduction: 7}.Eval(m.backend, model.NewStore(), m.zeros(4, 2), m.zeros(4, 2), m.zeros(4), nil)
-		return err
+		return m.graph(func(in []*Node) *Node {
+			return loss.FM{Field: still(1), Reduction: 7}.Loss(m.scope(), loss.Batch{X: in[0]})
+		}, []int{4, 2})
 	},
 	"fm_loss with t (3,) for lead (4,)":                   func(m misuse) error { return m.loss(still(1), []int{4, 2}, []int{4, 2}, []int{3}) },
 	"fm_loss of an empty batch":                           func(m misuse) error { return m.loss(still(1), []int{0, 2}, []int{0, 2}, []int{0}) },
@@ -77,8 +79,8 @@ var misuses = map[string]func(m misuse) error{
 	"stochastic_fm_loss with z of another shape": func(m misuse) error {
 		return m.graph(func(in []*Node) *Node {
 			x, z := in[0], Zeros(in[0].Graph(), shapes.Make(dtypes.Float32, 4, 3))
-			return nami.StochasticFMLoss{Field: still(1)}.PerEvent(m.scope(), x, x, z, ScalarZero(x.Graph(), dtypes.Float32), nil)
-		}, 4, 2)
+			return loss.Interpolant{Field: still(1)}.PerEvent(m.scope(), loss.Batch{X: x, Source: x}, ScalarZero(x.Graph(), dtypes.Float32), z)
+		}, []int{4, 2})
 	},
 	"masked_fm_loss with event_ndim 1":                 func(m misuse) error { return m.maskedLoss(1, []int{4, 2}, []int{4, 2}) },
 	"masked_fm_loss with 3 mask entries for 2 objects": func(m misuse) error { return m.maskedLoss(2, []int{4, 2, 2}, []int{4, 3}) },
@@ -91,7 +93,7 @@ var misuses = map[string]func(m misuse) error{
 	"LinearPath.sample_xt with t (4, 1) for x (4, 2)": func(m misuse) error {
 		return m.graph(func(in []*Node) *Node {
 			return path.Linear{}.Point(in[0], in[0], Zeros(in[0].Graph(), shapes.Make(dtypes.Float32, 4, 1)))
-		}, 4, 2)
+		}, []int{4, 2})
 	},
 
 	"FlowMatching with field.event_ndim 2 and base event shape (2,)": func(m misuse) error {
@@ -124,16 +126,16 @@ var misuses = map[string]func(m misuse) error{
 		d := nami.Diffusion{Field: still(1), Schedule: schedule.VP{}, Solver: solver.EulerMaruyama(2), EventShape: []int{2}}
 		return m.graph(func(in []*Node) *Node {
 			return d.Sample(m.scope(), in[0].Graph(), dtypes.Float32, nil, 4)
-		}, 4, 2)
+		}, []int{4, 2})
 	},
 
 	"DiagonalNormal with a zero scale":     func(m misuse) error { return diagonal(0) },
 	"DiagonalNormal with a negative scale": func(m misuse) error { return diagonal(-1) },
 	"StandardNormal((2,)).log_prob of shape (5, 3)": func(m misuse) error {
-		return m.graph(func(in []*Node) *Node { return distribution.NewStandardNormal(2).LogProb(in[0]) }, 5, 3)
+		return m.graph(func(in []*Node) *Node { return distribution.NewStandardNormal(2).LogProb(in[0]) }, []int{5, 3})
 	},
 	"StandardNormal((2,)).log_prob of shape (5, 1)": func(m misuse) error {
-		return m.graph(func(in []*Node) *Node { return distribution.NewStandardNormal(2).LogProb(in[0]) }, 5, 1)
+		return m.graph(func(in []*Node) *Node { return distribution.NewStandardNormal(2).LogProb(in[0]) }, []int{5, 1})
 	},
 	"StandardNormal((2,)).log_prob of NaN": func(m misuse) error {
 		nan := tensors.FromFlatDataAndDimensions([]float32{1, float32(math.NaN())}, 1, 2)
@@ -164,13 +166,13 @@ var allowed = map[string]func(m misuse) error{
 		return m.graph(func(in []*Node) *Node {
 			_, div := divergence.Exact{}.Estimate(Square, in[0], 1, nil)
 			return div
-		}, 4, 3)
+		}, []int{4, 3})
 	},
 	"ExactDivergence on a field that does not depend on x": func(m misuse) error {
 		return m.graph(func(in []*Node) *Node {
 			_, div := divergence.Exact{}.Estimate(OnesLike, in[0], 1, nil)
 			return div
-		}, 4, 3)
+		}, []int{4, 3})
 	},
 	"VPSchedule.drift with x (3, 3) and t (3,)": func(m misuse) error { return m.drift(3) },
 	"VPSchedule.drift with x (5, 3) and t (5,)": func(m misuse) error { return m.drift(5) },
@@ -232,25 +234,31 @@ func (misuse) zeros(dims ...int) *tensors.Tensor {
 
 func (misuse) scope() *model.Scope { return model.NewStore().RootScope() }
 
-// graph runs f on zeros.
-func (m misuse) graph(f func(in []*Node) *Node, dims ...int) error {
+// graph runs f on zeros of these shapes.
+func (m misuse) graph(f func(in []*Node) *Node, inputs ...[]int) error {
 	c, err := nami.NewComputation(m.backend, nil, func(_ *model.Scope, in []*Node) []*Node { return []*Node{f(in)} })
 	if err == nil {
-		_, err = c.Call(m.zeros(dims...))
+		var in []*tensors.Tensor
+		for _, dims := range inputs {
+			in = append(in, m.zeros(dims...))
+		}
+		_, err = c.Call(in...)
 	}
 	return err
 }
 
 func (m misuse) loss(f field.Field, target, source, t []int) error {
-	_, err := nami.FMLoss{Field: f}.Eval(m.backend, model.NewStore(), m.zeros(target...), m.zeros(source...), m.zeros(t...), nil)
-	return err
+	return m.graph(func(in []*Node) *Node {
+		return loss.FM{Field: f}.PerEvent(m.scope(), loss.Batch{X: in[0], Source: in[1]}, in[2])
+	}, target, source, t)
 }
 
 func (m misuse) maskedLoss(rank int, x, mask []int) error {
 	return m.graph(func(in []*Node) *Node {
 		g := in[0].Graph()
-		return nami.MaskedFMLoss{Field: still(rank)}.PerEvent(m.scope(), in[0], in[0], ScalarZero(g, dtypes.Float32), nil, Ones(g, shapes.Make(dtypes.Float32, mask...)))
-	}, x...)
+		b := loss.Batch{X: in[0], Source: in[0], Mask: Ones(g, shapes.Make(dtypes.Float32, mask...))}
+		return loss.FM{Field: still(rank)}.PerEvent(m.scope(), b, ScalarZero(g, dtypes.Float32))
+	}, x)
 }
 
 func (m misuse) masked(mask []int) error {
@@ -285,7 +293,7 @@ func (m misuse) process(c *tensors.Tensor) *nami.Process {
 func (m misuse) drift(n int) error {
 	return m.graph(func(in []*Node) *Node {
 		return schedule.VP{}.Drift(in[0], ReduceSum(in[0], -1))
-	}, n, 3)
+	}, []int{n, 3})
 }
 
 func diagonal(scale float64) error {

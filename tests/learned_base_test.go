@@ -8,6 +8,7 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/train"
 
@@ -40,7 +41,7 @@ func TestLearnedBase(t *testing.T) {
 				at, want = tensors.FromValue([]float32{0.5}), [2]float64{2, 1}
 			}
 			flow := nami.FlowMatching{Field: still(1), Base: base, Solver: solver.Euler(1)}
-			store, _ := fitted(t, backend, nami.NLLLoss{Flow: flow, Estimator: divergence.Exact{}}, x, options...)
+			store, _ := fitted(t, backend, loss.NLL{Flow: flow, Estimator: divergence.Exact{}}, x, options...)
 			process, err := flow.Bind(backend, store, at)
 			if err != nil {
 				t.Fatal(err)

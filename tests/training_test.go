@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/train"
 
@@ -32,7 +33,7 @@ func normals(seed uint64, n int, mean, std float64) *tensors.Tensor {
 }
 
 // fitted trains a small network and returns the mean of its last 50 losses.
-func fitted(t *testing.T, backend compute.Backend, loss train.Loss, x *tensors.Tensor, options ...train.Option) (*model.Store, float64) {
+func fitted(t *testing.T, backend compute.Backend, loss loss.Loss, x *tensors.Tensor, options ...train.Option) (*model.Store, float64) {
 	t.Helper()
 	store := model.NewStore()
 	options = append([]train.Option{train.Steps(400), train.BatchSize(64), train.LearningRate(5e-3), train.Progress(nil)}, options...)
@@ -54,8 +55,8 @@ var small = field.MLP{EventShape: []int{2}, Hidden: []int{16, 16}}
 func TestCoupledTraining(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
 		x := normals(1, 512, 3, 1)
-		_, independent := fitted(t, backend, nami.FMLoss{Field: small}, x, train.Couple(coupling.Independent{}))
-		_, optimal := fitted(t, backend, nami.FMLoss{Field: small}, x, train.Couple(coupling.OptimalTransport{}))
+		_, independent := fitted(t, backend, loss.FM{Field: small}, x, train.Couple(coupling.Independent{}))
+		_, optimal := fitted(t, backend, loss.FM{Field: small}, x, train.Couple(coupling.OptimalTransport{}))
 		if independent < 0.8 || optimal > 0.5*independent {
 			t.Errorf("the loss is %.3f with optimal pairs and %.3f with independent ones", optimal, independent)
 		}
@@ -65,7 +66,7 @@ func TestCoupledTraining(t *testing.T) {
 // A flow from one distribution to another: samples of the source's end at the target's.
 func TestTrainingFromASource(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
-		store, _ := fitted(t, backend, nami.FMLoss{Field: small}, normals(1, 512, 2, 0.5), train.Source(normals(2, 300, -2, 0.5)), train.Couple(coupling.OptimalTransport{}))
+		store, _ := fitted(t, backend, loss.FM{Field: small}, normals(1, 512, 2, 0.5), train.Source(normals(2, 300, -2, 0.5)), train.Couple(coupling.OptimalTransport{}))
 		flow := nami.FlowMatching{Field: small, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(10)}
 		process, err := flow.Bind(backend, store, nil)
 		if err != nil {
@@ -92,7 +93,7 @@ func TestMaximumLikelihood(t *testing.T) {
 		flow := nami.FlowMatching{
 			Field: field.MLP{EventShape: []int{2}, Hidden: []int{8}}, Base: distribution.NewStandardNormal(2), Solver: solver.Heun(2),
 		}
-		_, nll := fitted(t, backend, nami.NLLLoss{Flow: flow, Estimator: divergence.Exact{}}, normals(1, 512, 1, 0.5), train.Steps(250), train.LearningRate(2e-2))
+		_, nll := fitted(t, backend, loss.NLL{Flow: flow, Estimator: divergence.Exact{}}, normals(1, 512, 1, 0.5), train.Steps(250), train.LearningRate(2e-2))
 		entropy := 2 * (math.Log(0.5) + 0.5*math.Log(2*math.Pi*math.E))
 		if math.Abs(nll-entropy) > 0.15 {
 			t.Errorf("the loss is %.3f, expected the entropy %.3f", nll, entropy)
@@ -103,7 +104,7 @@ func TestMaximumLikelihood(t *testing.T) {
 // What stands in the padding changes no bit of training.
 func TestMaskedTraining(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
-		loss := nami.MaskedFMLoss{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{8}}}
+		loss := loss.FM{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{8}}}
 		mask := make([]float32, 32*3)
 		random := rand.New(rand.NewPCG(1, 1))
 		var losses [2][]float64
@@ -141,7 +142,7 @@ func TestCoupledResume(t *testing.T) {
 	}
 	run := func(folder string, steps ...int) (losses []float64) {
 		for _, n := range steps {
-			history, err := train.Fit(context.Background(), backend, model.NewStore(), nami.FMLoss{Field: small}, normals(1, 128, 1, 1),
+			history, err := train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, normals(1, 128, 1, 1),
 				train.Steps(n), train.BatchSize(32), train.Couple(coupling.OptimalTransport{}), train.Checkpoint(folder), train.Progress(nil))
 			if err != nil {
 				t.Fatal(err)
@@ -160,26 +161,24 @@ func TestBadTrainingInputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	masked := nami.MaskedFMLoss{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{4}}}
+	masked := loss.FM{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{4}}}
 	events := tensors.FromFlatDataAndDimensions(make([]float32, 8*3*2), 8, 3, 2)
 	points := normals(1, 64, 0, 1)
 	for want, c := range map[string]struct {
-		loss train.Loss
+		loss loss.Loss
 		x    *tensors.Tensor
 		with train.Option
 	}{
-		"knows none: use nami.MaskedFMLoss":            {nami.FMLoss{Field: small}, points, train.Mask(points)},
 		"a mask [n, objects]":                          {masked, events, train.Mask(tensors.FromFlatDataAndDimensions(make([]float32, 8*2), 8, 2))},
-		"draws its own noise":                          {nami.DiffusionLoss{Field: small}, points, train.Couple(coupling.Independent{})},
-		"at least one batch of them":                   {nami.FMLoss{Field: small}, points, train.Source(normals(1, 4, 0, 1))},
-		"the coupling tests.lost paired 0 of 8 events": {nami.FMLoss{Field: small}, points, train.Couple(lost{})},
+		"at least one batch of them":                   {loss.FM{Field: small}, points, train.Source(normals(1, 4, 0, 1))},
+		"the coupling tests.lost paired 0 of 8 events": {loss.FM{Field: small}, points, train.Couple(lost{})},
 	} {
 		_, err := train.Fit(context.Background(), backend, model.NewStore(), c.loss, c.x, c.with, train.BatchSize(8), train.Steps(1), train.Progress(nil))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected it to say %q", err, want)
 		}
 	}
-	_, err = train.Fit(context.Background(), backend, model.NewStore(), nami.FMLoss{Field: small}, points,
+	_, err = train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, points,
 		train.Couple(coupling.OptimalTransport{}), train.Context(normals(2, 64, 0, 1)), train.BatchSize(8), train.Progress(nil))
 	if err == nil || !strings.Contains(err.Error(), "across conditions") {
 		t.Errorf("got %v, expected a coupling to be refused across conditions", err)

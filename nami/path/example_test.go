@@ -26,7 +26,7 @@ func (Quadratic) Velocity(target, source, t *Node) *Node {
 }
 
 // A path of one's own needs two methods. Check tells in a test whether they agree; then
-// it trains as ours do: nami.FMLoss{Field: velocity, Path: Quadratic{}}.
+// it trains as ours do: loss.FM{Field: velocity, Path: Quadratic{}}.
 func ExampleCheck() {
 	backend, err := nami.OpenBackend("go")
 	if err != nil {

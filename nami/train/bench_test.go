@@ -5,9 +5,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
@@ -25,7 +25,7 @@ func wave(n int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, n, 2)
 }
 
-var netA = nami.FMLoss{Field: field.MLP{EventShape: []int{2}, Hidden: []int{128, 128, 128}}}
+var netA = loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{128, 128, 128}}}
 
 // BenchmarkStep is one step on 512 points with a net of three layers of 128 (33,794
 // parameters), the loss read every 100 steps.

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/coupling"
@@ -13,7 +15,7 @@ import (
 )
 
 // checkData refuses what can't be trained on.
-func checkData(x *tensors.Tensor, c config, loss Loss) error {
+func checkData(x *tensors.Tensor, c config) error {
 	batchSize := c.batchSize
 	if x == nil {
 		return errors.New("train: the data is nil")
@@ -31,10 +33,10 @@ func checkData(x *tensors.Tensor, c config, loss Loss) error {
 	if err := c.checkContext(x); err != nil {
 		return err
 	}
-	if err := c.checkMask(x, loss); err != nil {
+	if err := c.checkMask(x); err != nil {
 		return err
 	}
-	return c.checkSource(x, loss)
+	return cmp.Or(c.checkSource(x), c.checkWeight(x))
 }
 
 func (c config) checkContext(x *tensors.Tensor) error {
@@ -49,12 +51,9 @@ func (c config) checkContext(x *tensors.Tensor) error {
 	return checkFinite("context", c.context)
 }
 
-func (c config) checkMask(x *tensors.Tensor, loss Loss) error {
+func (c config) checkMask(x *tensors.Tensor) error {
 	if c.mask == nil {
 		return nil
-	}
-	if _, ok := loss.(MaskedLoss); !ok {
-		return fmt.Errorf("train: there is a mask, and the loss %T knows none: use nami.MaskedFMLoss, or a train.MaskedLoss of your own", loss)
 	}
 	dims := x.Shape().Dimensions
 	if x.Rank() < 3 || !slices.Equal(c.mask.Shape().Dimensions, dims[:2]) || c.mask.DType() != x.DType() {
@@ -76,15 +75,12 @@ func (c config) checkMask(x *tensors.Tensor, loss Loss) error {
 	return err
 }
 
-func (c config) checkSource(x *tensors.Tensor, loss Loss) error {
+func (c config) checkSource(x *tensors.Tensor) error {
 	if c.source == nil && c.coupling == nil {
 		return nil
 	}
-	if _, ok := loss.(SourceLoss); !ok {
-		return fmt.Errorf("train: there is a source or a coupling, and the loss %T draws its own noise: use nami.FMLoss, or a train.SourceLoss of your own", loss)
-	}
 	if c.mask != nil {
-		return errors.New("train: a source or a coupling doesn't go with a mask: which objects would be paired with which isn't defined")
+		return fmt.Errorf("train: there are a source or a coupling and a mask, %s: which objects would be paired with which isn't defined; leave out one of them", c.mask.Shape())
 	}
 	if _, independent := c.coupling.(coupling.Independent); c.coupling != nil && !independent && c.context != nil {
 		return fmt.Errorf("train: the coupling %T would pair noise with data across conditions, which makes the model of a condition wrong (Cheng & Schwing 2025, arXiv:2503.10636): leave it out where there is a context", c.coupling)
@@ -98,6 +94,25 @@ func (c config) checkSource(x *tensors.Tensor, loss Loss) error {
 			c.source.Shape(), x.Shape(), c.batchSize)
 	}
 	return checkFinite("source", c.source)
+}
+
+func (c config) checkWeight(x *tensors.Tensor) error {
+	if c.weight == nil {
+		return nil
+	}
+	n := x.Shape().Dimensions[0]
+	if c.weight.Rank() != 1 || c.weight.Shape().Dimensions[0] != n || c.weight.DType() != x.DType() {
+		return fmt.Errorf("train: the weights are %s, the data %s: expected one weight for each event, [%d] with the data's dtype", c.weight.Shape(), x.Shape(), n)
+	}
+	if err := checkFinite("weights", c.weight); err != nil {
+		return err
+	}
+	sum, size := 0.0, 0.0
+	err := gomlx.EachFloat(c.weight, func(_ int, w float64) { sum, size = sum+w, size+math.Abs(w) })
+	if err == nil && math.Abs(sum) <= 1e-6*size {
+		err = fmt.Errorf("train: the %d weights add up to %g, and their sizes to %g: a loss is divided by the sum, which must not be 0", n, sum, size)
+	}
+	return err
 }
 
 // checkFinite refuses values that are NaN or infinite, and dtypes that aren't float.

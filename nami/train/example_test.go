@@ -9,6 +9,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/gomlx/ml/model"
@@ -26,11 +27,11 @@ func ExampleFit() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	loss := nami.FMLoss{Field: field.MLP{EventShape: []int{2}, Hidden: []int{16}}}
+	flow := loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{16}}}
 	data := wave(100)
 
 	for range 2 {
-		history, err := train.Fit(context.Background(), backend, model.NewStore(), loss, data,
+		history, err := train.Fit(context.Background(), backend, model.NewStore(), flow, data,
 			train.Steps(50), train.BatchSize(32), train.Checkpoint(filepath.Join(folder, "wave")), train.Progress(nil))
 		if err != nil {
 			log.Fatal(err)
@@ -55,8 +56,8 @@ func ExampleTrainer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	loss := nami.FMLoss{Field: field.MLP{EventShape: []int{2}, Hidden: []int{16}}}
-	trainer, err := train.NewTrainer(backend, model.NewStore(), loss, 1e-3, 0)
+	flow := loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{16}}}
+	trainer, err := train.NewTrainer(backend, model.NewStore(), flow, 1e-3, 0)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func newFeeder(c config, x *tensors.Tensor) *feeder {
 func (f *feeder) start(first, end int) <-chan prepared {
 	ready := make(chan prepared, 1)
 	go func() {
-		p := prepared{feed: feed{x: f.x, c: f.context, mask: f.mask}, end: end}
+		p := prepared{feed: feed{x: f.x, c: f.context, mask: f.mask, weight: f.weight}, end: end}
 		for step := first; step < end && p.err == nil; step++ {
 			rows := f.data.batch(step)
 			p.feed.rows = append(p.feed.rows, rows)

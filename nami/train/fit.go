@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/nami-flow/go-nami/nami/loss"
 )
 
 // saveEvery is about how long a killed run can lose.
@@ -30,26 +31,26 @@ const lookEvery = 200 * time.Millisecond
 // wraps ctx's cause. In a notebook, interrupting the kernel does the same; elsewhere ask
 // [signal.NotifyContext] for a ctx that ends at Ctrl-C. A loss or a weight that is NaN or infinite ends it with an error,
 // and is never saved.
-func Fit(ctx context.Context, backend compute.Backend, store *model.Store, loss Loss, x *tensors.Tensor, options ...Option) (*History, error) {
+func Fit(ctx context.Context, backend compute.Backend, store *model.Store, l loss.Loss, x *tensors.Tensor, options ...Option) (*History, error) {
 	c, err := configure(options)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkData(x, c, loss); err != nil {
+	if err := checkData(x, c); err != nil {
 		return nil, err
 	}
 	rate := constant(c.learningRate)
 	if c.decay {
 		rate = cosine(c.learningRate, c.steps)
 	}
-	trainer, err := newTrainer(backend, store, loss, rate, c.seed)
+	trainer, err := newTrainer(backend, store, l, rate, c.seed)
 	if err != nil {
 		return nil, err
 	}
 	f := &fit{config: c, trainer: trainer, store: store, history: &History{}}
 	if c.checkpoint != "" {
 		f.folder = folder(c.checkpoint)
-		if f.identity, err = identify(c, loss, x); err != nil {
+		if f.identity, err = identify(c, l, x); err != nil {
 			return nil, err
 		}
 		if err := f.resume(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
@@ -21,7 +22,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-var tiny = nami.FMLoss{Field: field.MLP{EventShape: []int{2}, Hidden: []int{8}}}
+var tiny = loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{8}}}
 
 // line is 40 points on a line.
 func line() *tensors.Tensor {
@@ -115,17 +116,13 @@ func TestLoadOnAnotherBackend(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, weights(t, store), weights(t, loaded))
-	here, err := tiny.Eval(gomlxtest.Go(t), store, line(), line(), tensors.FromScalar(float32(0.5)), nil)
-	if err != nil {
-		t.Fatal(err)
+	halfway := func(backend compute.Backend, store *model.Store) []float64 {
+		out, err := model.CallOnce(backend, store, func(scope *model.Scope, x *Node) *Node {
+			return tiny.PerEvent(scope, loss.Batch{X: x, Source: x}, ConstAs(x, 0.5))
+		}, line())
+		return gomlxtest.Floats(t, out, err)
 	}
-	there, err := tiny.Eval(gomlxtest.XLA(t), loaded, line(), line(), tensors.FromScalar(float32(0.5)), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if math.Abs(here-there) > 1e-5*math.Abs(here) {
-		t.Errorf("the loss is %v where it was trained, %v where it was loaded", here, there)
-	}
+	gomlxtest.Near(t, "the loss where it was loaded", halfway(gomlxtest.XLA(t), loaded), halfway(gomlxtest.Go(t), store), 1e-5)
 }
 
 // Each step draws other noise: the loss of one batch differs from step to step by far
@@ -151,7 +148,8 @@ func TestNoiseIsFreshAfterResume(t *testing.T) {
 
 type divergingLoss struct{}
 
-func (divergingLoss) Loss(scope *model.Scope, x, _ *Node) *Node {
+func (divergingLoss) Loss(scope *model.Scope, b loss.Batch) *Node {
+	x := b.X
 	w := scope.VariableWithValue("w", float32(1)).NodeValue(x.Graph())
 	return Log(Sub(ReduceAllMax(Mul(w, ZerosLike(x))), ConstAs(x, 1)))
 }
@@ -167,7 +165,7 @@ func TestBadInput(t *testing.T) {
 	}
 	three := tensors.FromFlatDataAndDimensions(make([]float32, 120), 40, 3)
 	for name, c := range map[string]struct {
-		loss train.Loss
+		loss loss.Loss
 		x    *tensors.Tensor
 		opts []train.Option
 		want string
@@ -184,7 +182,7 @@ func TestBadInput(t *testing.T) {
 		"context rows":      {tiny, line(), []train.Option{train.Context(tensors.FromFlatDataAndDimensions(make([]float32, 30), 10, 3))}, "[40, context_dim], context_dim at least 1"},
 		"context empty":     {tiny, line(), []train.Option{train.Context(tensors.FromFlatDataAndDimensions([]float32{}, 40, 0))}, "context_dim at least 1"},
 		"mask of halves": {
-			nami.MaskedFMLoss{},
+			loss.FM{},
 			tensors.FromFlatDataAndDimensions(make([]float32, 32), 8, 2, 2),
 			[]train.Option{train.Mask(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{0.5}, 16), 8, 2))},
 			"value 0 of the mask, (Float32)[8, 2], is 0.5",

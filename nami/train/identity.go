@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/nami-flow/go-nami/nami/loss"
 )
 
 // identity says which run a checkpoint belongs to. The number of steps isn't part of
@@ -18,13 +19,13 @@ type identity map[string]string
 // address matches pointers, which differ from process to process.
 var address = regexp.MustCompile(`0x[0-9a-f]+`)
 
-func identify(c config, loss Loss, x *tensors.Tensor) (identity, error) {
+func identify(c config, l loss.Loss, x *tensors.Tensor) (identity, error) {
 	data, err := digest(x)
 	if err != nil {
 		return nil, err
 	}
 	id := identity{
-		"loss":          address.ReplaceAllString(fmt.Sprintf("%v", loss), "func"),
+		"loss":          address.ReplaceAllString(fmt.Sprintf("%v", l), "func"),
 		"data":          data,
 		"batch size":    fmt.Sprint(c.batchSize),
 		"learning rate": fmt.Sprint(c.learningRate),
@@ -35,7 +36,7 @@ func identify(c config, loss Loss, x *tensors.Tensor) (identity, error) {
 	if c.decay {
 		id["decay"] = fmt.Sprintf("over %d steps", c.steps)
 	}
-	for name, t := range map[string]*tensors.Tensor{"context": c.context, "mask": c.mask, "source": c.source} {
+	for name, t := range map[string]*tensors.Tensor{"context": c.context, "mask": c.mask, "source": c.source, "weights": c.weight} {
 		if t != nil {
 			if id[name], err = digest(t); err != nil {
 				return nil, err

@@ -19,6 +19,7 @@ type config struct {
 	steps, batchSize int
 	context          *tensors.Tensor
 	mask             *tensors.Tensor
+	weight           *tensors.Tensor
 	source           *tensors.Tensor
 	coupling         coupling.Coupling
 	checkpoint       string
@@ -63,19 +64,20 @@ func BatchSize(n int) Option { return func(c *config) { c.batchSize = n } }
 // Context gives each event its context, of shape [n, context_dim] for n events.
 func Context(context *tensors.Tensor) Option { return func(c *config) { c.context = context } }
 
+// Weights says how much each event counts, of shape [n] for n events. They may be negative,
+// as those of simulated events are; their sum must not be 0. A batch's loss is Σwℓ/Σw.
+func Weights(weights *tensors.Tensor) Option { return func(c *config) { c.weight = weights } }
+
 // Mask says which objects of each event there are, of shape [n, objects] for n events of
-// shape (objects, features...): 1 for an object, 0 for padding. The loss must be a
-// [MaskedLoss].
+// shape (objects, features...): 1 for an object, 0 for padding.
 func Mask(mask *tensors.Tensor) Option { return func(c *config) { c.mask = mask } }
 
 // Source gives events to start from, of shape [m, event...], where the loss would draw
 // noise: each batch takes as many of them, going through all in epochs of a random order.
-// The loss must be a [SourceLoss].
 func Source(events *tensors.Tensor) Option { return func(c *config) { c.source = events } }
 
 // Couple pairs the data of each batch with its source, [Source]'s or standard normal
-// noise, on the host while the device makes the steps before. The loss must be a
-// [SourceLoss]. A coupling other than [coupling.Independent] doesn't go with a context.
+// noise, on the host while the device makes the steps before. A coupling other than [coupling.Independent] doesn't go with a context.
 func Couple(pairing coupling.Coupling) Option { return func(c *config) { c.coupling = pairing } }
 
 // Checkpoint keeps the run in a folder: weights, the optimiser's and the random state.

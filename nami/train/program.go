@@ -3,6 +3,7 @@ package train
 import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
+	"github.com/nami-flow/go-nami/nami/loss"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -22,25 +23,21 @@ type losses struct {
 	n     int
 }
 
-// batch is what one step learns from: x is batch+event, c batch+[context_dim], mask
-// batch+[objects], source shaped like x; nil where there is none.
-type batch struct{ x, c, mask, source *Node }
-
 // update builds one step on a batch: it changes the variables, and returns the loss.
-type update func(scope *model.Scope, b batch) *Node
+type update func(scope *model.Scope, b loss.Batch) *Node
 
-// feed is what steps are given: all events, with their contexts and masks if there are
-// any; for each step its rows of them, nil for all in every step; and for each step the
+// feed is what steps are given: all events, with their contexts, masks and weights if there
+// are any; for each step its rows of them, nil for all in every step; and for each step the
 // source of its batch, nil if there is none.
 type feed struct {
-	x, c, mask *tensors.Tensor
-	rows       [][]int32
-	sources    []*tensors.Tensor
+	x, c, mask, weight *tensors.Tensor
+	rows               [][]int32
+	sources            []*tensors.Tensor
 }
 
 // has tells which of the optional inputs there are.
 func (f feed) has() inputs {
-	return inputs{c: f.c != nil, mask: f.mask != nil, sources: f.sources != nil, rows: f.rows != nil}
+	return inputs{c: f.c != nil, mask: f.mask != nil, weight: f.weight != nil, sources: f.sources != nil, rows: f.rows != nil}
 }
 
 // from leaves out the first n steps.
@@ -55,7 +52,7 @@ func (f feed) from(n int) feed {
 }
 
 // inputs says which of a program's optional inputs there are, in their order.
-type inputs struct{ c, mask, sources, rows bool }
+type inputs struct{ c, mask, weight, sources, rows bool }
 
 // program makes steps of training: many in one compiled loop where that is faster and
 // possible, else one in each call. Its steps are the same bits however they are split into calls.
@@ -100,7 +97,7 @@ func (p *program) run(f feed, n int) (losses, error) {
 		}
 	}()
 	in := []*tensors.Tensor{count, f.x}
-	for _, t := range []*tensors.Tensor{f.c, f.mask} {
+	for _, t := range []*tensors.Tensor{f.c, f.mask, f.weight} {
 		if t != nil {
 			in = append(in, t)
 		}
@@ -153,7 +150,7 @@ func stack(ts []*tensors.Tensor, length int) (*tensors.Tensor, error) {
 func (p *program) compile(f feed) error {
 	p.inputs = f.has()
 	in := []shapes.Shape{shapes.Make(dtypes.Int32), f.x.Shape()}
-	for _, t := range []*tensors.Tensor{f.c, f.mask} {
+	for _, t := range []*tensors.Tensor{f.c, f.mask, f.weight} {
 		if t != nil {
 			in = append(in, t.Shape())
 		}
@@ -183,8 +180,8 @@ func (p *program) compile(f feed) error {
 // one builds a single step; in is as many has it.
 func (p *program) one(scope *model.Scope, in []*Node) []*Node {
 	g := in[0].Graph()
-	loss := p.update(scope, p.batch(Const(g, int32(0)), in[1:]))
-	return []*Node{Reshape(ConvertDType(loss, dtypes.Float64), 1)}
+	value := p.update(scope, p.batch(Const(g, int32(0)), in[1:]))
+	return []*Node{Reshape(ConvertDType(value, dtypes.Float64), 1)}
 }
 
 // many builds a loop of as many steps as in[0] says, on the data in the rest of in.
@@ -193,29 +190,29 @@ func (p *program) many(scope *model.Scope, in []*Node) []*Node {
 	losses := Const(g, make([]float64, burst))
 	out, _, _ := loop.Steps(scope, Const(g, int32(0)), in[0], []*Node{losses}, in[1:],
 		func(scope *model.Scope, i *Node, losses, data []*Node) (next []*Node, more *Node) {
-			loss := ConvertDType(p.update(scope, p.batch(i, data)), dtypes.Float64)
+			value := ConvertDType(p.update(scope, p.batch(i, data)), dtypes.Float64)
 			step := Iota(i.Graph(), shapes.Make(dtypes.Int32, burst), 0)
-			return []*Node{Where(Equal(step, i), loss, losses[0])}, nil
+			return []*Node{Where(Equal(step, i), value, losses[0])}, nil
 		})
 	return out
 }
 
 // batch picks what step i learns from.
-func (p *program) batch(i *Node, data []*Node) (b batch) {
+func (p *program) batch(i *Node, data []*Node) (b loss.Batch) {
 	take := func(there bool) (n *Node) {
 		if there {
 			n, data = data[0], data[1:]
 		}
 		return n
 	}
-	b.x, b.c, b.mask = take(true), take(p.inputs.c), take(p.inputs.mask)
+	b.X, b.Context, b.Mask, b.Weight = take(true), take(p.inputs.c), take(p.inputs.mask), take(p.inputs.weight)
 	at := Reshape(i, 1)
 	if sources := take(p.inputs.sources); sources != nil {
-		b.source = Gather(sources, at)
+		b.Source = Gather(sources, at)
 	}
 	if rows := take(p.inputs.rows); rows != nil {
 		chosen := InsertAxes(Gather(rows, at), -1)
-		for _, n := range []**Node{&b.x, &b.c, &b.mask} {
+		for _, n := range []**Node{&b.X, &b.Context, &b.Mask, &b.Weight} {
 			if *n != nil {
 				*n = Gather(*n, chosen)
 			}

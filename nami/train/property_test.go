@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/coupling"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute/dtypes"
@@ -24,13 +24,13 @@ func TestAnyTraining(t *testing.T) {
 	sets := field.Func{Rank: 2, F: func(scope *model.Scope, x, _, _ *Node) *Node {
 		return Mul(x, scope.VariableWithValue("scale", float32(0.5)).NodeValue(x))
 	}}
-	losses := map[string]train.Loss{
-		"none": nil, "flow": nami.FMLoss{Field: sets}, "masked": nami.MaskedFMLoss{Field: sets}, "no field": nami.FMLoss{},
-		"diffusion": nami.DiffusionLoss{Field: sets}, "with context": nami.FMLoss{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{2}, ContextDim: 2}},
+	losses := map[string]loss.Loss{
+		"none": nil, "flow": loss.FM{Field: sets}, "masked": loss.FM{Field: sets}, "no field": loss.FM{},
+		"diffusion": loss.Denoising{Field: sets}, "with context": loss.FM{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{2}, ContextDim: 2}},
 	}
 	gomlxtest.Check(t, 60, func(t *rapid.T) {
 		what := gomlxtest.Mostly(t, "loss", rapid.SampledFrom([]string{"flow", "masked", "with context"}).Draw(t, "usual"), "none", "no field", "diffusion")
-		loss := losses[what]
+		l := losses[what]
 		x, c := gomlxtest.Misfit(t, "x", 4, 3, 2), gomlxtest.Misfit(t, "c", 4, 2)
 		options := []train.Option{
 			train.Progress(nil), train.Steps(gomlxtest.Mostly(t, "steps", 2, 1, 0, -1)), train.BatchSize(gomlxtest.Mostly(t, "batch size", 4, 1, 0, -1, 5)),
@@ -57,14 +57,14 @@ func TestAnyTraining(t *testing.T) {
 			options = append(options, train.Couple(rapid.SampledFrom([]coupling.Coupling{nil, coupling.Independent{}, coupling.OptimalTransport{}}).Draw(t, "coupling")))
 		}
 		gomlxtest.Bears(t, "Fit", func() ([]*tensors.Tensor, error) {
-			h, err := train.Fit(context.Background(), backend, model.NewStore(), loss, x, options...)
+			h, err := train.Fit(context.Background(), backend, model.NewStore(), l, x, options...)
 			if err != nil {
 				return nil, err
 			}
 			return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(h.Loss, h.Steps())}, nil
 		})
 		gomlxtest.Bears(t, "Trainer", func() ([]*tensors.Tensor, error) {
-			trainer, err := train.NewTrainer(backend, model.NewStore(), loss, 0.01, 1)
+			trainer, err := train.NewTrainer(backend, model.NewStore(), l, 0.01, 1)
 			if err == nil {
 				if what != "with context" {
 					c = gomlxtest.Mostly(t, "trainer's context", nil, c)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
@@ -19,7 +20,8 @@ import (
 // rate.
 type slope struct{}
 
-func (slope) Loss(scope *model.Scope, x, _ *Node) *Node {
+func (slope) Loss(scope *model.Scope, b loss.Batch) *Node {
+	x := b.X
 	return scope.VariableWithValue("w", float32(1)).NodeValue(x.Graph())
 }
 

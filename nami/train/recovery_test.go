@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
@@ -114,14 +115,16 @@ func TestCancelledBefore(t *testing.T) {
 // logarithm of it isn't finite any more.
 type falling struct{}
 
-func (falling) Loss(scope *model.Scope, x, _ *Node) *Node {
+func (falling) Loss(scope *model.Scope, b loss.Batch) *Node {
+	x := b.X
 	return Log(scope.VariableWithValue("w", float32(1)).NodeValue(x.Graph()))
 }
 
 // singular has a finite loss, and a gradient that isn't.
 type singular struct{}
 
-func (singular) Loss(scope *model.Scope, x, _ *Node) *Node {
+func (singular) Loss(scope *model.Scope, b loss.Batch) *Node {
+	x := b.X
 	w := scope.VariableWithValue("w", float32(0)).NodeValue(x.Graph())
 	return Sqrt(Square(w))
 }
@@ -130,8 +133,8 @@ func (singular) Loss(scope *model.Scope, x, _ *Node) *Node {
 func TestNonFiniteIsNotSaved(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		name := filepath.Join(t.TempDir(), "run")
-		run := func(loss train.Loss, steps int, more ...train.Option) error {
-			_, err := train.Fit(t.Context(), backend, model.NewStore(), loss, line(), append(more, train.Steps(steps),
+		run := func(l loss.Loss, steps int, more ...train.Option) error {
+			_, err := train.Fit(t.Context(), backend, model.NewStore(), l, line(), append(more, train.Steps(steps),
 				train.BatchSize(8), train.LearningRate(0.1), train.Progress(nil))...)
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
@@ -51,7 +52,8 @@ func filled(value func(i uint32) float64, dims ...int) *tensors.Tensor {
 // known noise and times.
 type fixedNoise struct{}
 
-func (fixedNoise) Loss(scope *model.Scope, x, _ *Node) *Node {
+func (fixedNoise) Loss(scope *model.Scope, b loss.Batch) *Node {
+	x := b.X
 	g := x.Graph()
 	source := ConstTensor(g, gaussians(1003, 512, 2))
 	t := ConstTensor(g, uniforms(1004, 512, 1))

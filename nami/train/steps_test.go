@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
@@ -14,12 +15,12 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// train70 makes 70 steps of loss, in calls of so many each, and returns the losses and
+// train70 makes 70 steps of l, in calls of so many each, and returns the losses and
 // the weights.
-func train70(t *testing.T, backend compute.Backend, loss train.Loss, calls ...int) ([]float64, map[string][]float32) {
+func train70(t *testing.T, backend compute.Backend, l loss.Loss, calls ...int) ([]float64, map[string][]float32) {
 	t.Helper()
 	store := model.NewStore()
-	trainer, err := train.NewTrainer(backend, store, loss, 1e-2, 5)
+	trainer, err := train.NewTrainer(backend, store, l, 1e-2, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +53,11 @@ func TestStepsSplit(t *testing.T) {
 }
 
 // sorting adds nothing to the loss, but a sort can't stand in a compiled loop.
-type sorting struct{ of train.Loss }
+type sorting struct{ of loss.Loss }
 
-func (l sorting) Loss(scope *model.Scope, x, c *Node) *Node {
-	smallest := ReduceAllMin(Sort(StopGradient(x), 0, true))
-	return Add(l.of.Loss(scope, x, c), Mul(smallest, ConstAs(x, 0)))
+func (l sorting) Loss(scope *model.Scope, b loss.Batch) *Node {
+	smallest := ReduceAllMin(Sort(StopGradient(b.X), 0, true))
+	return Add(l.of.Loss(scope, b), Mul(smallest, ConstAs(b.X, 0)))
 }
 
 // Steps made one by one are those of a loop, up to rounding.
@@ -82,9 +83,10 @@ func TestStepsWithoutLoop(t *testing.T) {
 // mean is the batch's mean: its loss tells which rows a step saw.
 type mean struct{}
 
-func (mean) Loss(scope *model.Scope, x, c *Node) *Node {
+func (mean) Loss(scope *model.Scope, b loss.Batch) *Node {
+	x := b.X
 	w := scope.VariableWithValue("w", float32(0)).NodeValue(x.Graph())
-	return Add(ReduceAllMean(Add(x, c)), Mul(w, ConstAs(w, 0)))
+	return Add(ReduceAllMean(Add(x, b.Context)), Mul(w, ConstAs(w, 0)))
 }
 
 // Each step has its own rows, of data and context alike, and each epoch has them all.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/loss"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -15,37 +16,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
-
-// Loss is what training minimises. x is batch+event, c batch+[context_dim] or nil; the
-// result is a scalar. Random numbers come from scope's store.
-type Loss interface {
-	Loss(scope *model.Scope, x, c *Node) *Node
-}
-
-// MaskedLoss is a [Loss] for events of varying numbers of objects (see [Mask]): mask is
-// batch+[objects], 1 for an object and 0 for padding.
-type MaskedLoss interface {
-	Loss
-	MaskedLoss(scope *model.Scope, x, c, mask *Node) *Node
-}
-
-// SourceLoss is a [Loss] that can be given the source (noise) of each event, shaped like
-// x, instead of drawing it (see [Couple] and [Source]).
-type SourceLoss interface {
-	Loss
-	LossFrom(scope *model.Scope, x, source, c *Node) *Node
-}
-
-// loss builds the batch's loss, by the method that fits what it has.
-func (b batch) loss(scope *model.Scope, loss Loss) *Node {
-	switch {
-	case b.mask != nil:
-		return loss.(MaskedLoss).MaskedLoss(scope, b.x, b.c, b.mask)
-	case b.source != nil:
-		return loss.(SourceLoss).LossFrom(scope, b.x, b.source, b.c)
-	}
-	return loss.Loss(scope, b.x, b.c)
-}
 
 // Trainer makes steps of Adam (Kingma & Ba 2015, arXiv:1412.6980; β₁ = 0.9, β₂ =
 // 0.999, ε = 1e-8), for loops of one's own; [Fit] is one. One goroutine at a time may
@@ -59,15 +29,15 @@ type Trainer struct {
 // NewTrainer prepares training of the variables in store: those that loss needs and the
 // store lacks are made by the first step, and Adam starts afresh. seed starts the
 // random numbers. A learning rate that isn't positive and finite is an error.
-func NewTrainer(backend compute.Backend, store *model.Store, loss Loss, learningRate float64, seed int64) (*Trainer, error) {
+func NewTrainer(backend compute.Backend, store *model.Store, l loss.Loss, learningRate float64, seed int64) (*Trainer, error) {
 	if err := checkLearningRate(learningRate); err != nil {
 		return nil, err
 	}
-	return newTrainer(backend, store, loss, constant(learningRate), seed)
+	return newTrainer(backend, store, l, constant(learningRate), seed)
 }
 
-func newTrainer(backend compute.Backend, store *model.Store, loss Loss, rate rate, seed int64) (*Trainer, error) {
-	if backend == nil || store == nil || loss == nil {
+func newTrainer(backend compute.Backend, store *model.Store, l loss.Loss, rate rate, seed int64) (*Trainer, error) {
+	if backend == nil || store == nil || l == nil {
 		return nil, errors.New("train: backend, store and loss must not be nil")
 	}
 	err := gomlx.Try(func() error {
@@ -80,14 +50,14 @@ func newTrainer(backend compute.Backend, store *model.Store, loss Loss, rate rat
 		return nil, err
 	}
 	adam := optimizer.Adam().LearningRate(rate.first).Betas(0.9, 0.999).Epsilon(1e-8).WeightDecay(0).Done()
-	program, err := newProgram(backend, store, func(scope *model.Scope, b batch) *Node {
-		scope.Store().SetTraining(b.x.Graph(), true)
-		value := b.loss(scope, loss)
+	program, err := newProgram(backend, store, func(scope *model.Scope, b loss.Batch) *Node {
+		scope.Store().SetTraining(b.X.Graph(), true)
+		value := l.Loss(scope, b)
 		if !value.IsScalar() {
-			panic(fmt.Errorf("train: the loss %T has shape %s: it must be a scalar", loss, value.Shape()))
+			panic(fmt.Errorf("train: the loss %T has shape %s: it must be a scalar", l, value.Shape()))
 		}
-		rate.set(scope.ResetVisited(), b.x.Graph(), value.DType())
-		adam.UpdateGraph(scope.ResetVisited(), b.x.Graph(), value)
+		rate.set(scope.ResetVisited(), b.X.Graph(), value.DType())
+		adam.UpdateGraph(scope.ResetVisited(), b.X.Graph(), value)
 		return value
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/train"
 
@@ -32,13 +33,14 @@ func netAStore() (*model.Store, error) {
 
 // fixedLoss is the flow-matching loss with given noise and times.
 type fixedLoss struct {
-	loss      nami.FMLoss
+	loss      loss.FM
 	source, t *tensors.Tensor
 }
 
-func (l fixedLoss) Loss(scope *model.Scope, x, c *Node) *Node {
-	g := x.Graph()
-	return ReduceAllMean(l.loss.PerEvent(scope, x, Const(g, l.source), Const(g, l.t), c))
+func (l fixedLoss) Loss(scope *model.Scope, b loss.Batch) *Node {
+	g := b.X.Graph()
+	b.Source = Const(g, l.source)
+	return ReduceAllMean(l.loss.PerEvent(scope, b, Const(g, l.t)))
 }
 
 // trainSmall is task A: steps of Adam on one batch of 512 points, with new noise and
@@ -53,7 +55,7 @@ func trainSmall(backend compute.Backend) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	trainer, err := train.NewTrainer(backend, store, nami.FMLoss{Field: netA}, 1e-3, 0)
+	trainer, err := train.NewTrainer(backend, store, loss.FM{Field: netA}, 1e-3, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +80,8 @@ func checkTraining(backend compute.Backend, data *tensors.Tensor) ([]float64, er
 	if err != nil {
 		return nil, err
 	}
-	loss := fixedLoss{nami.FMLoss{Field: netA}, normalTensor(1003, 512, 2), uniformTensor(1004, 512)}
-	trainer, err := train.NewTrainer(backend, store, loss, 1e-3, 0)
+	fixed := fixedLoss{loss.FM{Field: netA}, normalTensor(1003, 512, 2), uniformTensor(1004, 512)}
+	trainer, err := train.NewTrainer(backend, store, fixed, 1e-3, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -16,20 +16,21 @@ DECLARATIONS = """import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/toy"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-var loss = nami.FMLoss{Field: field.MLP{EventShape: []int{2}, Hidden: []int{32, 32}}}
+var flow = loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{32, 32}}}
 
 func fit(steps int) (*train.History, error) {
 	data, err := toy.TwoMoons{Noise: 0.1}.Sample(1, 1000)
 	if err != nil {
 		return nil, err
 	}
-	return train.Fit(context.Background(), nami.MustBackend(), model.NewStore(), loss, data, train.Steps(steps), train.Checkpoint("moons"))
+	return train.Fit(context.Background(), nami.MustBackend(), model.NewStore(), flow, data, train.Steps(steps), train.Checkpoint("moons"))
 }
 """
 

@@ -1,4 +1,4 @@
-package nami_test
+package loss_test
 
 import (
 	"math"
@@ -10,6 +10,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/interpolant"
+	"github.com/nami-flow/go-nami/nami/loss"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -42,13 +43,13 @@ func TestAntitheticLoss(t *testing.T) {
 			normal := func() *Node { return distribution.NewStandardNormal(1).Sample(random, g, dtypes.Float64, n) }
 			target, source, z := AddScalar(MulScalar(normal(), s), m), normal(), normal()
 			at := random.RandomUniform(g, shapes.Make(dtypes.Float64, n))
-			loss := func(off float64) *Node {
+			antithetic := func(off float64) *Node {
 				f := field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
 					return AddScalar(drift(m, s)(x, InsertAxes(t, -1)), off)
 				}}
-				return nami.StochasticFMLoss{Field: f, Interpolant: interpolant.Interpolant{}}.Antithetic(scope, target, source, z, at, nil)
+				return loss.Interpolant{Field: f, Interpolant: interpolant.Interpolant{}}.Antithetic(scope, loss.Batch{X: target, Source: source}, at, z)
 			}
-			return []*Node{loss(0), loss(off)}
+			return []*Node{antithetic(0), antithetic(off)}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -57,7 +58,7 @@ func TestAntitheticLoss(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		best, worse := values(t, out[0], nil), values(t, out[1], nil)
+		best, worse := gomlxtest.Floats(t, out[0], nil), gomlxtest.Floats(t, out[1], nil)
 		mean, square := 0.0, 0.0
 		for i := range best {
 			d := worse[i] - best[i]
@@ -90,32 +91,32 @@ func TestAntitheticLoss(t *testing.T) {
 	})
 }
 
-func TestBadStochasticLoss(t *testing.T) {
+func TestBadInterpolantLoss(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	still := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return x }}
-	for want, loss := range map[string]nami.StochasticFMLoss{
-		"Field is nil": {},
-		"Scale is -1":  {Field: still, Interpolant: interpolant.Interpolant{Gamma: interpolant.ScaledBrownian{Scale: -1}}},
+	for want, l := range map[string]loss.Interpolant{
+		"the field is nil": {},
+		"Scale is -1":      {Field: still, Interpolant: interpolant.Interpolant{Gamma: interpolant.ScaledBrownian{Scale: -1}}},
 	} {
 		computation, err := nami.NewComputation(backend, nil, func(scope *model.Scope, in []*Node) []*Node {
-			return []*Node{loss.PerEvent(scope, in[0], in[0], in[0], Const(in[0].Graph(), float32(0.5)), nil)}
+			return []*Node{l.PerEvent(scope, loss.Batch{X: in[0], Source: in[0]}, Const(in[0].Graph(), float32(0.5)), in[0])}
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = computation.Call(ones(3, 2))
-		says(t, want, err, want)
+		_, err = computation.Call(gomlxtest.Filled(1, 3, 2))
+		gomlxtest.Says(t, want, err, want)
 	}
 	computation, err := nami.NewComputation(backend, nil, func(scope *model.Scope, in []*Node) []*Node {
-		return []*Node{nami.StochasticFMLoss{Field: still}.PerEvent(scope, in[0], in[0], in[1], Const(in[0].Graph(), float32(0.5)), nil)}
+		return []*Node{loss.Interpolant{Field: still}.PerEvent(scope, loss.Batch{X: in[0], Source: in[0]}, Const(in[0].Graph(), float32(0.5)), in[1])}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = computation.Call(ones(3, 2), ones(2, 2))
-	says(t, "z", err, "the latent noise z is (Float32)[2, 2], the target (data) (Float32)[3, 2]")
+	_, err = computation.Call(gomlxtest.Filled(1, 3, 2), gomlxtest.Filled(1, 2, 2))
+	gomlxtest.Says(t, "z", err, "the latent noise z is (Float32)[2, 2], the target (data) (Float32)[3, 2]")
 	_, err = computation.Call()
-	says(t, "no input", err, "at least one input")
-	_, err = computation.Call(ones(3, 2), nil)
-	says(t, "nil", err, "input 1 of the computation is nil")
+	gomlxtest.Says(t, "no input", err, "at least one input")
+	_, err = computation.Call(gomlxtest.Filled(1, 3, 2), nil)
+	gomlxtest.Says(t, "nil", err, "input 1 of the computation is nil")
 }

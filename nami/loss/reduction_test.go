@@ -1,12 +1,12 @@
-package nami_test
+package loss_test
 
 import (
 	"math"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/schedule"
 
 	"github.com/gomlx/compute"
@@ -24,33 +24,30 @@ func TestReductions(t *testing.T) {
 	zero := field.Func{Rank: 2, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ZerosLike(x) }}
 	velocity, eps := [2]float64{5, math.Sqrt(18)}, [2]float64{1, math.Sqrt2} // expectation, standard deviation
 	losses := map[string]struct {
-		build func(r nami.Reduction, scope *model.Scope, x *Node) *Node
+		build func(r loss.Reduction, scope *model.Scope, x *Node) *Node
 		want  [2]float64
 	}{
-		"FMLoss": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
-			return nami.FMLoss{Field: zero, Reduction: r}.Loss(scope, x, nil)
+		"FM": {func(r loss.Reduction, scope *model.Scope, x *Node) *Node {
+			return loss.FM{Field: zero, Reduction: r}.Loss(scope, loss.Batch{X: x})
 		}, velocity},
-		"FMLoss with a source": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
-			return nami.FMLoss{Field: zero, Reduction: r}.LossFrom(scope, x, ZerosLike(x), nil)
+		"FM with a source": {func(r loss.Reduction, scope *model.Scope, x *Node) *Node {
+			return loss.FM{Field: zero, Reduction: r}.Loss(scope, loss.Batch{X: x, Source: ZerosLike(x)})
 		}, [2]float64{4, 1e-3}},
-		"StochasticFMLoss": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
-			return nami.StochasticFMLoss{Field: zero, Reduction: r}.Loss(scope, x, nil)
+		"Interpolant": {func(r loss.Reduction, scope *model.Scope, x *Node) *Node {
+			return loss.Interpolant{Field: zero, Reduction: r}.Loss(scope, loss.Batch{X: x})
 		}, velocity},
-		"DiffusionLoss": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
-			return nami.DiffusionLoss{Field: zero, Schedule: schedule.VP{}, Reduction: r}.Loss(scope, x, nil)
+		"Denoising": {func(r loss.Reduction, scope *model.Scope, x *Node) *Node {
+			return loss.Denoising{Field: zero, Schedule: schedule.VP{}, Reduction: r}.Loss(scope, loss.Batch{X: x})
 		}, eps},
-		"MaskedFMLoss": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
-			return nami.MaskedFMLoss{Field: zero, Reduction: r}.Loss(scope, x, nil)
-		}, velocity},
-		"MaskedFMLoss with a mask": {func(r nami.Reduction, scope *model.Scope, x *Node) *Node {
+		"FM with a mask": {func(r loss.Reduction, scope *model.Scope, x *Node) *Node {
 			first := OneMinus(Iota(x.Graph(), ReduceMax(x, -1).Shape(), -1)) // the second object is padding
-			return nami.MaskedFMLoss{Field: zero, Reduction: r}.MaskedLoss(scope, x, nil, first)
+			return loss.FM{Field: zero, Reduction: r}.Loss(scope, loss.Batch{X: x, Mask: first})
 		}, [2]float64{5, 6}},
 	}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		twos := tensors.FromScalarAndDimensions(float32(2), n, 2, 2)
 		for name, l := range losses {
-			reduced := func(r nami.Reduction) float64 {
+			reduced := func(r loss.Reduction) float64 {
 				store := model.NewStore()
 				if err := store.SetRNGStateFromSeed(17); err != nil {
 					t.Fatal(err)
@@ -59,9 +56,9 @@ func TestReductions(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
-				return float64(flat(t, out, nil)[0])
+				return gomlxtest.Floats(t, out, nil)[0]
 			}
-			mean, sum := reduced(nami.Mean), reduced(nami.Sum)
+			mean, sum := reduced(loss.Mean), reduced(loss.Sum)
 			if math.Abs(sum-n*mean) > 1e-4*sum {
 				t.Errorf("%s: the sum is %v, the mean %v over %d events", name, sum, mean, n)
 			}

@@ -1,0 +1,71 @@
+package loss
+
+import (
+	"fmt"
+
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/path"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// FM is the conditional flow-matching loss (Lipman et al. 2023, arXiv:2210.02747, eq. 9):
+// the mean over batch and event of |v(x_t, t, c) - dx_t/dt|², for x_t on a path between
+// data and noise.
+//
+// Where the batch has a mask, the field sees zeros in the padding, as it does when it
+// samples, and an event's loss is the mean over the values of its objects alone. So
+// nothing depends on what stands in the padding. An event without objects has the loss 0.
+type FM struct {
+	// Field is the velocity that learns.
+	Field field.Field
+
+	// Path joins data and noise; [path.Linear] if nil.
+	Path path.Path
+
+	// Base draws the source (noise); the standard normal over the data's events if nil.
+	Base distribution.Base
+
+	// Times says at which times the loss is taken; uniform on [0, 1) if unset.
+	Times Times
+
+	// Reduction makes the loss of the events' losses: [Mean] if unset.
+	Reduction Reduction
+}
+
+var _ Sourced = FM{}
+
+// Loss implements [Loss]: it draws the source, unless the batch has one, and a time for
+// each event.
+func (l FM) Loss(scope *model.Scope, b Batch) *Node {
+	b = sourced(scope, l.Field, l.Base, b)
+	t := l.Times.draw(scope, l.Field, b)
+	return l.Reduction.of(l.Times.Weigh(l.PerEvent(scope, b, t), t), b)
+}
+
+// PerEvent builds the loss of each event, its mean over the event's values, at times t, a
+// scalar or lead: of a batch with a source, and without regard to weights of times or
+// events. The result has the shape of the lead. It panics on misuse.
+func (l FM) PerEvent(scope *model.Scope, b Batch, t *Node) *Node {
+	b = checked(l.Field, b, t)
+	p := orLinear(l.Path)
+	v := predict(l.Field, scope, p.Point(b.X, b.Source, t), t, b)
+	return perEvent(l.Field, Square(Sub(v, p.Velocity(b.X, b.Source, t))), b)
+}
+
+// SourceOf implements [Sourced].
+func (l FM) SourceOf(event []int) distribution.Base { return orNormal(l.Base, event) }
+
+// String describes the loss on one line, the same in every process.
+func (l FM) String() string {
+	return fmt.Sprintf("FM{%v, path %v, base %v, %v, %v}", l.Field, orLinear(l.Path), l.Base, l.Times, l.Reduction)
+}
+
+func orLinear(p path.Path) path.Path {
+	if p == nil {
+		return path.Linear{}
+	}
+	return p
+}

@@ -1,0 +1,59 @@
+// Package loss holds what training minimises: functions of a batch of events and of a
+// field that learns, as graphs.
+//
+//	loss         learns                                       sampled by
+//	FM           the velocity of a path from noise to data    nami.FlowMatching
+//	Interpolant  the drift of a stochastic interpolant        nami.FlowMatching
+//	Denoising    noise, score, data or velocity of diffusion  nami.Diffusion
+//	NLL          a flow, by maximum likelihood                nami.FlowMatching
+//
+// All take a [Batch] with masks, weights and a given source, and say by [Times] at which
+// times they are taken. A loss of your own is a [Loss] as soon as it has that one method.
+package loss
+
+import (
+	"github.com/nami-flow/go-nami/nami/distribution"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Batch is what a loss is taken of: events, and what belongs to each of them. Only X is
+// always there; what is nil is absent.
+type Batch struct {
+	// X are the events (data), of shape lead+event.
+	X *Node
+
+	// Context is the condition of each event, of shape lead+context_shape.
+	Context *Node
+
+	// Mask is 1 for an object of an event and 0 for padding, of shape lead+[objects],
+	// where the first axis of an event counts objects.
+	Mask *Node
+
+	// Source is the noise, or the event of another distribution, that each event is joined
+	// with, shaped like X; a loss draws it itself where there is none.
+	Source *Node
+
+	// Weight says how much each event counts, of shape lead. It may be negative, as the
+	// weights of simulated events are; the sum must not be 0.
+	Weight *Node
+}
+
+// Loss is what training minimises. A type of your own is a Loss as soon as it has this
+// method.
+type Loss interface {
+	// Loss builds the loss of a batch, a scalar. Its random numbers come from the random
+	// state of scope's store, and its variables live in scope. It panics on misuse, and on
+	// a part of the batch that it can't use.
+	Loss(scope *model.Scope, b Batch) *Node
+}
+
+// Sourced is a [Loss] that tells what it draws its source from, for those who draw it
+// instead: training with a coupling does.
+type Sourced interface {
+	Loss
+
+	// SourceOf is the distribution of the source of events of the given shape.
+	SourceOf(event []int) distribution.Base
+}

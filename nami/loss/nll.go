@@ -1,0 +1,52 @@
+package loss
+
+import (
+	"fmt"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/divergence"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// NLL is the negative log-likelihood of a flow, in nats: training by maximum likelihood,
+// through the solve (Chen et al. 2018, arXiv:1806.07366; Grathwohl et al. 2019,
+// arXiv:1810.01367). Each step costs a solve and the gradient through it, hundreds of
+// times what [FM] does, which needs none: take few steps in the flow's solver, and train
+// by FM first.
+type NLL struct {
+	// Flow is the model; its solver must have a fixed number of steps.
+	Flow nami.FlowMatching
+
+	// Estimator is that of the divergence, [divergence.Exact] or [divergence.Hutchinson].
+	Estimator divergence.Estimator
+
+	// Reduction makes the loss of the events' losses: [Mean] if unset.
+	Reduction Reduction
+}
+
+// Loss implements [Loss]. It panics if the batch has a source: a likelihood asks the flow's
+// own base.
+func (l NLL) Loss(scope *model.Scope, b Batch) *Node {
+	return l.Reduction.of(l.PerEvent(scope, b), b)
+}
+
+// PerEvent builds the loss of each event, of the shape of the lead. It panics on misuse.
+func (l NLL) PerEvent(scope *model.Scope, b Batch) *Node {
+	split(l.Flow.Field, b)
+	if b.Source != nil {
+		exceptions.Panicf("loss.NLL: the batch has a source, %s, and maximum likelihood has none: it asks the flow's base; train by loss.FM for a source or a coupling", b.Source.Shape())
+	}
+	flow := l.Flow
+	if b.Mask != nil {
+		flow = flow.Masked(b.Mask)
+	}
+	return Neg(flow.LogProb(scope, b.X, b.Context, l.Estimator))
+}
+
+// String describes the loss on one line, the same in every process.
+func (l NLL) String() string {
+	return fmt.Sprintf("NLL{%v, %T %v, %v}", l.Flow, l.Estimator, l.Estimator, l.Reduction)
+}
