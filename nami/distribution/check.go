@@ -16,13 +16,13 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Check reports where d breaks a rule of [Distribution], for the test of one's own: samples
+// Check reports where d breaks a rule of [Distribution], for a test of your own type: samples
 // and log-densities have the shapes and the dtype that they must, for leads of every kind;
 // a row of a sample is the same whichever rows are drawn before it, or with it; an event's
 // log-density is finite where samples fall, and depends on that event alone; an event of
-// another shape is refused, not repeated in silence; and if d is [Independent], its values'
-// log-densities add up to the event's. That the density is that of the samples is not
-// checked.
+// another shape is refused, not repeated in silence; if d is [Independent], its values'
+// log-densities add up to the event's; and the samples have the density that LogProb claims,
+// up to its norm for events of more than two values.
 func Check(backend compute.Backend, d Distribution) error {
 	if d == nil {
 		return errors.New("distribution.Check: the distribution is nil")
@@ -36,7 +36,10 @@ func Check(backend compute.Backend, d Distribution) error {
 	}
 	err := gomlx.Try(func() error {
 		checkShapes(backend, d, batch)
-		return checkRows(backend, d, batch)
+		if err := checkRows(backend, d, batch); err != nil {
+			return err
+		}
+		return checkDensity(backend, d, batch)
 	})
 	if err != nil {
 		return fmt.Errorf("distribution.Check: %T: %w", d, err)

@@ -2,6 +2,7 @@ package distribution_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func (exponential) LogProb(x *Node) *Node {
 	if x.Rank() == 0 || x.Shape().Dim(-1) != 2 {
 		panic(fmt.Errorf("x is %s: expected events of shape (2)", x.Shape()))
 	}
-	return Neg(ReduceSum(x, -1))
+	return exponential{}.density(x)
 }
 
 func ExampleCheck() {
@@ -64,7 +65,24 @@ type (
 	kept       struct{ exponential } // returns an axis too many
 	infinite   struct{ exponential }
 	unequal    struct{ exponential } // of whose values the densities don't add up
+	steeper    struct{ exponential } // claims the density of another rate
+	unnormed   struct{ exponential } // forgets the density's norm
+	reaching   struct{ exponential } // claims a density where no samples fall
 )
+
+func (steeper) LogProb(x *Node) *Node {
+	return AddScalar(MulScalar(exponential{}.LogProb(x), 1.15), 2*math.Log(1.15))
+}
+func (unnormed) LogProb(x *Node) *Node { return AddScalar(exponential{}.LogProb(x), 0.2) }
+func (reaching) LogProb(x *Node) *Node {
+	exponential{}.LogProb(x) // refuses other shapes
+	return AddScalar(Neg(ReduceSum(Abs(x), -1)), -2*math.Log(2))
+}
+
+// LogProb is -∞ below 0.
+func (exponential) density(x *Node) *Node {
+	return Where(ReduceLogicalAnd(GreaterOrEqual(x, ConstAs(x, 0)), -1), Neg(ReduceSum(x, -1)), ConstAs(ReduceSum(x, -1), math.Inf(-1)))
+}
 
 func (transposed) Sample(random distribution.Random, g *Graph, dtype dtypes.DType, lead ...int) *Node {
 	u := random.RandomUniform(g, shapes.Make(dtype, append([]int{2}, lead...)...))
@@ -95,6 +113,9 @@ func TestCheckFindsBrokenDistributions(t *testing.T) {
 			"returned (Float32)[2]: it must have the shape ": kept{},
 			"it must be finite where samples fall":           infinite{},
 			"LogProbValues add up to":                        unequal{},
+			"for the shift h":                                steeper{},
+			"is p normalised":                                unnormed{},
+			"P(p(x-h) > 0)":                                  reaching{},
 		} {
 			if err := distribution.Check(backend, d); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%T: got %v, expected %q", d, err, want)
