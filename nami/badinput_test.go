@@ -92,7 +92,7 @@ func TestErrorsNotPanics(t *testing.T) {
 		"rebind nothing":     {ofCall(process.Rebind(ones(0, 2))), "the context is (Float32)[0, 2]"},
 
 		"initialise, rank":    {initialize([]int{2, 3}, 0), "events have rank 1, and eventShape is (2, 3)"},
-		"initialise, event":   {initialize([]int{-2}, 0), "an event has shape (-2)"},
+		"initialise, event":   {initialize([]int{-2}, nil), "an event has shape (-2)"},
 		"initialise, context": {initialize([]int{2}, -1), "contextDim is -1"},
 		"initialise, store":   {nami.Initialize(backend, nil, identity, []int{2}, 0, 1), "one of them is nil"},
 		"guidance's shape": {
@@ -109,8 +109,8 @@ func TestErrorsNotPanics(t *testing.T) {
 		"isotropic":           {ofCall(distribution.Isotropic(0, 1, -2)), "an event has shape (-2)"},
 		"box":                 {ofCall(distribution.UniformBox(0, 1, 2, 0)), "an event has shape (2, 0)"},
 		"unflatten":           {ofCall(shape.UnflattenTensor(ones(2, 4), []int{-2, -2})), "an event has shape (-2, -2)"},
-		"field.Check, event":  {field.Check(backend, identity, []int{-2}, 0), "an event has shape (-2)"},
-		"field.Check":         {field.Check(nil, identity, []int{2}, 0), "the backend is nil"},
+		"field.Check, event":  {field.Check(backend, identity, []int{-2}, nil), "an event has shape (-2)"},
+		"field.Check":         {field.Check(nil, identity, []int{2}, nil), "the backend is nil"},
 		"path.Check":          {path.Check(nil, path.Linear{}), "the backend is nil"},
 		"schedule.Check":      {schedule.Check(nil, schedule.VP{}), "the backend is nil"},
 		"interpolant.Check":   {interpolant.Check(nil, interpolant.Zero{}), "the backend is nil"},

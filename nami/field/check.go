@@ -20,35 +20,38 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Check reports where f breaks a rule of [Field], for the test of one's own, with weights
+// Check reports where f breaks a rule of [Field], for a test of your own type, with weights
 // that are drawn for it, in float32:
 //   - its value has the shape of x for leads of every kind, with a scalar t and with one time
 //     for each event, and these agree;
 //   - an event's value depends on its own time and context alone, not on what else is in the
 //     batch;
-//   - it depends on the context, if contextDim is not 0;
+//   - it depends on the context, if it takes one;
 //   - it is finite for t from 0 to 1;
 //   - its derivative with respect to x can be built and is finite, as likelihoods need;
 //   - it is the same in a compiled loop, where it may change no variable;
+//   - a field that is [Divergent] has the same value with its divergence, which is the trace
+//     of the derivative;
+//   - a field that is [OnObjects] has the same value where nothing is padding, and
+//     finite gradients for every number of objects;
 //   - its second derivative can be built too, as gradients of likelihoods need. This comes
 //     last: a field that serves without it passes with [ErrNoSecondDerivative].
 //
-// eventShape is the shape of one event, contextDim the size of the context's last axis, 0
-// if the field takes none.
-func Check(backend compute.Backend, f Field, eventShape []int, contextDim int) error {
+// eventShape is the shape of one event, contextShape that of one condition, nil if the field
+// takes none.
+func Check(backend compute.Backend, f Field, eventShape, contextShape []int) error {
 	if err := Validate(f); err != nil {
 		return fmt.Errorf("field.Check: %w", err)
-	}
-	if contextDim < 0 {
-		return fmt.Errorf("field.Check: contextDim is %d: give the size of the context's last axis, or 0 for none", contextDim)
 	}
 	if backend == nil {
 		return errors.New("field.Check: " + gomlx.NoBackend)
 	}
-	if slices.ContainsFunc(eventShape, func(size int) bool { return size < 1 }) {
-		return fmt.Errorf("field.Check: an event has shape %s: every axis needs at least 1 value", shape.Format(eventShape))
+	for what, dims := range map[string][]int{"an event": eventShape, "a context": contextShape} {
+		if slices.ContainsFunc(dims, func(size int) bool { return size < 1 }) {
+			return fmt.Errorf("field.Check: %s has shape %s: every axis needs at least 1 value", what, shape.Format(dims))
+		}
 	}
-	if err := (&checker{backend: backend, field: f, shape: eventShape, contextDim: contextDim}).check(); err != nil {
+	if err := (&checker{backend: backend, field: f, shape: eventShape, context: contextShape}).check(); err != nil {
 		return fmt.Errorf("field.Check: %T: %w", f, err)
 	}
 	return nil
@@ -63,10 +66,10 @@ var checkLead = []int{2, 3}
 
 // checker checks a field on one batch.
 type checker struct {
-	backend    compute.Backend
-	field      Field
-	shape      []int
-	contextDim int
+	backend compute.Backend
+	field   Field
+	shape   []int
+	context []int // nil without one
 
 	store *model.Store
 	in    []*tensors.Tensor // x, t, and c if there is one
@@ -82,6 +85,9 @@ func (k *checker) check() error {
 	if rank != len(k.shape) {
 		return fmt.Errorf("EventRank is %d, and the events have shape %s: it must be the number of their axes", rank, shape.Format(k.shape))
 	}
+	if want := ContextRank(k.field); k.context != nil && len(k.context) != want {
+		return fmt.Errorf("a context has shape %s, and the field takes contexts of rank %d: see field.ContextRank", shape.Format(k.context), want)
+	}
 	k.store = model.NewStore()
 	if err := k.store.SetRNGStateFromSeed(1); err != nil {
 		return err
@@ -90,10 +96,10 @@ func (k *checker) check() error {
 		wave(0, slices.Concat(checkLead, k.shape)...),
 		tensors.FromValue([][]float32{{0, 0.2, 0.4}, {0.6, 0.8, 1}}),
 	}
-	if k.contextDim > 0 {
-		k.in = append(k.in, wave(1, append(slices.Clone(checkLead), k.contextDim)...))
+	if k.context != nil {
+		k.in = append(k.in, wave(1, slices.Concat(checkLead, k.context)...))
 	}
-	for _, step := range []func() error{k.shapes, k.initialise, k.values, k.derivative, k.inLoop, k.secondDerivative} {
+	for _, step := range []func() error{k.shapes, k.initialise, k.values, k.derivative, k.inLoop, k.divergence, k.onObjects, k.secondDerivative} {
 		if err := gomlx.Try(step); err != nil {
 			return err
 		}
@@ -114,11 +120,15 @@ func wave(phase float64, dims ...int) *tensors.Tensor {
 
 // call applies the field to x, t and c of in.
 func (k *checker) call(scope *model.Scope, in []*Node) *Node {
-	var c *Node
-	if k.contextDim > 0 {
-		c = in[2]
+	return Call(k.field, scope, in[0], in[1], k.contextOf(in))
+}
+
+// contextOf is the context among x, t and c; nil if there is none.
+func (k *checker) contextOf(in []*Node) *Node {
+	if k.context == nil {
+		return nil
 	}
-	return Call(k.field, scope, in[0], in[1], c)
+	return in[2]
 }
 
 // shapes builds the field for leads of every kind, in graphs that are never run.
@@ -133,8 +143,8 @@ func (k *checker) shapes() error {
 					return Parameter(g, name, shapes.Make(dtypes.Float32, dims...))
 				}
 				in := []*Node{parameter("x", slices.Concat(lead, k.shape)...), parameter("t", time...)}
-				if k.contextDim > 0 {
-					in = append(in, parameter("c", slices.Concat(lead, []int{k.contextDim})...))
+				if k.context != nil {
+					in = append(in, parameter("c", slices.Concat(lead, k.context)...))
 				}
 				k.call(k.store.RootScope(), in)
 				return nil
@@ -234,7 +244,7 @@ func (k *checker) values() error {
 			k.call(scope, only(rows, first, false)), k.call(scope, only(rows, other, true)), k.call(scope, only(rows, last, false)),
 			k.call(scope, scalar), k.call(scope, filled),
 		}
-		if k.contextDim > 0 {
+		if k.context != nil {
 			changed := slices.Clone(rows)
 			changed[2] = Concatenate([]*Node{AddScalar(Slice(rows[2], AxisRange(0, 1)), 0.5), Slice(rows[2], AxisRangeToEnd(1))}, 0)
 			values = append(values, k.call(scope, changed))
@@ -267,14 +277,14 @@ func (k *checker) values() error {
 	if at, ok := k.differ(out[6], out[5]); ok {
 		return fmt.Errorf("value %d is %.6g for a scalar t of 0.3 and %.6g for that time for each event: both must agree", at, out[5][at], out[6][at])
 	}
-	if k.contextDim > 0 {
+	if k.context != nil {
 		changed := out[7]
 		if at, ok := k.differ(k.value[size:], changed[size:]); ok {
 			return fmt.Errorf("value %d of event %d changes from %.6g to %.6g with the context of event 0: an event must depend on its own context only",
 				at%size, 1+at/size, k.value[size+at], changed[size+at])
 		}
 		if slices.Equal(row(0), changed[:size]) {
-			return errors.New("the value doesn't depend on the context: use it, or say contextDim 0")
+			return errors.New("the value doesn't depend on the context: use it, or give no contextShape")
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// gated is a field of one's own: a pull towards a point that the context gives, with a
+// gated is a field of your own: a pull towards a point that the context gives, with a
 // learned strength for each value that fades as time goes on.
 type gated struct{ Size int }
 
@@ -29,12 +29,12 @@ func ExampleCheck() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(field.Check(backend, gated{Size: 2}, []int{2}, 3))
+	fmt.Println(field.Check(backend, gated{Size: 2}, []int{2}, []int{3}))
 	// A field that centres its batch would have each sample depend on the others.
-	centred := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node {
+	shifted := field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node {
 		return Sub(x, ReduceAllMean(x))
 	}}
-	fmt.Println(field.Check(backend, centred, []int{2}, 0) != nil)
+	fmt.Println(field.Check(backend, shifted, []int{2}, nil) != nil)
 	// Output:
 	// <nil>
 	// true

@@ -20,11 +20,16 @@ func TestOurFieldsPass(t *testing.T) {
 		for _, c := range []struct {
 			f       field.Field
 			shape   []int
-			context int
+			context []int
 		}{
-			{field.MLP{EventShape: []int{2}, Hidden: []int{8}, ContextDim: 3, TimeFeatures: 4}, []int{2}, 3},
-			{field.MLP{Hidden: []int{8}}, nil, 0},
-			{field.Scoped{Scope: "velocity", Field: field.MLP{EventShape: []int{2, 3}, Hidden: []int{4}}}, []int{2, 3}, 0},
+			{field.MLP{EventShape: []int{2}, Hidden: []int{8}, ContextDim: 3, TimeFeatures: 4}, []int{2}, []int{3}},
+			{field.MLP{Hidden: []int{8}}, nil, nil},
+			{field.Scoped{Scope: "velocity", Field: field.MLP{EventShape: []int{2, 3}, Hidden: []int{4}}}, []int{2, 3}, nil},
+			{recurrent{}, []int{2}, []int{3, 1}},
+			{field.Scoped{Scope: "inner", Field: recurrent{}}, []int{2}, []int{3, 1}},
+			{spring{}, []int{2}, nil},
+			{centred{}, []int{3, 2}, nil},
+			{field.Scoped{Scope: "inner", Field: centred{}}, []int{3, 2}, nil},
 		} {
 			if err := field.Check(backend, c.f, c.shape, c.context); err != nil {
 				t.Error(err)
@@ -40,7 +45,7 @@ func TestCheckTellsSecondDerivatives(t *testing.T) {
 		part := func(from, to int) *Node { return Square(SliceAxis(x, last, AxisRange(from, to))) }
 		return Concatenate([]*Node{part(1, 2), part(0, 1)}, -1)
 	}}
-	if err := field.Check(gomlxtest.Go(t), swapped, []int{2}, 0); !errors.Is(err, field.ErrNoSecondDerivative) {
+	if err := field.Check(gomlxtest.Go(t), swapped, []int{2}, nil); !errors.Is(err, field.ErrNoSecondDerivative) {
 		t.Errorf("got %v, expected %v", err, field.ErrNoSecondDerivative)
 	}
 }
@@ -51,11 +56,15 @@ func TestCheckFindsBrokenFields(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for want, c := range map[string]struct {
 			f       field.Field
-			context int
+			context int // 0 without one
 		}{
 			"the field is nil": {nil, 0},
-			"EventRank is 2, and the events have shape (2)": {field.Func{Rank: 2, F: func(_ *model.Scope, x, _, _ *Node) *Node { return x }}, 0},
-			"contextDim is -1": {vector(func(_ *model.Scope, x, _, _ *Node) *Node { return x }), -1},
+			"EventRank is 2, and the events have shape (2)":  {field.Func{Rank: 2, F: func(_ *model.Scope, x, _, _ *Node) *Node { return x }}, 0},
+			"a context has shape (-1)":                       {vector(func(_ *model.Scope, x, _, _ *Node) *Node { return x }), -1},
+			"the field takes contexts of rank 2":             {recurrent{}, 3},
+			"both must agree":                                {slack{}, 0},
+			"must have the shape of the lead (2, 3)":         {whole{}, 0},
+			"it takes a mask, and its events have shape (2)": {flatObjects{}, 0},
 			"returned (Float32)[2, 3] for x of (Float32)[2, 3, 2]": {vector(func(_ *model.Scope, x, _, _ *Node) *Node {
 				if x.Rank() == 3 {
 					return ReduceSum(x, -1)
@@ -107,9 +116,109 @@ func TestCheckFindsBrokenFields(t *testing.T) {
 				return layers.Dense(scope, x, true, 2)
 			}), 0},
 		} {
-			if err := field.Check(backend, c.f, []int{2}, c.context); err == nil || !strings.Contains(err.Error(), want) {
+			var context []int
+			if c.context != 0 {
+				context = []int{c.context}
+			}
+			if err := field.Check(backend, c.f, []int{2}, context); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, expected %q", err, want)
 			}
+		}
+	})
+}
+
+// recurrent takes a series of steps as its context.
+type recurrent struct{ field.Field }
+
+func (recurrent) EventRank() int   { return 1 }
+func (recurrent) ContextRank() int { return 2 }
+
+func (recurrent) Apply(_ *model.Scope, x, _, c *Node) *Node {
+	state := ZerosLike(x)
+	for step := range c.Shape().Dim(-2) {
+		now := Squeeze(SliceAxis(c, -2, AxisElem(step)), -1) // lead+[1]
+		state = Tanh(Add(MulScalar(state, 0.5), Mul(x, now)))
+	}
+	return state
+}
+
+// spring is a field with a divergence of its own: -x³ has -3|x|².
+type spring struct{}
+
+func (spring) EventRank() int { return 1 }
+
+func (spring) Apply(_ *model.Scope, x, _, _ *Node) *Node { return Neg(Mul(x, Square(x))) }
+
+func (f spring) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	return f.Apply(scope, x, t, c), MulScalar(ReduceSum(Square(x), -1), -3)
+}
+
+// slack forgets a factor of its divergence, and whole the lead.
+type (
+	slack struct{ spring }
+	whole struct{ spring }
+)
+
+func (f slack) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	return f.Apply(scope, x, t, c), MulScalar(ReduceSum(Square(x), -1), -2)
+}
+
+func (f whole) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	return f.Apply(scope, x, t, c), MulScalar(ReduceAllSum(Square(x)), -3)
+}
+
+// centred moves objects towards the mean of those that there are.
+type centred struct{}
+
+func (centred) EventRank() int { return 2 }
+
+func (f centred) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	return f.ApplyMasked(scope, x, t, c, OnesLike(ReduceSum(x, -1)))
+}
+
+func (centred) ApplyMasked(_ *model.Scope, x, _, _, mask *Node) *Node {
+	n := MaxScalar(ReduceAndKeep(mask, ReduceSum, -1), 1)
+	mean := Div(ReduceAndKeep(x, ReduceSum, -2), InsertAxes(n, -1))
+	return Sub(mean, x)
+}
+
+// empty divides by the number of objects, of none too.
+type empty struct{ centred }
+
+func (f empty) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	return f.ApplyMasked(scope, x, t, c, OnesLike(ReduceSum(x, -1)))
+}
+
+func (empty) ApplyMasked(scope *model.Scope, x, _, _, mask *Node) *Node {
+	mean := Div(ReduceAndKeep(x, ReduceSum, -2), InsertAxes(ReduceAndKeep(mask, ReduceSum, -1), -1))
+	return Sub(Mul(mean, scope.VariableWithValue("pull", float32(1)).NodeValue(x)), x)
+}
+
+// flatObjects claims objects in events that have no axis for them.
+type flatObjects struct{ centred }
+
+func (flatObjects) EventRank() int { return 1 }
+
+func (flatObjects) Apply(_ *model.Scope, x, _, _ *Node) *Node { return Tanh(x) }
+
+// unlike uses a mask of ones otherwise than none.
+type unlike struct{ centred }
+
+func (unlike) ApplyMasked(_ *model.Scope, x, _, _, _ *Node) *Node { return x }
+
+// A field on objects is given the mask, however it is wrapped, and what it makes of it is
+// checked.
+func TestOnObjects(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for want, f := range map[string]field.Field{"some have no objects": empty{}, "with a mask of ones": unlike{}} {
+			gomlxtest.Says(t, want, field.Check(backend, f, []int{3, 2}, nil), want)
+		}
+		// Two objects at 1 and 3 and padding: their mean is 2, and with the padding 4/3.
+		for _, f := range []field.Field{centred{}, field.Scoped{Scope: "inner", Field: field.Scoped{Scope: "inmost", Field: centred{}}}} {
+			out, err := model.CallOnce(backend, model.NewStore(), func(scope *model.Scope, x, mask *Node) *Node {
+				return field.Call(field.Masked(f, mask), scope, x, ScalarZero(x.Graph(), x.DType()), nil)
+			}, [][][]float64{{{1}, {3}, {7}}}, [][]float64{{1, 1, 0}})
+			gomlxtest.Near(t, "towards the mean", gomlxtest.Floats(t, out, err), []float64{1, -1, 0}, 1e-12)
 		}
 	})
 }

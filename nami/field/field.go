@@ -3,6 +3,7 @@
 package field
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -20,33 +21,49 @@ type Field interface {
 	EventRank() int
 
 	// Apply builds the graph of the field. x is lead+event, t a scalar or lead, c
-	// lead+[context_dim], or nil without context; the result is shaped like x. Its
+	// lead+context_shape, or nil without context; the result is shaped like x. The context
+	// is a vector for each event unless the field says otherwise (see [ContextRank]). Its
 	// variables live in scope. It panics on misuse, as graph functions do.
 	Apply(scope *model.Scope, x, t, c *Node) *Node
 }
 
 // Call applies f after it has checked what goes in, and what comes out: t must be
-// a scalar or have the lead's shape, c the lead's shape and one axis more, and the
-// result x's shape. It panics otherwise. The library calls every field through it,
+// a scalar or have the lead's shape, c the lead's shape and the axes of a context (see
+// [ContextRank]), and the result x's shape. It panics otherwise. The library calls every field through it,
 // so that a field which broadcasts in silence is found the first time it runs.
 func Call(f Field, scope *model.Scope, x, t, c *Node) *Node {
+	checkInputs(f, x, t, c)
+	// A solver calls the same layers several times in one graph.
+	v := f.Apply(scope.ResetVisited(), x, t, c)
+	checkValue(f, v, x)
+	return v
+}
+
+// checkInputs panics unless x, t and c fit the field and one another.
+func checkInputs(f Field, x, t, c *Node) {
 	must(Validate(f))
 	lead := shape.Lead(x, f.EventRank())
 	CheckTime(t, x, f.EventRank())
-	if c != nil {
-		dims := c.Shape().Dimensions
-		if len(dims) != len(lead)+1 || !slices.Equal(dims[:len(lead)], lead) {
-			exceptions.Panicf("field.Call: c is %s, x is %s with events of rank %d: c must have the shape of the lead %s and one context axis",
-				c.Shape(), x.Shape(), f.EventRank(), shape.Format(lead))
-		}
+	if c == nil {
+		return
 	}
-	// A solver calls the same layers several times in one graph.
-	v := f.Apply(scope.ResetVisited(), x, t, c)
+	dims, rank := c.Shape().Dimensions, ContextRank(f)
+	if len(dims) != len(lead)+rank || !slices.Equal(dims[:len(lead)], lead) {
+		axes := "one context axis"
+		if rank != 1 {
+			axes = fmt.Sprintf("%d context axes", rank)
+		}
+		exceptions.Panicf("field.Call: c is %s, x is %s with events of rank %d: c must have the shape of the lead %s and %s",
+			c.Shape(), x.Shape(), f.EventRank(), shape.Format(lead), axes)
+	}
+}
+
+// checkValue panics unless a field's value v is shaped like x.
+func checkValue(f Field, v, x *Node) {
 	if !v.Shape().Equal(x.Shape()) {
 		exceptions.Panicf("field.Call: the field %T returned %s for x of %s: a field's value must have the shape and dtype of x",
 			f, v.Shape(), x.Shape())
 	}
-	return v
 }
 
 // CheckTime panics unless t is a scalar or has the shape of the lead of x, whose

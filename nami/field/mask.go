@@ -10,6 +10,17 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
+// OnObjects is a field that takes the mask of events of varying numbers of objects, as
+// attention among them needs it. Other fields see zeros in the padding, and must tell it
+// from those.
+type OnObjects interface {
+	Field
+
+	// ApplyMasked is Apply with a mask of shape lead+[objects], 1 for an object and 0 for
+	// padding, where x is zero. What it returns there counts for nothing.
+	ApplyMasked(scope *model.Scope, x, t, c, mask *Node) *Node
+}
+
 // masked is a field that neither sees nor moves padded objects.
 type masked struct {
 	Field
@@ -19,15 +30,28 @@ type masked struct {
 // Masked returns f for events of varying numbers of objects: the first axis of an event
 // counts objects, and mask, lead+[objects], is 1 where there is one and 0 where there is
 // padding. f sees zeros there, and its value there is zero, so nothing depends on what
-// stands in the padding. Like mask, the result belongs to one graph.
-func Masked(f Field, mask *Node) Field { return masked{f, mask} }
+// stands in the padding. A field that is [OnObjects] is given the mask, within a [Wrapper]
+// too. Like mask, the result belongs to one graph.
+func Masked(f Field, mask *Node) Field {
+	if w, ok := f.(Wrapper); ok {
+		f = w.Map(func(inner Field) Field { return Masked(inner, mask) })
+	}
+	return masked{f, mask}
+}
 
 // Validate reports what is wrong with the field that is masked.
 func (m masked) Validate() error { return Validate(m.Field) }
 
+// ContextRank is that of the field that is masked.
+func (m masked) ContextRank() int { return ContextRank(m.Field) }
+
 // Apply implements [Field].
 func (m masked) Apply(scope *model.Scope, x, t, c *Node) *Node {
-	return Mask(m.Field.Apply(scope, Mask(x, m.mask, m.EventRank()), t, c), m.mask, m.EventRank())
+	x = Mask(x, m.mask, m.EventRank())
+	if f, ok := m.Field.(OnObjects); ok {
+		return Mask(f.ApplyMasked(scope, x, t, c, m.mask), m.mask, m.EventRank())
+	}
+	return Mask(m.Field.Apply(scope, x, t, c), m.mask, m.EventRank())
 }
 
 // Mask sets padded objects of x to zero, whatever stands there, NaN included: x is

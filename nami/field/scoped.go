@@ -37,5 +37,11 @@ func (f Scoped) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Call(f.Field, scope.At("%s", f.Scope), x, t, c)
 }
 
+// Map implements [Wrapper].
+func (f Scoped) Map(inner func(Field) Field) Field {
+	f.Field = inner(f.Field)
+	return f
+}
+
 // String describes the field on one line.
 func (f Scoped) String() string { return fmt.Sprintf("Scoped{%s, %v}", f.Scope, f.Field) }

@@ -47,6 +47,12 @@ func (f ScoreFromNoise) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Neg(Div(field.Call(f.Noise, scope, x, t, c), gamma))
 }
 
+// Map implements [field.Wrapper].
+func (f ScoreFromNoise) Map(inner func(field.Field) field.Field) field.Field {
+	f.Noise = inner(f.Noise)
+	return f
+}
+
 // String describes the field on one line.
 func (f ScoreFromNoise) String() string {
 	return fmt.Sprintf("ScoreFromNoise{%v, %v}", f.Noise, f.Gamma)
@@ -91,6 +97,12 @@ func (f DriftFromVelocityScore) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Add(field.Call(f.Velocity, scope, x, t, c), field.Call(f.mirror(), scope, x, t, c))
 }
 
+// Map implements [field.Wrapper].
+func (f DriftFromVelocityScore) Map(inner func(field.Field) field.Field) field.Field {
+	f.Velocity, f.Score = inner(f.Velocity), inner(f.Score)
+	return f
+}
+
 // String describes the field on one line.
 func (f DriftFromVelocityScore) String() string {
 	return fmt.Sprintf("DriftFromVelocityScore{%v, %v, %v}", f.Velocity, f.Score, f.Gamma)
@@ -121,6 +133,12 @@ func (f MirrorVelocityFromScore) EventRank() int {
 // Apply implements [field.Field].
 func (f MirrorVelocityFromScore) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Neg(Mul(shape.Lift(f.Gamma.GammaGammaDot(t), x), field.Call(f.Score, scope, x, t, c)))
+}
+
+// Map implements [field.Wrapper].
+func (f MirrorVelocityFromScore) Map(inner func(field.Field) field.Field) field.Field {
+	f.Score = inner(f.Score)
+	return f
 }
 
 // String describes the field on one line.

@@ -39,6 +39,12 @@ func (f Converted) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Convert(f.Schedule, f.From, f.To, field.Call(f.Field, scope, x, t, c), x, t)
 }
 
+// Map implements [field.Wrapper].
+func (f Converted) Map(inner func(field.Field) field.Field) field.Field {
+	f.Field = inner(f.Field)
+	return f
+}
+
 // String describes the field on one line.
 func (f Converted) String() string {
 	return fmt.Sprintf("Converted{%v, %v, %v to %v}", f.Field, f.Schedule, f.From, f.To)
@@ -90,6 +96,12 @@ func (f Rescheduled) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return to.predict(f.As,
 		func() *Node { return from.data(f.Prediction, value) },
 		func() *Node { return from.noise(f.Prediction, value) })
+}
+
+// Map implements [field.Wrapper].
+func (f Rescheduled) Map(inner func(field.Field) field.Field) field.Field {
+	f.Field = inner(f.Field)
+	return f
 }
 
 // String describes the field on one line.

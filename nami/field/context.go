@@ -1,0 +1,32 @@
+package field
+
+// Wrapper is a field made of other fields, as a conversion or a scope around a network is.
+// A wrapper of your own that has this method lets what is inside be asked, and given, what
+// [Field] doesn't speak of: the rank of its context, a mask.
+type Wrapper interface {
+	Field
+
+	// Map returns the wrapper with each field inside replaced by f of it.
+	Map(f func(Field) Field) Field
+}
+
+// ContextRank is the number of trailing axes of a context c that make one condition: what
+// f's own method ContextRank() int says, or that of the field that it wraps (see
+// [Wrapper]), and 1, a vector, otherwise. A field that takes a time series or an image as
+// its condition has 2 or 3.
+func ContextRank(f Field) int {
+	switch f := f.(type) {
+	case interface{ ContextRank() int }:
+		return f.ContextRank()
+	case Wrapper:
+		rank := 1
+		f.Map(func(inner Field) Field {
+			if r := ContextRank(inner); r != 1 {
+				rank = r
+			}
+			return inner
+		})
+		return rank
+	}
+	return 1
+}
