@@ -58,15 +58,15 @@ func (a axis) ticksFor(over span, length, apart vg.Length) []plot.Tick {
 	return ticks
 }
 
-// thinned removes labels, not ticks, evenly until at most most are left.
+// thinned removes labels, not ticks, evenly until at most most are left, and two at least:
+// with fewer no value can be read off an axis.
 func thinned(ticks []plot.Tick, most int) []plot.Tick {
-	labels := 0
-	for _, t := range ticks {
-		if t.Label != "" {
-			labels++
-		}
+	most = max(2, most)
+	count, seen := labels(ticks), 0
+	stride := (count + most - 1) / most
+	for count > 2 && (count+stride-1)/stride < 2 {
+		stride--
 	}
-	stride, seen := (labels+max(1, most)-1)/max(1, most), 0
 	for i := range ticks {
 		if ticks[i].Label != "" {
 			if seen%max(1, stride) != 0 {

@@ -227,12 +227,33 @@ func pairLayer(xs, ys []float64, x, y span, masses []float64, filled bool) layer
 	// Scott's bandwidth in two dimensions, in cells.
 	shrink := math.Pow(float64(len(xs)), -1./6)
 	wide := func(values []float64, over span) float64 {
-		return min(6, max(0.7, stat.StdDev(values, nil)*shrink/(over.hi-over.lo)*n))
+		return min(6, max(0.7, robustWidth(values, over)*shrink/(over.hi-over.lo)*n))
 	}
 	smooth := blurred(counts.counts, n, wide(xs, x), wide(ys, y))
 	half := func(s span) float64 { return (s.hi - s.lo) / (2 * n) }
 	f := surface{Plane{x.lo + half(x), x.hi - half(x), y.lo + half(y), y.hi - half(y), n, n}, smooth}
 	return contourLayer(f, f.massLevels(masses), filled)
+}
+
+// robustWidth is the scale of the values that lie within a range: their standard deviation,
+// or that of a normal distribution with their quartiles if it is smaller (Silverman 1986,
+// eq. 3.30). What lies outside is not drawn, and must not set how smooth the rest is.
+func robustWidth(values []float64, over span) float64 {
+	var within []float64
+	for _, v := range values {
+		if over.contains(v) {
+			within = append(within, v)
+		}
+	}
+	if len(within) < 2 {
+		return 0
+	}
+	slices.Sort(within)
+	width := stat.StdDev(within, nil)
+	if quartiles := (quantile(within, 0.75) - quantile(within, 0.25)) / 1.349; quartiles > 0 {
+		width = min(width, quartiles)
+	}
+	return width
 }
 
 // blurred is a square grid convolved with a normal density, widths in cells.

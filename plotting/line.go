@@ -189,19 +189,48 @@ func (s *stage) thinned(points []vg.Point) []vg.Point {
 
 // movingAverage is the mean of the values up to half a window away on both sides, as
 // far as there are any. NaN stays NaN and counts for nothing.
+//
+// Nothing is ever subtracted from a sum, so that a value leaves no trace where the window
+// has left it: in blocks as long as the window, each window is the end of one block and the
+// beginning of the next (van Herk 1992, Pattern Recognit. Lett. 13, 517, for maxima).
 func movingAverage(values []float64, window int) []float64 {
-	sums, counts := make([]float64, len(values)+1), make([]int, len(values)+1)
-	for i, v := range values {
-		sums[i+1], counts[i+1] = sums[i], counts[i]
-		if !math.IsNaN(v) {
-			sums[i+1] += v
-			counts[i+1]++
-		}
+	n, half := len(values), window/2
+	length := 2*half + 1
+	share := 1 / float64(length) // so that no sum overflows
+	type sum struct {
+		value float64
+		count int
 	}
-	out := make([]float64, len(values))
+	plus := func(s sum, v float64) sum {
+		if math.IsNaN(v) {
+			return s
+		}
+		return sum{s.value + v*share, s.count + 1}
+	}
+	begun, left := make([]sum, n), make([]sum, n) // of a block up to a value, and from it on
 	for i, v := range values {
-		lo, hi := max(0, i-window/2), min(len(values), i+window/2+1)
-		out[i] = (sums[hi] - sums[lo]) / float64(counts[hi]-counts[lo])
+		if i%length > 0 {
+			begun[i] = begun[i-1]
+		}
+		begun[i] = plus(begun[i], v)
+	}
+	for i := n - 1; i >= 0; i-- {
+		if i+1 < n && (i+1)%length > 0 {
+			left[i] = left[i+1]
+		}
+		left[i] = plus(left[i], values[i])
+	}
+	out := make([]float64, n)
+	for i, v := range values {
+		lo, hi := max(0, i-half), min(n-1, i+half)
+		total := left[lo]
+		switch {
+		case lo/length != hi/length:
+			total = sum{total.value + begun[hi].value, total.count + begun[hi].count}
+		case lo%length == 0:
+			total = begun[hi]
+		}
+		out[i] = total.value / (share * float64(total.count))
 		if math.IsNaN(v) {
 			out[i] = math.NaN()
 		}

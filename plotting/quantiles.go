@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
-	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/plot/vg/draw"
 )
 
@@ -52,7 +51,7 @@ func Quantiles(x []float64, values *tensors.Tensor, opts ...Option) Figure {
 		at = append(at, t)
 		over = over.include(t)
 		for k, share := range shares {
-			q := stat.Quantile(share, stat.Empirical, good, nil)
+			q := quantile(good, share)
 			lines[k] = append(lines[k], [2]float64{t, q})
 			up = up.include(q)
 		}
@@ -82,6 +81,19 @@ func Quantiles(x []float64, values *tensors.Tensor, opts ...Option) Figure {
 	p.x.cover(over, 0.02)
 	p.y.cover(up, 0.05)
 	return single(p, s, wide, low)
+}
+
+// quantile is that of sorted values, interpolated between the two nearest: definition 7 of
+// Hyndman & Fan (1996, Am. Stat. 50, 361), that of NumPy and R, by which the median of an
+// even number of values is the mean of the middle two.
+func quantile(sorted []float64, share float64) float64 {
+	at := share * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 >= len(sorted) {
+		return sorted[len(sorted)-1]
+	}
+	part := at - float64(i)
+	return sorted[i]*(1-part) + sorted[i+1]*part
 }
 
 // band tints what lies between two lines.

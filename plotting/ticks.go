@@ -69,16 +69,28 @@ func number(v float64, decimals int, powers bool) string {
 // minus writes the sign that numbers have in print.
 func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }
 
-// decadeTicks labels powers of ten on a logarithmic axis, and 2 and 5 between them
-// where there are few.
+// decadeTicks labels powers of ten on a logarithmic axis, and where there are few, 2 and 5
+// between them, or all multiples; over a range too narrow for two of those, it sets the
+// round numbers of a linear axis.
 type decadeTicks struct{}
 
 // Ticks implements [plot.Ticker].
 func (decadeTicks) Ticks(lo, hi float64) []plot.Tick {
+	if math.Log10(hi/lo) >= 2 {
+		return decades(lo, hi)
+	}
+	for _, labelled := range []string{"125", "123456789"} {
+		if ticks := multiples(lo, hi, labelled); labels(ticks) >= 2 {
+			return ticks
+		}
+	}
+	return roundTicks{4}.Ticks(lo, hi)
+}
+
+// decades labels powers of ten, with the multiples between them as ticks if there is room.
+func decades(lo, hi float64) (ticks []plot.Tick) {
 	first, last := int(math.Floor(math.Log10(lo))), int(math.Ceil(math.Log10(hi)))
 	stride := max(1, (last-first+6)/7)
-	narrow := math.Log10(hi/lo) < 2
-	var ticks []plot.Tick
 	for e := first; e <= last; e++ {
 		for digit := 1; digit <= 9; digit++ {
 			v := float64(digit) * math.Pow10(e)
@@ -86,16 +98,41 @@ func (decadeTicks) Ticks(lo, hi float64) []plot.Tick {
 				continue
 			}
 			label := ""
-			switch {
-			case narrow && (digit == 1 || digit == 2 || digit == 5):
-				label = number(v, max(0, -e), e < -4 || e > 5)
-			case !narrow && digit == 1 && e%stride == 0:
+			if digit == 1 && e%stride == 0 {
 				label = "10" + superscript(e)
 			}
 			ticks = append(ticks, plot.Tick{Value: v, Label: label})
 		}
 	}
 	return ticks
+}
+
+// multiples are those of powers of ten, with a number where the first digit is labelled.
+func multiples(lo, hi float64, labelled string) (ticks []plot.Tick) {
+	for e := int(math.Floor(math.Log10(lo))); e <= int(math.Ceil(math.Log10(hi))); e++ {
+		for digit := 1; digit <= 9; digit++ {
+			v := float64(digit) * math.Pow10(e)
+			if v < lo*(1-1e-9) || v > hi*(1+1e-9) {
+				continue
+			}
+			label := ""
+			if strings.ContainsRune(labelled, rune('0'+digit)) {
+				label = number(v, max(0, -e), e < -4 || e > 5)
+			}
+			ticks = append(ticks, plot.Tick{Value: v, Label: label})
+		}
+	}
+	return ticks
+}
+
+// labels counts the ticks with a number.
+func labels(ticks []plot.Tick) (n int) {
+	for _, t := range ticks {
+		if t.Label != "" {
+			n++
+		}
+	}
+	return n
 }
 
 func superscript(n int) string {
