@@ -30,7 +30,7 @@ func TestTenMillionPoints(t *testing.T) {
 	for name, f := range map[string]Figure{
 		"scatter":      Scatter(points),
 		"histogram 2D": Histogram2D(points),
-		"corner":       Corner([]Sample{{"", points}}),
+		"corner":       Corner([]Sample{{Name: "", Points: points}}),
 	} {
 		svg, err := f.Resolution(48).SVG()
 		if err != nil || len(svg) > 1<<20 {
@@ -80,7 +80,7 @@ func BenchmarkMany(b *testing.B) {
 	for name, of := range map[string]func() Figure{
 		"Histogram2D":  func() Figure { return Histogram2D(points) },
 		"Joint":        func() Figure { return Joint(points) },
-		"Corner":       func() Figure { return Corner([]Sample{{"", points}}) },
+		"Corner":       func() Figure { return Corner([]Sample{{Name: "", Points: points}}) },
 		"Histogram":    func() Figure { return Histogram([]Series{{Values: values}}) },
 		"Line":         func() Figure { return Line([]Series{{Values: values}}) },
 		"Trajectories": func() Figure { return Trajectories(asThousandTimes(points)) },

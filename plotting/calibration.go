@@ -50,6 +50,9 @@ func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 	tallest, fewest, dropped, total := 1.0, 0, 0, 0
 	var outlines []mark
 	for i, one := range series {
+		if one.Weights != nil {
+			return failed("RankHistogram: series %d (%q) has Weights: ranks take none", i, one.Name)
+		}
 		heights := make([]float64, bins)
 		kept := 0
 		for j, v := range one.Values {
@@ -149,6 +152,9 @@ func Coverage(series []Series, opts ...Option) Figure {
 	fewest, dropped, total := 0, 0, 0
 	var curves []mark
 	for i, one := range series {
+		if one.Weights != nil {
+			return failed("Coverage: series %d (%q) has Weights: probabilities take none", i, one.Name)
+		}
 		var good []float64
 		for j, v := range one.Values {
 			if !finite(v) {

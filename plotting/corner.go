@@ -12,11 +12,17 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Sample is a named set of events: float32 or float64, any leading shape + [d].
+// Sample is a named set of events.
 type Sample struct {
 	// Name stands in the legend.
-	Name   string
+	Name string
+
+	// Points are the events: float32 or float64, any leading shape + [d].
 	Points *tensors.Tensor
+
+	// Weights say how much each event counts: float32 or float64 of the leading shape, with
+	// a positive sum; nil for all alike.
+	Weights *tensors.Tensor
 }
 
 // mostInCorner is the number of events of a sample from which some are left out.
@@ -28,7 +34,8 @@ const cornerMost = 12
 // Corner draws the distribution of d-dimensional samples, data beside samples of a model,
 // say: on the diagonal the density of each coordinate, below it for each pair the
 // outlines of the regions of highest density that hold 50 and 90 % of a sample, from a
-// histogram smoothed by Scott's rule (1992). The first sample is tinted. The ranges hold
+// histogram smoothed by Scott's rule (1992), with the events' weights. The first sample is
+// tinted. The ranges hold
 // the central 99.8 % of each coordinate over all samples. Events that are not finite are
 // left out, and of more than a million events each second, third and so on is drawn; the
 // figure says how many. It takes [Title], [Size], [Labels], [Bins] and [Masses]; one
@@ -68,11 +75,11 @@ func Corner(samples []Sample, opts ...Option) Figure {
 			p := &panel{kind: "corner plot", empty: c.empty}
 			p.x = axis{label: s.labels[k], over: ranges[k], unlabelled: r < c.d-1}
 			if k == r {
-				p.diagonal(c.columns, k, s.bins)
+				p.diagonal(c, k, s.bins)
 			} else {
 				p.y = axis{label: s.labels[r], over: ranges[r], unlabelled: k > 0}
 				for i := range samples {
-					p.layers = append(p.layers, pairLayer(c.columns[i][k], c.columns[i][r], ranges[k], ranges[r], s.masses, i == 0))
+					p.layers = append(p.layers, pairLayer(c.columns[i][k], c.columns[i][r], c.weights[i], ranges[k], ranges[r], s.masses, i == 0))
 				}
 			}
 			row[k] = p
@@ -115,6 +122,7 @@ func legendOf(s Sample, i, of int) []legendEntry {
 // cornerData are the finite events of all samples.
 type cornerData struct {
 	columns [][][]float64 // by sample, coordinate and event
+	weights [][]float64   // by sample and event; nil for all alike
 	d       int
 	note    string
 	empty   bool
@@ -140,22 +148,29 @@ func readCorner(samples []Sample) (c cornerData, err error) {
 		if stride > 1 {
 			sparse = fmt.Sprintf("1 of %d events of sample %d drawn", stride, i+1)
 		}
-		good := data.columns(c.d, stride)
+		weights, err := readWeights(sample.Weights, n)
+		if err != nil {
+			return c, fmt.Errorf("sample %d (%q): %w", i, sample.Name, err)
+		}
+		good, weights := data.columns(c.d, stride, weights)
 		used := (n + stride - 1) / stride
 		total, dropped = total+used, dropped+used-len(good[0])
-		c.columns = append(c.columns, good)
+		if sum := (weighted{good[0], weights}).total(); len(good[0]) > 0 && !(sum > 0) {
+			return c, fmt.Errorf("sample %d (%q) has weights that add up to %g: a density needs a positive sum", i, sample.Name, sum)
+		}
+		c.columns, c.weights = append(c.columns, good), append(c.weights, weights)
 	}
 	c.note = joined(leftOut(dropped, total, "events", "not finite"), sparse)
 	c.empty = dropped == total
 	return c, nil
 }
 
-// columns returns the values of each coordinate, of those of each stride-th event that are
-// finite.
-func (n numbers) columns(d, stride int) [][]float64 {
-	out := make([][]float64, d)
+// columns returns the values of each coordinate and the weights, of those of each stride-th
+// event that are finite.
+func (n numbers) columns(d, stride int, weights []float64) (out [][]float64, kept []float64) {
+	out = make([][]float64, d)
 	for i := 0; i < n.len(); i += d * stride {
-		good := true
+		good := weights == nil || finite(weights[i/d])
 		for k := range d {
 			good = good && finite(n.at(i+k))
 		}
@@ -164,8 +179,11 @@ func (n numbers) columns(d, stride int) [][]float64 {
 				out[k] = append(out[k], n.at(i+k))
 			}
 		}
+		if good && weights != nil {
+			kept = append(kept, weights[i/d])
+		}
 	}
-	return out
+	return out, kept
 }
 
 func centralRange(columns [][][]float64, k int) span {
@@ -183,23 +201,23 @@ func centralRange(columns [][][]float64, k int) span {
 }
 
 // diagonal draws the densities of one coordinate.
-func (p *panel) diagonal(columns [][][]float64, k, bins int) {
-	var sorted [][]float64
-	for _, sample := range columns {
-		values := slices.Clone(sample[k])
-		slices.Sort(values)
-		sorted = append(sorted, values)
+func (p *panel) diagonal(c cornerData, k, bins int) {
+	var samples []weighted
+	for i, sample := range c.columns {
+		samples = append(samples, weighted{sample[k], c.weights[i]})
 	}
 	if bins == 0 {
-		bins = min(60, chooseBins(sorted, p.x.over))
+		bins = min(60, chooseBins(sortedValues(samples), p.x.over))
 	}
-	tallest := 0.0
-	for i, values := range sorted {
-		heights := binned(values, p.x.over, bins)
-		for j := range heights {
-			heights[j] /= max(1, float64(len(values)))
+	lowest, tallest := 0.0, 0.0
+	for i, sample := range samples {
+		heights := sample.binned(p.x.over, bins)
+		if len(sample.values) > 0 {
+			for j := range heights {
+				heights[j] /= sample.total()
+			}
 		}
-		tallest = max(tallest, slices.Max(heights))
+		lowest, tallest = min(lowest, slices.Min(heights)), max(tallest, slices.Max(heights))
 		h := stairs{heights: heights, over: p.x.over}
 		l := layer{marks: []mark{h.line(0)}, colours: 1}
 		if i == 0 {
@@ -207,25 +225,26 @@ func (p *panel) diagonal(columns [][][]float64, k, bins int) {
 		}
 		p.layers = append(p.layers, l)
 	}
-	p.y = axis{over: span{0, max(1e-300, 1.08*tallest)}, ticks: []plot.Tick{}}
+	p.y = axis{over: span{1.08 * lowest, max(1e-300, 1.08*tallest)}, ticks: []plot.Tick{}}
 }
 
 // fewForContours is the number of events below which they are drawn as points.
 const fewForContours = 100
 
-func pairLayer(xs, ys []float64, x, y span, masses []float64, filled bool) layer {
+func pairLayer(xs, ys, weights []float64, x, y span, masses []float64, filled bool) layer {
 	pairs := numbers{long: make([]float64, 0, 2*len(xs))}
 	for i := range xs {
 		pairs.long = append(pairs.long, xs[i], ys[i])
 	}
 	points := newCloud(pairs)
+	points.weights = weights
 	if len(xs) < fewForContours {
 		return layer{marks: []mark{points.mark(0)}, colours: 1}
 	}
 	const n = 64
 	counts := binned2D(points, x, y, n)
 	// Scott's bandwidth in two dimensions, in cells.
-	shrink := math.Pow(float64(len(xs)), -1./6)
+	shrink := math.Pow(effective(weighted{xs, weights}), -1./6)
 	wide := func(values []float64, over span) float64 {
 		return min(6, max(0.7, robustWidth(values, over)*shrink/(over.hi-over.lo)*n))
 	}
@@ -233,6 +252,16 @@ func pairLayer(xs, ys []float64, x, y span, masses []float64, filled bool) layer
 	half := func(s span) float64 { return (s.hi - s.lo) / (2 * n) }
 	f := surface{Plane{x.lo + half(x), x.hi - half(x), y.lo + half(y), y.hi - half(y), n, n}, smooth}
 	return contourLayer(f, f.massLevels(masses), filled)
+}
+
+// effective is the number of events that say as much as these do with their weights, at
+// least 1 (Kish 1965, section 8.2).
+func effective(w weighted) float64 {
+	sum, squares := 0.0, 0.0
+	for i := range w.values {
+		sum, squares = sum+w.weight(i), squares+w.weight(i)*w.weight(i)
+	}
+	return max(1, sum*sum/squares)
 }
 
 // robustWidth is the scale of the values that lie within a range: their standard deviation,

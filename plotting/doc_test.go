@@ -20,7 +20,7 @@ func TestDocsNameTheOptions(t *testing.T) {
 		"Animate":       Animate(ways, times, foreign).Err(),
 		"Bars":          Bars(nil, nil, foreign).Err(),
 		"Contours":      Contours(plane, logp, foreign).Err(),
-		"Corner":        Corner([]Sample{{"", points}}, foreign).Err(),
+		"Corner":        Corner([]Sample{{Name: "", Points: points}}, foreign).Err(),
 		"Coverage":      Coverage(nil, foreign).Err(),
 		"Density":       Density(plane, logp, foreign).Err(),
 		"FilmStrip":     FilmStrip(ways, times, foreign).Err(),

@@ -98,7 +98,7 @@ func TestCompareTellsCloseFromFar(t *testing.T) {
 		}
 		return 1.5*v + 1
 	})
-	table := Compare(Sample{"data", normals(1, 1000, 2)}, []Sample{{"close", normals(2, 800, 2)}, {"far", far}}, 1)
+	table := Compare(Sample{Name: "data", Points: normals(1, 1000, 2)}, []Sample{{Name: "close", Points: normals(2, 800, 2)}, {Name: "far", Points: far}}, 1)
 	if err := table.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestFiguresSayWhatFontsLack(t *testing.T) {
 		"titled":   line.Titled("字"),
 		"strip":    FilmStrip(asPaths(moons(1, 9)), []float64{1, 0}, Title("字")),
 		"overlaid": Overlay(line, Line([]Series{{Name: "字", Values: []float64{1}}})),
-		"corner":   Corner([]Sample{{"", normals(1, 30, 2)}}, Labels("x", "字")),
+		"corner":   Corner([]Sample{{Name: "", Points: normals(1, 30, 2)}}, Labels("x", "字")),
 	} {
 		draws(t, name, f)
 		if got, want := f.describe(), `no font has "\u5b57"`; !strings.Contains(got, want) {

@@ -9,12 +9,12 @@ import (
 )
 
 // Histogram draws the distribution of each series, laid over each other on the same
-// bins: counts for one series, densities (area 1) for several, which may differ in
-// number; with [LogX] the density is that of the logarithm to base 10. The bins are those
+// bins: counts, or sums of weights, for one series, densities (area 1) for several, which
+// may differ in number; with [LogX] the density is that of the logarithm to base 10. The bins are those
 // of Freedman and Diaconis (1981), or those of Sturges where half of the values are
 // equal, for the series that asks for the fewest, 5 to 100, unless [Bins] says otherwise.
-// Values that are not finite are left out, and the figure says how many. It takes
-// [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits], [Bins], [LogX],
+// Values that are not finite, or whose weights aren't, are left out, and the figure says how
+// many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits], [Bins], [LogX],
 // [Reference] and [ReferenceX].
 func Histogram(series []Series, opts ...Option) Figure {
 	s, err := settle("Histogram", append([]string{"Bins", "LogX", "Reference", "ReferenceX"}, axesOptions...), opts)
@@ -33,25 +33,37 @@ func Histogram(series []Series, opts ...Option) Figure {
 		on = math.Log10
 	}
 	all := nothing()
-	var clean [][]float64
+	var clean []weighted
 	total, kept := 0, 0
 	for i, one := range series {
+		if one.Weights != nil && len(one.Weights) != len(one.Values) {
+			return failed("Histogram: series %d (%q) has %d Weights for %d Values: give as many, or nil", i, one.Name, len(one.Weights), len(one.Values))
+		}
+		if one.Weights != nil && len(series) == 1 {
+			p.y.label = or(s.ylabel, "sum of weights")
+		}
 		if one.X != nil {
 			return failed("Histogram: series %d (%q) has X: a histogram takes Values alone", i, one.Name)
 		}
 		if one.Errors != nil {
 			return failed("Histogram: series %d (%q) has Errors: a histogram takes Values alone", i, one.Name)
 		}
-		var good []float64
-		for _, v := range one.Values {
-			if finite(v) && !(s.logX && v < leastOnLog) {
-				good = append(good, on(v))
-				all = all.include(on(v))
+		var good weighted
+		for j, v := range one.Values {
+			if !finite(v) || s.logX && v < leastOnLog || one.Weights != nil && !finite(one.Weights[j]) {
+				continue
 			}
+			good.values = append(good.values, on(v))
+			if one.Weights != nil {
+				good.weights = append(good.weights, one.Weights[j])
+			}
+			all = all.include(on(v))
 		}
-		slices.Sort(good)
+		if len(series) > 1 && len(good.values) > 0 && !(good.total() > 0) {
+			return failed("Histogram: series %d (%q) has weights that add up to %g: a density needs a positive sum", i, one.Name, good.total())
+		}
 		clean = append(clean, good)
-		total, kept = total+len(one.Values), kept+len(good)
+		total, kept = total+len(one.Values), kept+len(good.values)
 	}
 	p.note = leftOut(total-kept, total, "values", notFinite(s.logX))
 	p.empty = kept == 0
@@ -63,19 +75,19 @@ func Histogram(series []Series, opts ...Option) Figure {
 	}
 	bins := s.bins
 	if bins == 0 {
-		bins = chooseBins(clean, over)
+		bins = chooseBins(sortedValues(clean), over)
 	}
 	var l layer
-	tallest := 0.0
+	lowest, tallest := 0.0, 0.0
 	var outlines []mark
-	for i, values := range clean {
-		heights := binned(values, over, bins)
-		if len(series) > 1 && len(values) > 0 {
+	for i, one := range clean {
+		heights := one.binned(over, bins)
+		if len(series) > 1 && len(one.values) > 0 {
 			for j := range heights {
-				heights[j] /= float64(len(values)) * (over.hi - over.lo) / float64(bins)
+				heights[j] /= one.total() * (over.hi - over.lo) / float64(bins)
 			}
 		}
-		tallest = max(tallest, slices.Max(heights))
+		lowest, tallest = min(lowest, slices.Min(heights)), max(tallest, slices.Max(heights))
 		stairs := stairs{heights: heights, over: over, log: s.logX}
 		l.marks = append(l.marks, stairs.fill(i))
 		outlines = append(outlines, stairs.line(i))
@@ -91,10 +103,10 @@ func Histogram(series []Series, opts ...Option) Figure {
 	if s.logX {
 		over = span{math.Pow(10, over.lo), math.Pow(10, over.hi)}
 	}
-	over, up := s.withReferences(over, span{0, tallest})
+	over, up := s.withReferences(over, span{lowest, tallest})
 	p.x.cover(over, 0.03)
 	if !p.y.fixed {
-		p.y.over = span{0, max(up.hi*1.06, math.SmallestNonzeroFloat32)}
+		p.y.over = span{lowest * 1.06, max(up.hi*1.06, math.SmallestNonzeroFloat32)}
 		if p.empty {
 			p.y.over = span{0, 1}
 		}
@@ -132,15 +144,44 @@ func chooseBins(sorted [][]float64, over span) int {
 	return max(5, fewest)
 }
 
-func binned(values []float64, over span, bins int) []float64 {
+// weighted are values, and how much each counts; nil for all alike.
+type weighted struct{ values, weights []float64 }
+
+func (w weighted) weight(i int) float64 {
+	if w.weights == nil {
+		return 1
+	}
+	return w.weights[i]
+}
+
+// total is the sum of the weights.
+func (w weighted) total() (sum float64) {
+	for i := range w.values {
+		sum += w.weight(i)
+	}
+	return sum
+}
+
+// binned is the sum of the weights in each bin.
+func (w weighted) binned(over span, bins int) []float64 {
 	heights := make([]float64, bins)
-	for _, v := range values {
+	for i, v := range w.values {
 		if v < over.lo || v > over.hi {
 			continue
 		}
-		heights[min(bins-1, int(float64(bins)*((v-over.lo)/(over.hi-over.lo))))]++
+		heights[min(bins-1, int(float64(bins)*((v-over.lo)/(over.hi-over.lo))))] += w.weight(i)
 	}
 	return heights
+}
+
+func sortedValues(samples []weighted) [][]float64 {
+	var out [][]float64
+	for _, s := range samples {
+		values := slices.Clone(s.values)
+		slices.Sort(values)
+		out = append(out, values)
+	}
+	return out
 }
 
 // stairs is the outline of a histogram. On a logarithmic axis, over holds logarithms;

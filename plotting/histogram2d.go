@@ -11,12 +11,12 @@ import (
 )
 
 // Histogram2D draws how many points of the plane, float32 or float64, any leading shape +
-// [2], fall into each cell; empty cells stay blank. Unless [Bins] says otherwise there
+// [2], fall into each cell, or what their weights add up to; empty cells stay blank. Unless [Bins] says otherwise there
 // are 1.6·∛n cells each way, 10 to 100. Points that are not finite are left out, and the
 // figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits],
-// [YLimits], [Bins], [ValueRange] and [ValueLabel].
+// [YLimits], [Bins], [Weights], [ValueRange] and [ValueLabel].
 func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("Histogram2D", append([]string{"Bins", "ValueRange", "ValueLabel"}, axesOptions...), opts)
+	s, err := settle("Histogram2D", append([]string{"Bins", "Weights", "ValueRange", "ValueLabel"}, axesOptions...), opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -24,7 +24,11 @@ func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
 	if err != nil {
 		return failed("Histogram2D: %w", err)
 	}
-	p, _ := histogram2D(newCloud(data), s)
+	weights, err := readWeights(s.weights, data.len()/2)
+	if err != nil {
+		return failed("Histogram2D: %w", err)
+	}
+	p, _ := histogram2D(newWeightedCloud(data, weights), s)
 	p.aspect = boxed
 	return single(p, s, 4.6*vg.Inch, (0.75+3.2*p.shape(0.4, 1.4))*vg.Inch)
 }
@@ -32,7 +36,7 @@ func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
 // Joint draws a [Histogram2D] with the histograms of both coordinates along its sides. It
 // takes what a Histogram2D takes.
 func Joint(points *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("Joint", append([]string{"Bins", "ValueRange", "ValueLabel"}, axesOptions...), opts)
+	s, err := settle("Joint", append([]string{"Bins", "Weights", "ValueRange", "ValueLabel"}, axesOptions...), opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -40,14 +44,18 @@ func Joint(points *tensors.Tensor, opts ...Option) Figure {
 	if err != nil {
 		return failed("Joint: %w", err)
 	}
+	weights, err := readWeights(s.weights, data.len()/2)
+	if err != nil {
+		return failed("Joint: %w", err)
+	}
 	title := s.title
 	s.title = ""
-	p, cells := histogram2D(newCloud(data), s)
+	p, cells := histogram2D(newWeightedCloud(data, weights), s)
 	p.bar = nil
 	across, up := cells.sums()
 	above, beside := &panel{kind: "marginal histogram"}, &panel{kind: "marginal histogram"}
-	above.x, above.y = axis{over: p.x.over, unlabelled: true}, axis{over: countSpan(across), ticks: []plot.Tick{}}
-	beside.y, beside.x = axis{over: p.y.over, unlabelled: true}, axis{over: countSpan(up), ticks: []plot.Tick{}}
+	above.x, above.y = axis{over: p.x.over, unlabelled: true}, axis{over: countSpan(across).roomy(), ticks: []plot.Tick{}}
+	beside.y, beside.x = axis{over: p.y.over, unlabelled: true}, axis{over: countSpan(up).roomy(), ticks: []plot.Tick{}}
 	h, v := stairs{heights: across, over: p.x.over}, stairs{heights: up, over: p.y.over, upright: true}
 	above.layers = []layer{{marks: []mark{h.fill(0), h.line(0)}, colours: 1}}
 	beside.layers = []layer{{marks: []mark{v.fill(0), v.line(0)}, colours: 1}}
@@ -59,7 +67,17 @@ func Joint(points *tensors.Tensor, opts ...Option) Figure {
 	return Figure{root: g, width: width, height: height}
 }
 
-func countSpan(heights []float64) span { return span{0, max(1, 1.06*slices.Max(heights))} }
+// countSpan is the range of counts, or of sums of weights, with 0 in it.
+func countSpan(heights []float64) span {
+	over := span{min(0, slices.Min(heights)), slices.Max(heights)}
+	if over.hi <= over.lo {
+		over.hi = over.lo + 1
+	}
+	return over
+}
+
+// roomy is a range with some room beyond its ends, but for 0.
+func (s span) roomy() span { return span{1.06 * s.lo, 1.06 * s.hi} }
 
 // cells are counts on a grid over two ranges, row by row from below.
 type cells struct {
@@ -88,9 +106,9 @@ func (c cells) sums() (across, up []float64) {
 
 func binned2D(c cloud, x, y span, n int) cells {
 	out := cells{x, y, n, make([]float64, n*n)}
-	c.each(func(x, y float64) {
+	c.eachWeighted(func(x, y, weight float64) {
 		if i := out.index(x, y); i >= 0 {
-			out.counts[i]++
+			out.counts[i] += weight
 		}
 	})
 	return out
@@ -108,15 +126,18 @@ func histogram2D(c cloud, s settings) (*panel, cells) {
 	counts := binned2D(c, p.x.over, p.y.over, n)
 	p.empty = c.kept == 0
 	p.note = leftOut(c.dropped, c.data.len()/2, "points", "not finite")
-	over := span{0, max(1, slices.Max(counts.counts))}
+	over, label := countSpan(counts.counts), "count"
+	if c.weights != nil {
+		label = "sum of weights"
+	}
 	if !s.values.isEmpty() {
 		over = s.values
 	}
-	bar := &colourBar{shading{over: over}, or(s.valueLabel, "count")}
+	bar := &colourBar{shading{over: over}, or(s.valueLabel, label)}
 	p.bar = bar
 	p.layers = []layer{{colours: 1, marks: []mark{func(s *stage) {
 		s.raster(func(x, y float64) color.NRGBA {
-			if i := counts.index(x, y); i >= 0 && counts.counts[i] > 0 {
+			if i := counts.index(x, y); i >= 0 && counts.counts[i] != 0 {
 				return bar.color(counts.counts[i])
 			}
 			return color.NRGBA{}

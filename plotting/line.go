@@ -19,6 +19,9 @@ type Series struct {
 	// Errors are the half lengths of the error bars of a Line's values, such as standard
 	// errors; nil draws none, nor does one that is not finite.
 	Errors []float64
+	// Weights say how much each value of a Histogram counts; nil for all alike. They may be
+	// negative, as those of simulated events are.
+	Weights []float64
 
 	// exact series are never smoothed.
 	exact bool
@@ -61,6 +64,9 @@ func Line(series []Series, opts ...Option) Figure {
 	for i, one := range series {
 		if one.X != nil && len(one.X) != len(one.Values) {
 			return failed("Line: series %d (%q) has %d X for %d Values: give as many, or X nil to count from 0", i, one.Name, len(one.X), len(one.Values))
+		}
+		if one.Weights != nil {
+			return failed("Line: series %d (%q) has Weights: a line takes none", i, one.Name)
 		}
 		if one.Errors != nil && len(one.Errors) != len(one.Values) {
 			return failed("Line: series %d (%q) has %d Errors for %d Values: give as many, or nil", i, one.Name, len(one.Errors), len(one.Values))

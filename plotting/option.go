@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/plot/vg"
 )
 
@@ -28,6 +29,7 @@ type settings struct {
 	logX, logY            bool
 	references            []reference
 	bins                  int
+	weights               *tensors.Tensor
 	name                  string
 	masses, levels        []float64
 	filled                bool
@@ -236,6 +238,13 @@ func Bins(n int) Option {
 		s.bins = n
 		return nil
 	}}
+}
+
+// Weights say how much each point of a [Histogram2D] or a [Joint] counts: float32 or float64,
+// one for each point. They may be negative, as those of simulated events are. A [Series]
+// and a [Sample] have their own.
+func Weights(weights *tensors.Tensor) Option {
+	return Option{"Weights", func(s *settings) error { s.weights = weights; return nil }}
 }
 
 // Name names what is drawn: in the legend, which tells figures in an [Overlay] apart, or at

@@ -43,12 +43,15 @@ const cloudWidth = 4.2 * vg.Inch
 // cloud is a set of points, of which those that are not finite don't count.
 type cloud struct {
 	data          numbers
+	weights       []float64 // of the points; nil for all alike
 	x, y          span
 	kept, dropped int
 }
 
-func newCloud(data numbers) cloud {
-	c := cloud{data: data, x: nothing(), y: nothing()}
+func newCloud(data numbers) cloud { return newWeightedCloud(data, nil) }
+
+func newWeightedCloud(data numbers, weights []float64) cloud {
+	c := cloud{data: data, weights: weights, x: nothing(), y: nothing()}
 	c.each(func(x, y float64) {
 		c.x, c.y = c.x.include(x), c.y.include(y)
 		c.kept++
@@ -58,9 +61,17 @@ func newCloud(data numbers) cloud {
 }
 
 func (c cloud) each(point func(x, y float64)) {
+	c.eachWeighted(func(x, y, _ float64) { point(x, y) })
+}
+
+func (c cloud) eachWeighted(point func(x, y, weight float64)) {
 	for i := 0; i < c.data.len(); i += 2 {
-		if x, y := c.data.at(i), c.data.at(i+1); finite(x) && finite(y) {
-			point(x, y)
+		x, y, w := c.data.at(i), c.data.at(i+1), 1.0
+		if c.weights != nil {
+			w = c.weights[i/2]
+		}
+		if finite(x) && finite(y) && finite(w) {
+			point(x, y, w)
 		}
 	}
 }

@@ -45,10 +45,12 @@ func TestAnyShapesCanBeDrawn(t *testing.T) {
 		numbers := rapid.SliceOfN(rapid.Float64Range(-2, 2), 0, 4)
 		series := []Series{{Name: "a", X: numbers.Draw(t, "X"), Values: numbers.Draw(t, "series"), Errors: numbers.Draw(t, "errors")}}
 		kinds := map[string]func() interface{ Err() error }{
-			"scatter":        func() interface{ Err() error } { return Scatter(x) },
-			"histogram 2D":   func() interface{ Err() error } { return Histogram2D(x, Bins(few.Draw(t, "bins"))) },
-			"joint":          func() interface{ Err() error } { return Joint(x) },
-			"corner":         func() interface{ Err() error } { return Corner([]Sample{{"a", x}, {"b", y}}) },
+			"scatter":      func() interface{ Err() error } { return Scatter(x) },
+			"histogram 2D": func() interface{ Err() error } { return Histogram2D(x, Bins(few.Draw(t, "bins"))) },
+			"joint":        func() interface{ Err() error } { return Joint(x) },
+			"corner": func() interface{ Err() error } {
+				return Corner([]Sample{{Name: "a", Points: x}, {Name: "b", Points: y}})
+			},
 			"overlay":        func() interface{ Err() error } { return Overlay(Scatter(x), Density(plane, values)) },
 			"row":            func() interface{ Err() error } { return Row(Scatter(x), Scatter(y)).SharedAxes() },
 			"grid":           func() interface{ Err() error } { return Grid(few.Draw(t, "columns"), Scatter(x), Scatter(y)) },
@@ -69,7 +71,9 @@ func TestAnyShapesCanBeDrawn(t *testing.T) {
 			"bars":           func() interface{ Err() error } { return Bars([]string{"a", "b"}, series[0].Values) },
 			"slides":         func() interface{ Err() error } { return Slider("t", times, Scatter(x), Scatter(y)) },
 			"picker":         func() interface{ Err() error } { return Picker("of", []string{"a", "b"}, Scatter(x), Scatter(y)) },
-			"comparison":     func() interface{ Err() error } { return Compare(Sample{"a", x}, []Sample{{"b", y}}, 1) },
+			"comparison": func() interface{ Err() error } {
+				return Compare(Sample{Name: "a", Points: x}, []Sample{{Name: "b", Points: y}}, 1)
+			},
 		}
 		names := slices.Sorted(maps.Keys(kinds))
 		for range 8 {

@@ -45,6 +45,25 @@ func read(x *tensors.Tensor) (n numbers, err error) {
 	return n, err
 }
 
+// readWeights returns the weights of n events; nil if there are none.
+func readWeights(w *tensors.Tensor, n int) ([]float64, error) {
+	if w == nil {
+		return nil, nil
+	}
+	read, err := read(w)
+	if err != nil {
+		return nil, fmt.Errorf("the weights: %w", err)
+	}
+	if read.len() != n {
+		return nil, fmt.Errorf("there are %d weights, of shape %s, for %d events: give one for each", read.len(), w.Shape(), n)
+	}
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = read.at(i)
+	}
+	return out, nil
+}
+
 // readPlane returns points of the plane: any leading shape + [2].
 func readPlane(x *tensors.Tensor) (numbers, error) {
 	n, err := read(x)

@@ -86,7 +86,7 @@ func TestDistancesAreDistances(t *testing.T) {
 		x, y := draw("x"), draw("y")
 		for name, distance := range map[string]func(a, b *tensors.Tensor) (float64, error){
 			"sliced": func(a, b *tensors.Tensor) (float64, error) { return metric.SlicedWasserstein(a, b, 5, 3) },
-			"energy": metric.EnergyDistance,
+			"energy": func(a, b *tensors.Tensor) (float64, error) { return metric.EnergyDistance(a, b) },
 			"MMD":    func(a, b *tensors.Tensor) (float64, error) { return metric.MMD(a, b, 10) },
 		} {
 			there, back := get(distance(x, y)), get(distance(y, x))

@@ -13,13 +13,13 @@ import (
 // EnergyDistance returns 2E|X−Y| − E|X−X′| − E|Y−Y′| for two samples, with Euclidean
 // distances of the flattened events and averages over all pairs, an event with itself
 // among them (Székely and Rizzo 2013, J. Stat. Plan. Inference 143). It is 0 for equal
-// samples and positive else, and has no parameters. x and y are float32 or float64
-// [n]+event and [m]+event with n and m at least 1.
+// samples and positive otherwise, and has no parameters. x and y are float32 or float64
+// [n]+event and [m]+event with n and m at least 1; [Weights] weigh their events.
 //
 // Every pair is compared, on all processors, in O((n+m)²·size) time. Errors are as for
 // [Nearest].
-func EnergyDistance(x, y *tensors.Tensor) (float64, error) {
-	a, b, err := readPair("EnergyDistance", x, y)
+func EnergyDistance(x, y *tensors.Tensor, settings ...Option) (float64, error) {
+	a, b, err := readPair("EnergyDistance", x, y, settings)
 	if err != nil {
 		return 0, err
 	}
@@ -31,12 +31,12 @@ func EnergyDistance(x, y *tensors.Tensor) (float64, error) {
 // event with itself among them (Gretton et al. 2012, JMLR 13, eq. 5). A bandwidth h of 0
 // stands for the median distance of the pairs of up to 500 events of both samples
 // together, equally spaced. x and y are float32 or float64 [n]+event and [m]+event with n
-// and m at least 1. It lies within 0 and √2.
+// and m at least 1; [Weights] weigh their events. It lies within 0 and √2.
 //
 // Time and errors are as for [EnergyDistance], and a bandwidth that is negative or not
 // finite.
-func MMD(x, y *tensors.Tensor, bandwidth float64) (float64, error) {
-	a, b, err := readPair("MMD", x, y)
+func MMD(x, y *tensors.Tensor, bandwidth float64, settings ...Option) (float64, error) {
+	a, b, err := readPair("MMD", x, y, settings)
 	if err != nil {
 		return 0, err
 	}
@@ -74,8 +74,9 @@ func meanOver(a, b events, k func(float64) float64) float64 {
 			for i := start; i < min(start+chunk, a.count); i++ {
 				row := a.row(i)
 				for j := range b.count {
-					sums[i] += k(squaredDistance(row, b.row(j)))
+					sums[i] += b.weight(j) * k(squaredDistance(row, b.row(j)))
 				}
+				sums[i] *= a.weight(i)
 			}
 			return nil
 		})
@@ -85,7 +86,7 @@ func meanOver(a, b events, k func(float64) float64) float64 {
 	for _, s := range sums {
 		sum += s
 	}
-	return sum / float64(a.count) / float64(b.count)
+	return sum
 }
 
 func squaredDistance(a, b []float64) (sum float64) {
@@ -107,5 +108,9 @@ func medianDistance(a, b events) float64 {
 		}
 	}
 	slices.Sort(distances)
-	return math.Sqrt(distances[len(distances)/2])
+	middle := len(distances) / 2
+	if len(distances)%2 == 1 {
+		return math.Sqrt(distances[middle])
+	}
+	return (math.Sqrt(distances[middle-1]) + math.Sqrt(distances[middle])) / 2
 }

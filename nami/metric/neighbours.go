@@ -65,11 +65,34 @@ func NearestOther(x *tensors.Tensor) (Neighbours, error) {
 type events struct {
 	flat        []float64
 	count, size int
+	weights     []float64 // which add up to 1; nil for all alike
 }
 
 func (e events) row(i int) []float64 { return e.flat[i*e.size : (i+1)*e.size] }
 
+// readEvents reads a sample, all of whose values must be finite.
 func readEvents(name string, x *tensors.Tensor) (events, error) {
+	e, err := readAny(name, x)
+	if err != nil {
+		return e, err
+	}
+	bad, first := 0, -1
+	for i, v := range e.flat {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			if bad == 0 {
+				first = i
+			}
+			bad++
+		}
+	}
+	if bad > 0 {
+		return events{}, fmt.Errorf("%s has %d values that are NaN or infinite, the first in event %d: no distance to them exists; drop those events", name, bad, first/e.size)
+	}
+	return e, nil
+}
+
+// readAny reads a sample, whatever its values.
+func readAny(name string, x *tensors.Tensor) (events, error) {
 	if x == nil {
 		return events{}, fmt.Errorf("%s is nil: give a tensor of shape [n]+event", name)
 	}
@@ -105,18 +128,6 @@ func readEvents(name string, x *tensors.Tensor) (events, error) {
 		}
 	default:
 		return events{}, fmt.Errorf("%s has dtype %s: convert it to Float32 or Float64", name, shape.DType)
-	}
-	bad, first := 0, -1
-	for i, v := range e.flat {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			if bad == 0 {
-				first = i
-			}
-			bad++
-		}
-	}
-	if bad > 0 {
-		return events{}, fmt.Errorf("%s has %d values that are NaN or infinite, the first in event %d: no distance to them exists; drop those events", name, bad, first/e.size)
 	}
 	return e, nil
 }

@@ -1,11 +1,13 @@
 package metric
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sort"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
@@ -16,14 +18,22 @@ import (
 // distance of the samples projected on them (Rabin et al. 2011; Bonneel et al. 2015, J.
 // Math. Imaging Vis. 51). x and y are float32 or float64 [n]+event and [m]+event with n
 // and m at least 1. For two distributions that differ by a shift it is the shift's length
-// over √d, d the size of an event. One direction is enough for d = 1.
+// over √d, d the size of an event. One direction is enough for d = 1. [Weights], which must
+// not be negative, weigh the events.
 //
 // Errors are as for [Nearest], and fewer than one projection.
-func SlicedWasserstein(x, y *tensors.Tensor, projections int, seed int64) (float64, error) {
-	a, b, err := readPair("SlicedWasserstein", x, y)
+func SlicedWasserstein(x, y *tensors.Tensor, projections int, seed int64, settings ...Option) (float64, error) {
+	a, b, err := readPair("SlicedWasserstein", x, y, settings)
 	if err != nil {
 		return 0, err
 	}
+	if err := cmp.Or(a.notNegative("x"), b.notNegative("y")); err != nil {
+		return 0, fmt.Errorf("metric.SlicedWasserstein: %w", err)
+	}
+	// Only differences count, and far from 0 projections would lose their last digits.
+	origin := slices.Clone(a.row(0))
+	a.shift(origin)
+	b.shift(origin)
 	if projections < 1 {
 		return 0, fmt.Errorf("metric.SlicedWasserstein: %d projections: give 1 or more, such as 100", projections)
 	}
@@ -33,7 +43,7 @@ func SlicedWasserstein(x, y *tensors.Tensor, projections int, seed int64) (float
 	for p := range squares {
 		group.Go(func() error {
 			along := direction(uint64(seed), uint64(p), a.size)
-			squares[p] = squaredWasserstein(projected(a, along), projected(b, along))
+			squares[p] = squaredWasserstein(a.projected(along), b.projected(along))
 			return nil
 		})
 	}
@@ -48,7 +58,11 @@ func SlicedWasserstein(x, y *tensors.Tensor, projections int, seed int64) (float
 }
 
 // readPair reads two samples of the same kind of event, neither empty.
-func readPair(name string, x, y *tensors.Tensor) (a, b events, err error) {
+func readPair(name string, x, y *tensors.Tensor, settings []Option) (a, b events, err error) {
+	o, err := configure(settings)
+	if err != nil {
+		return a, b, fmt.Errorf("metric.%s: %w", name, err)
+	}
 	if a, err = readEvents("x", x); err == nil {
 		if b, err = readEvents("y", y); err == nil {
 			err = sameEvent("x", x, "y", y)
@@ -62,6 +76,12 @@ func readPair(name string, x, y *tensors.Tensor) (a, b events, err error) {
 		if err == nil && s.of.count == 0 {
 			err = fmt.Errorf("%s is empty (shape %s): give at least one event", s.name, s.x.Shape())
 		}
+	}
+	if err == nil {
+		a.weights, err = o.of(0, "x", a.count)
+	}
+	if err == nil {
+		b.weights, err = o.of(1, "y", b.count)
 	}
 	if err != nil {
 		return a, b, fmt.Errorf("metric.%s: %w", name, err)
@@ -94,29 +114,57 @@ func direction(seed, p uint64, size int) []float64 {
 	return along
 }
 
-func projected(e events, along []float64) []float64 {
-	out := make([]float64, e.count)
-	for i := range out {
-		for k, v := range e.row(i) {
-			out[i] += v * along[k]
+// shift subtracts origin from each event.
+func (e events) shift(origin []float64) {
+	for i := range e.count {
+		for k := range e.row(i) {
+			e.row(i)[k] -= origin[k]
 		}
 	}
-	slices.Sort(out)
+}
+
+// onLine are events on a line, in order, and how much each counts; nil for all alike.
+type onLine struct{ at, weights []float64 }
+
+func (e events) projected(along []float64) onLine {
+	out := onLine{at: make([]float64, e.count)}
+	for i := range out.at {
+		for k, v := range e.row(i) {
+			out.at[i] += v * along[k]
+		}
+	}
+	if e.weights == nil {
+		slices.Sort(out.at)
+		return out
+	}
+	out.weights = slices.Clone(e.weights)
+	sort.Sort(out)
 	return out
+}
+
+// Len, Less and Swap implement [sort.Interface].
+func (l onLine) Len() int           { return len(l.at) }
+func (l onLine) Less(i, j int) bool { return l.at[i] < l.at[j] }
+func (l onLine) Swap(i, j int) {
+	l.at[i], l.at[j] = l.at[j], l.at[i]
+	l.weights[i], l.weights[j] = l.weights[j], l.weights[i]
 }
 
 // squaredWasserstein is the integral of the squared difference of the quantile functions
 // of two sorted samples, which may differ in number.
-func squaredWasserstein(a, b []float64) float64 {
+func squaredWasserstein(a, b onLine) float64 {
+	if a.weights != nil || b.weights != nil {
+		return weightedWasserstein(a, b)
+	}
 	sum, at := 0.0, 0.0
-	for i, j := 0, 0; i < len(a) && j < len(b); {
-		endA, endB := float64(i+1)/float64(len(a)), float64(j+1)/float64(len(b))
+	for i, j := 0, 0; i < len(a.at) && j < len(b.at); {
+		endA, endB := float64(i+1)/float64(len(a.at)), float64(j+1)/float64(len(b.at))
 		end := min(endA, endB)
-		d := a[i] - b[j]
+		d := a.at[i] - b.at[j]
 		sum += d * d * (end - at)
 		at = end
 		// Ends that are equal as fractions are equal whatever their rounding.
-		switch left, right := (i+1)*len(b), (j+1)*len(a); {
+		switch left, right := (i+1)*len(b.at), (j+1)*len(a.at); {
 		case left == right:
 			i, j = i+1, j+1
 		case left < right:
@@ -126,4 +174,35 @@ func squaredWasserstein(a, b []float64) float64 {
 		}
 	}
 	return sum
+}
+
+// weightedWasserstein moves weight from the lowest event that has some left to the lowest
+// that lacks some. What rounding leaves over at the end is next to nothing.
+func weightedWasserstein(a, b onLine) (sum float64) {
+	weight := func(l onLine, i int) float64 {
+		if l.weights == nil {
+			return 1 / float64(len(l.at))
+		}
+		return l.weights[i]
+	}
+	i, j := 0, 0
+	has, lacks := weight(a, 0), weight(b, 0)
+	for {
+		moved := min(has, lacks)
+		d := a.at[i] - b.at[j]
+		sum += moved * d * d
+		has, lacks = has-moved, lacks-moved
+		if has <= 0 {
+			if i++; i == len(a.at) {
+				return sum
+			}
+			has = weight(a, i)
+		}
+		if lacks <= 0 {
+			if j++; j == len(b.at) {
+				return sum
+			}
+			lacks = weight(b, j)
+		}
+	}
 }
