@@ -155,7 +155,7 @@ func TestOtherKindsTeach(t *testing.T) {
 		"smooth":            {Line(nil, Smooth(0)).Err(), "give 1 or more"},
 		"log limits":        {Histogram(nil, LogX(), Limits(0, 1, 0, 1)).Err(), "above 0"},
 		"quantiles":         {Quantiles([]float64{1}, twelve).Err(), "shape (Float32)[6, 2] for 1 x: give [1, n]"},
-		"rank":              {RankHistogram([]Series{{Name: "μ", Values: []float64{1, 5}}}, 4).Err(), `series 0 ("μ"): rank 1 is 5: give whole numbers 0 to 4`},
+		"rank":              {RankHistogram([]Series{{Name: "μ", Values: []float64{1, 5}}}, 4).Err(), `series 0 ("μ"): metric.Ranks: rank 1 is 5: give whole numbers 0 to 4`},
 		"half a rank":       {RankHistogram([]Series{{Values: []float64{0.5}}}, 4).Err(), "whole numbers"},
 		"no draws":          {RankHistogram(nil, 0).Err(), "0 posterior draws"},
 		"rank bins":         {RankHistogram(nil, 4, Bins(6)).Err(), "6 bins for 5 ranks"},

@@ -3,17 +3,13 @@ package plotting
 import (
 	"fmt"
 	"image/color"
-	"math"
 	"slices"
-	"sort"
 
-	"gonum.org/v1/gonum/stat/distuv"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-)
 
-// bandMass is the probability with which calibrated results stay within a band.
-const bandMass = 0.95
+	"github.com/nami-flow/go-nami/nami/metric"
+)
 
 // RankHistogram draws the ranks of true values among posterior draws, which are uniform
 // on 0..draws if the posterior is calibrated (simulation-based calibration, Talts et al.
@@ -29,53 +25,32 @@ func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 	if err != nil {
 		return Figure{err: err}
 	}
-	if draws < 1 {
-		return failed("RankHistogram: %d posterior draws: give 1 or more", draws)
-	}
-	bins := s.bins
-	if bins == 0 {
-		bins = evenBins(draws + 1)
-	}
-	if bins > draws+1 {
-		return failed("RankHistogram: %d bins for %d ranks: give at most as many", bins, draws+1)
-	}
-	// width[j] is the share of the ranks in bin j, which differ where bins don't divide them.
-	width := make([]float64, bins)
-	for r := range draws + 1 {
-		width[r*bins/(draws+1)] += 1 / float64(draws+1)
+	if _, err := metric.Ranks(nil, draws, s.bins); err != nil { // of no series, too
+		return failed("RankHistogram: %w", err)
 	}
 	p := s.panel("rank histogram", fmt.Sprintf("rank among %d draws", draws), "count / expected")
 	l := layer{colours: len(series)}
 	over := span{0, float64(draws + 1)}
-	tallest, fewest, dropped, total := 1.0, 0, 0, 0
+	tallest, dropped, total := 1.0, 0, 0
+	var fewest metric.RankCounts // of the shortest series
 	var outlines []mark
 	for i, one := range series {
 		if one.Weights != nil {
 			return failed("RankHistogram: series %d (%q) has Weights: ranks take none", i, one.Name)
 		}
-		heights := make([]float64, bins)
-		kept := 0
-		for j, v := range one.Values {
-			if !finite(v) {
-				continue
-			}
-			if v < 0 || v > float64(draws) || v != math.Trunc(v) {
-				return failed("RankHistogram: series %d (%q): rank %d is %g: give whole numbers 0 to %d, how many of the draws are below the true value", i, one.Name, j, v, draws)
-			}
-			heights[int(v)*bins/(draws+1)]++
-			kept++
+		counts, err := metric.Ranks(one.Values, draws, s.bins)
+		if err != nil {
+			return failed("RankHistogram: series %d (%q): %w", i, one.Name, err)
 		}
-		dropped, total = dropped+len(one.Values)-kept, total+len(one.Values)
-		if kept == 0 {
+		dropped, total = dropped+counts.Dropped, total+len(one.Values)
+		if counts.Ranks == 0 {
 			continue
 		}
-		if fewest == 0 || kept < fewest {
-			fewest = kept
+		if fewest.Ranks == 0 || counts.Ranks < fewest.Ranks {
+			fewest = counts
 		}
-		for j := range heights {
-			heights[j] /= float64(kept) * width[j]
-			tallest = max(tallest, heights[j])
-		}
+		heights := counts.Heights
+		tallest = max(tallest, slices.Max(heights))
 		h := stairs{heights: heights, over: over}
 		if len(series) == 1 {
 			l.marks = append(l.marks, h.fill(i))
@@ -90,11 +65,10 @@ func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 			l.legend = append(l.legend, legendEntry{nameOf(series, i), boxIcon(i, opacity)})
 		}
 	}
-	p.empty = fewest == 0
+	p.empty = fewest.Ranks == 0
 	p.note = leftOut(dropped, total, "ranks", "not finite")
-	if fewest > 0 {
-		low, high := binomialBand(fewest, slices.Min(width))
-		low, high = low/slices.Min(width), high/slices.Min(width)
+	if fewest.Ranks > 0 {
+		low, high := fewest.Low, fewest.High
 		tallest = max(tallest, high)
 		l.marks = append(l.marks, func(s *stage) {
 			s.bar(faint(s.look.paleInk, 0.25), s.x.at(over.lo), s.x.at(over.hi), s.y.at(low), s.y.at(high))
@@ -106,25 +80,6 @@ func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 	p.layers = []layer{l}
 	p.x.over, p.y.over = over, span{0, 1.25 * tallest}
 	return single(p, s, wide, low)
-}
-
-// evenBins divides a number of ranks evenly where that gives 5 to 20 bins.
-func evenBins(ranks int) int {
-	for bins := min(20, ranks); bins >= 5; bins-- {
-		if ranks%bins == 0 {
-			return bins
-		}
-	}
-	return min(20, ranks)
-}
-
-// binomialBand are the shares of n that a share p takes with the band's probability.
-func binomialBand(n int, p float64) (low, high float64) {
-	b := distuv.Binomial{N: float64(n), P: p}
-	quantile := func(q float64) float64 {
-		return float64(sort.Search(n, func(k int) bool { return b.CDF(float64(k)) >= q })) / float64(n)
-	}
-	return quantile((1 - bandMass) / 2), quantile((1 + bandMass) / 2)
 }
 
 var expectedEntry = legendEntry{"calibrated, 95 %", func(s *stage) {
@@ -149,31 +104,22 @@ func Coverage(series []Series, opts ...Option) Figure {
 	p := s.panel("coverage", "nominal probability", "share of truths within")
 	p.x.over, p.y.over, p.aspect = span{0, 1}, span{0, 1}, boxed
 	l := layer{colours: len(series)}
-	fewest, dropped, total := 0, 0, 0
+	half, dropped, total := 0.0, 0, 0 // half is that of the band, for the shortest series
 	var curves []mark
 	for i, one := range series {
 		if one.Weights != nil {
 			return failed("Coverage: series %d (%q) has Weights: probabilities take none", i, one.Name)
 		}
-		var good []float64
-		for j, v := range one.Values {
-			if !finite(v) {
-				continue
-			}
-			if v < 0 || v > 1 {
-				return failed("Coverage: series %d (%q): value %d is %g: give probabilities from 0 to 1", i, one.Name, j, v)
-			}
-			good = append(good, v)
+		c, err := metric.Coverage(one.Values)
+		if err != nil {
+			return failed("Coverage: series %d (%q): %w", i, one.Name, err)
 		}
-		dropped, total = dropped+len(one.Values)-len(good), total+len(one.Values)
-		if len(good) == 0 {
+		dropped, total = dropped+c.Dropped, total+len(one.Values)
+		if len(c.Probabilities) == 0 {
 			continue
 		}
-		if fewest == 0 || len(good) < fewest {
-			fewest = len(good)
-		}
-		slices.Sort(good)
-		line := cumulative(good)
+		half = max(half, c.Band)
+		line := cumulative(c.Probabilities)
 		l.busy = append(l.busy, line...)
 		style := func(s *stage) draw.LineStyle { return s.line(i, 1.5) }
 		curves = append(curves, func(s *stage) { s.polyline(style(s), s.path(line)) })
@@ -181,10 +127,9 @@ func Coverage(series []Series, opts ...Option) Figure {
 			l.legend = append(l.legend, legendEntry{nameOf(series, i), lineIcon(style)})
 		}
 	}
-	p.empty = fewest == 0
+	p.empty = half == 0
 	p.note = leftOut(dropped, total, "values", "not finite")
-	if fewest > 0 {
-		half := math.Sqrt(math.Log(2/(1-bandMass)) / (2 * float64(fewest)))
+	if half > 0 {
 		below := [][2]float64{{0, 0}, {min(1, half), 0}, {1, max(0, 1-half)}}
 		above := [][2]float64{{0, min(1, half)}, {max(0, 1-half), 1}, {1, 1}}
 		l.marks = append(l.marks,

@@ -214,7 +214,7 @@ func ExampleFilmStrip() {
 func ExampleRankHistogram() {
 	// Posterior draws below the true value, for each of four simulations.
 	fmt.Println(RankHistogram([]Series{{Name: "μ", Values: []float64{12, 99, 40, 100}}}, 99).Err())
-	// Output: plotting.RankHistogram: series 0 ("μ"): rank 3 is 100: give whole numbers 0 to 99, how many of the draws are below the true value
+	// Output: plotting.RankHistogram: series 0 ("μ"): metric.Ranks: rank 3 is 100: give whole numbers 0 to 99, how many of the draws are below the true value
 }
 
 func ExampleTable() {

@@ -115,18 +115,6 @@ func TestScaleAndItsInverse(t *testing.T) {
 	}
 }
 
-func TestRankHistogramBins(t *testing.T) {
-	for ranks, want := range map[int]int{100: 20, 128: 16, 101: 20, 3: 3, 1000: 20, 81: 9} {
-		if got := evenBins(ranks); got != want {
-			t.Errorf("%d ranks in %d bins, want %d", ranks, got, want)
-		}
-	}
-	// Binomial(100, ½): 95 % lie within 40 and 60.
-	low, high := binomialBand(100, 0.5)
-	within(t, "low", low, 0.4, 1e-12)
-	within(t, "high", high, 0.6, 1e-12)
-}
-
 func TestCumulativeShares(t *testing.T) {
 	got := cumulative([]float64{0.2, 0.6})
 	want := [][2]float64{{0, 0}, {0.2, 0}, {0.2, 0.5}, {0.6, 0.5}, {0.6, 1}, {1, 1}}
