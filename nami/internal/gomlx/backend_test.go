@@ -1,7 +1,6 @@
 package gomlx_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,30 +113,5 @@ func TestOpenBrokenPlugin(t *testing.T) {
 	}
 	if _, err := gomlx.Open("xla"); err == nil || !strings.Contains(err.Error(), "xla") {
 		t.Errorf("Open(xla): got %v, expected an error", err)
-	}
-}
-
-func TestTry(t *testing.T) {
-	plain := errors.New("plain")
-	for name, c := range map[string]struct {
-		f    func() error
-		want string
-	}{
-		"error":       {func() error { return plain }, "plain"},
-		"panic error": {func() error { panic(plain) }, "plain"},
-		"string":      {func() error { panic("a string") }, "a string"},
-		"number":      {func() error { panic(3) }, "3"},
-		"runtime":     {func() error { none := os.Args[:0]; return errors.New(none[len(none)]) }, "runtime error: index out of range [0] with length 0"},
-	} {
-		err := gomlx.Try(c.f)
-		if err == nil || err.Error() != c.want {
-			t.Errorf("%s: got %v, expected %q and no more", name, err, c.want)
-		}
-		if strings.HasSuffix(name, "error") && !errors.Is(err, plain) {
-			t.Errorf("%s: the error isn't the one that was raised", name)
-		}
-	}
-	if err := gomlx.Try(func() error { return nil }); err != nil {
-		t.Error(err)
 	}
 }
