@@ -223,7 +223,7 @@ func TestBadDiffusion(t *testing.T) {
 		"Field is nil":             func(m *nami.Diffusion) { m.Field = nil },
 		"the schedule is nil":      func(m *nami.Diffusion) { m.Schedule = nil },
 		"BetaMax":                  func(m *nami.Diffusion) { m.Schedule = schedule.VP{BetaMin: 2, BetaMax: 1} },
-		"is no prediction":         func(m *nami.Diffusion) { m.Prediction = 9 },
+		"isn't a prediction":       func(m *nami.Diffusion) { m.Prediction = 9 },
 		"Solver is nil":            func(m *nami.Diffusion) { m.Solver = nil },
 		"both Base and EventShape": func(m *nami.Diffusion) { m.EventShape = nil },
 		"the base's shape (2, 3)":  func(m *nami.Diffusion) { m.EventShape = []int{2, 3} },

@@ -31,8 +31,8 @@ const mostInCorner = 1_000_000
 // cornerMost is the number of dimensions up to which a corner plot can be read.
 const cornerMost = 12
 
-// Corner draws the distribution of d-dimensional samples, data beside samples of a model,
-// say: on the diagonal the density of each coordinate, below it for each pair the
+// Corner draws the distribution of d-dimensional samples, such as data beside samples of a
+// model: on the diagonal the density of each coordinate, below it for each pair the
 // outlines of the regions of highest density that hold 50 and 90 % of a sample, from a
 // histogram smoothed by Scott's rule (1992), with the events' weights. The first sample is
 // tinted. The ranges hold

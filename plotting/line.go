@@ -28,7 +28,7 @@ type Series struct {
 }
 
 // Curve is a function at 201 equally spaced arguments from lo to hi, as a series of a
-// [Line]: a schedule's alpha and sigma, say.
+// [Line], such as a schedule's alpha and sigma.
 func Curve(name string, f func(float64) float64, lo, hi float64) Series {
 	s := Series{Name: name, exact: true}
 	for i := range 201 {

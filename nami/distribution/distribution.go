@@ -41,7 +41,7 @@ func Given(base Base, scope *model.Scope, c *Node) Distribution {
 	case Distribution:
 		return b
 	}
-	exceptions.Panicf("distribution: %T is no base: it must be a distribution.Distribution or a distribution.Conditional", base)
+	exceptions.Panicf("distribution: %T can't be a base: it must be a distribution.Distribution or a distribution.Conditional", base)
 	return nil
 }
 

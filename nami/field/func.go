@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Func makes a [Field] of a plain function, say a closed form or a network that is
+// Func makes a [Field] of a plain function, such as a closed form or a network that is
 // built from GoMLX's layers.
 type Func struct {
 	// Rank is the number of trailing axes of x that make one event.
@@ -35,5 +35,5 @@ func (f Func) EventRank() int { return f.Rank }
 // Apply implements [Field].
 func (f Func) Apply(scope *model.Scope, x, t, c *Node) *Node { return f.F(scope, x, t, c) }
 
-// String says what there is to say of a function.
+// String tells the rank alone: a function has no name of its own.
 func (f Func) String() string { return fmt.Sprintf("Func{rank %d}", f.Rank) }

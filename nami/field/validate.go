@@ -7,7 +7,7 @@ import "errors"
 // is an error.
 func Validate(f Field) error {
 	if f == nil {
-		return errors.New("field: the field is nil: give a network, say field.MLP{EventShape: []int{2}}")
+		return errors.New("field: the field is nil: give a network, for example field.MLP{EventShape: []int{2}}")
 	}
 	if v, ok := f.(interface{ Validate() error }); ok {
 		return v.Validate()

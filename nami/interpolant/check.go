@@ -10,7 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Check reports where g breaks a rule of [Gamma], for the test of one's own: γ vanishes at
+// Check reports where g breaks a rule of [Gamma], for a test of your own type: γ vanishes at
 // both ends, or nearly, and isn't negative; the product is γ·dγ/dt, compared with a central
 // difference in float64 to 1e-4, and finite at the ends; both have the shape and dtype of t.
 func Check(backend compute.Backend, g Gamma) error {

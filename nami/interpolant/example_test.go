@@ -10,14 +10,14 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Sine is a gamma of one's own, γ = sin(πt), whose derivative is finite at the ends.
+// Sine is a gamma of your own, γ = sin(πt), whose derivative is finite at the ends.
 type Sine struct{}
 
 func (Sine) Gamma(t *Node) *Node { return Sin(MulScalar(Min(t, OneMinus(t)), math.Pi)) }
 
 func (Sine) GammaGammaDot(t *Node) *Node { return MulScalar(Sin(MulScalar(t, 2*math.Pi)), math.Pi/2) }
 
-// A gamma of one's own needs two methods. Check tells in a test whether they agree.
+// A gamma of your own needs two methods. Check tells in a test whether they agree.
 func ExampleCheck() {
 	backend, err := nami.OpenBackend("go")
 	if err != nil {

@@ -30,7 +30,7 @@ type ScoreFromNoise struct {
 // Validate reports parts that are missing or don't fit.
 func (f ScoreFromNoise) Validate() error {
 	if _, zero := f.Gamma.(Zero); zero {
-		return errors.New("interpolant.ScoreFromNoise: the gamma is Zero: without latent noise there is no score to be had from it; use the interpolant's gamma, say Brownian")
+		return errors.New("interpolant.ScoreFromNoise: the gamma is Zero: without latent noise there is no score to be had from it; use the interpolant's gamma, for example Brownian")
 	}
 	return cmp.Or(field.Validate(f.Noise), Validate(f.Gamma))
 }

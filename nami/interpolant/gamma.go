@@ -48,7 +48,7 @@ func must(err error) {
 // Validate() error, which ours have and a user's may have; a nil gamma is an error.
 func Validate(g Gamma) error {
 	if g == nil {
-		return errors.New("interpolant: the gamma is nil: choose one, say interpolant.Brownian{}")
+		return errors.New("interpolant: the gamma is nil: choose one, for example interpolant.Brownian{}")
 	}
 	if v, ok := g.(interface{ Validate() error }); ok {
 		return v.Validate()

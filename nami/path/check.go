@@ -12,7 +12,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Check reports where p breaks a rule of [Path], for the test of one's own: the point is
+// Check reports where p breaks a rule of [Path], for a test of your own type: the point is
 // at the data at t=0, or close to it, and moves with the noise at t=1; the velocity is its
 // derivative, compared with a central difference in float64 to 1e-4; both have the
 // target's shape and dtype, and t stands on the lead axes.

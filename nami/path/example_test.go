@@ -10,7 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Quadratic is a path of one's own: it leaves the data slowly,
+// Quadratic is a path of your own: it leaves the data slowly,
 // x_t = (1-t²)·target + t²·source.
 type Quadratic struct{}
 
@@ -25,7 +25,7 @@ func (Quadratic) Velocity(target, source, t *Node) *Node {
 	return Mul(MulScalar(shape.Lift(t, target), 2), Sub(source, target))
 }
 
-// A path of one's own needs two methods. Check tells in a test whether they agree; then
+// A path of your own needs two methods. Check tells in a test whether they agree; then
 // it trains as ours do: loss.FM{Field: velocity, Path: Quadratic{}}.
 func ExampleCheck() {
 	backend, err := nami.OpenBackend("go")

@@ -11,7 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Check reports where s breaks a rule of [Schedule], for the test of one's own: time
+// Check reports where s breaks a rule of [Schedule], for a test of your own type: time
 // runs from data to noise, drift and diffusion belong to α and σ, each method returns
 // the shape and the dtype that it should, and t stands on the lead axes of x. What s
 // implements of [Differentiable] and [Invertible] is checked too. Derivatives are

@@ -22,7 +22,7 @@ import (
 // be large: what a field errs in ε is divided by σ. So a solver in a schedule with
 // σ(0) = 0 should end a little before t=0, and finish with the x0 that it predicts there.
 //
-// It panics if shapes don't fit or from or to is no prediction.
+// It panics if shapes don't fit or from or to isn't a prediction.
 func Convert(s Schedule, from, to Prediction, value, x, t *Node) *Node {
 	must(from.Validate())
 	must(to.Validate())

@@ -258,13 +258,13 @@ func TestConvertMisuse(t *testing.T) {
 		return func() { schedule.Convert(s, from, to, value, x, t) }
 	}
 	for want, f := range map[string]func(){
-		"the x0 is (Float64)[3], x is (Float64)[3, 2]":                   convert(schedule.VP{}, schedule.X0, schedule.Eps, at, x, at),
-		"t is (Float64)[2], x is (Float64)[3, 2]: axis 0":                convert(schedule.VP{}, schedule.X0, schedule.Eps, x, x, Const(g, []float64{0, 1})),
-		"t is (Float32), x is (Float64)[3, 2]: both must have one dtype": convert(schedule.VP{}, schedule.X0, schedule.Eps, x, x, Const(g, float32(0))),
-		"Prediction(7) is no prediction: it must be one of schedule.Eps": convert(schedule.VP{}, schedule.Prediction(7), schedule.Eps, x, x, at),
-		"Prediction(-1) is no prediction":                                convert(schedule.VP{}, schedule.Eps, schedule.Prediction(-1), x, x, at),
-		"the schedule is nil":                                            convert(nil, schedule.Eps, schedule.X0, x, x, at),
-		"BetaMin is 3 and BetaMax 2":                                     convert(schedule.VP{BetaMin: 3, BetaMax: 2}, schedule.Eps, schedule.X0, x, x, at),
+		"the x0 is (Float64)[3], x is (Float64)[3, 2]":                     convert(schedule.VP{}, schedule.X0, schedule.Eps, at, x, at),
+		"t is (Float64)[2], x is (Float64)[3, 2]: axis 0":                  convert(schedule.VP{}, schedule.X0, schedule.Eps, x, x, Const(g, []float64{0, 1})),
+		"t is (Float32), x is (Float64)[3, 2]: both must have one dtype":   convert(schedule.VP{}, schedule.X0, schedule.Eps, x, x, Const(g, float32(0))),
+		"Prediction(7) isn't a prediction: it must be one of schedule.Eps": convert(schedule.VP{}, schedule.Prediction(7), schedule.Eps, x, x, at),
+		"Prediction(-1) isn't a prediction":                                convert(schedule.VP{}, schedule.Eps, schedule.Prediction(-1), x, x, at),
+		"the schedule is nil":                                              convert(nil, schedule.Eps, schedule.X0, x, x, at),
+		"BetaMin is 3 and BetaMax 2":                                       convert(schedule.VP{BetaMin: 3, BetaMax: 2}, schedule.Eps, schedule.X0, x, x, at),
 	} {
 		err := gomlx.Try(func() error { f(); return nil })
 		if err == nil || !strings.Contains(err.Error(), want) {

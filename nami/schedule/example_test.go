@@ -11,7 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// OrnsteinUhlenbeck is a schedule of one's own: dx = -k·x dt + √(2k) dw forgets the data
+// OrnsteinUhlenbeck is a schedule of your own: dx = -k·x dt + √(2k) dw forgets the data
 // at a constant rate k, so that α = exp(-k·t) and σ² = 1 - exp(-2k·t).
 type OrnsteinUhlenbeck struct{ K float64 }
 
@@ -33,7 +33,7 @@ type backwards struct{ OrnsteinUhlenbeck }
 
 func (s backwards) Drift(x, t *Node) *Node { return Neg(s.OrnsteinUhlenbeck.Drift(x, t)) }
 
-// A schedule of one's own needs four methods. Check tells in a test whether they agree.
+// A schedule of your own needs four methods. Check tells in a test whether they agree.
 func ExampleCheck() {
 	backend, err := nami.OpenBackend("go")
 	if err != nil {

@@ -213,14 +213,14 @@ func TestWrappersPassContextAndScope(t *testing.T) {
 func TestWrapperMisuse(t *testing.T) {
 	f := gaussian(schedule.VP{}, schedule.Eps, 0, 1)
 	for want, wrapper := range map[string]field.Field{
-		"Prediction(9) is no prediction": schedule.Rescheduled{Field: f, From: schedule.VP{}, Prediction: 9, To: schedule.VE{}},
-		"Prediction(6) is no prediction": schedule.Rescheduled{Field: f, From: schedule.VP{}, To: schedule.VE{}, As: 6},
-		"the schedule is nil":            schedule.Rescheduled{Field: f, From: schedule.VP{}},
-		"SigmaMin is 5 and SigmaMax 0":   schedule.Rescheduled{Field: f, From: schedule.VE{SigmaMin: 5}, To: schedule.VP{}},
-		"Prediction(8) is no prediction": schedule.Converted{Field: f, Schedule: schedule.VP{}, From: schedule.Eps, To: 8},
-		"the field is nil":               schedule.Converted{Schedule: schedule.VP{}, To: schedule.X0},
-		"the field is nil: give":         schedule.Rescheduled{From: schedule.VP{}, To: schedule.VP{}},
-		"BetaMin is 5 and BetaMax 0":     schedule.Converted{Field: f, Schedule: schedule.VP{BetaMin: 5}, To: schedule.X0},
+		"Prediction(9) isn't a prediction": schedule.Rescheduled{Field: f, From: schedule.VP{}, Prediction: 9, To: schedule.VE{}},
+		"Prediction(6) isn't a prediction": schedule.Rescheduled{Field: f, From: schedule.VP{}, To: schedule.VE{}, As: 6},
+		"the schedule is nil":              schedule.Rescheduled{Field: f, From: schedule.VP{}},
+		"SigmaMin is 5 and SigmaMax 0":     schedule.Rescheduled{Field: f, From: schedule.VE{SigmaMin: 5}, To: schedule.VP{}},
+		"Prediction(8) isn't a prediction": schedule.Converted{Field: f, Schedule: schedule.VP{}, From: schedule.Eps, To: 8},
+		"the field is nil":                 schedule.Converted{Schedule: schedule.VP{}, To: schedule.X0},
+		"the field is nil: give":           schedule.Rescheduled{From: schedule.VP{}, To: schedule.VP{}},
+		"BetaMin is 5 and BetaMax 0":       schedule.Converted{Field: f, Schedule: schedule.VP{BetaMin: 5}, To: schedule.X0},
 	} {
 		_, err := model.CallOnce(gomlxtest.Go(t), model.NewStore(), func(scope *model.Scope, x, at *Node) *Node {
 			return field.Call(wrapper, scope, x, at, nil)

@@ -52,7 +52,7 @@ func ParsePrediction(name string) (Prediction, error) {
 // Validate reports a value that is none of the five.
 func (p Prediction) Validate() error {
 	if p < 0 || int(p) >= len(predictionNames) {
-		return fmt.Errorf("schedule: %v is no prediction: it must be one of schedule.Eps, Score, X0, V and Velocity", p)
+		return fmt.Errorf("schedule: %v isn't a prediction: it must be one of schedule.Eps, Score, X0, V and Velocity", p)
 	}
 	return nil
 }

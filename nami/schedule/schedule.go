@@ -77,7 +77,7 @@ func SNR(s Schedule, t *Node) *Node { return Square(Div(s.Alpha(t), s.Sigma(t)))
 // error.
 func Validate(s Schedule) error {
 	if s == nil {
-		return errors.New("schedule: the schedule is nil: choose one, say schedule.VP{}")
+		return errors.New("schedule: the schedule is nil: choose one, for example schedule.VP{}")
 	}
 	if v, ok := s.(interface{ Validate() error }); ok {
 		return v.Validate()
