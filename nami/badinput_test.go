@@ -92,7 +92,7 @@ func TestErrorsNotPanics(t *testing.T) {
 		"rebind nothing":     {ofCall(process.Rebind(ones(0, 2))), "the context is (Float32)[0, 2]"},
 
 		"initialise, rank":    {initialize([]int{2, 3}, 0), "events have rank 1, and eventShape is (2, 3)"},
-		"initialise, event":   {initialize([]int{-2}, nil), "an event has shape (-2)"},
+		"initialise, event":   {initialize([]int{-2}, 0), "an event has shape (-2)"},
 		"initialise, context": {initialize([]int{2}, -1), "contextDim is -1"},
 		"initialise, store":   {nami.Initialize(backend, nil, identity, []int{2}, 0, 1), "one of them is nil"},
 		"guidance's shape": {
