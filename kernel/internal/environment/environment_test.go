@@ -331,7 +331,7 @@ func TestSpec(t *testing.T) {
 	}
 	for name, expected := range map[string]string{
 		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOMLX_BACKEND": "go", "GOEXPERIMENT": "simd", "GOWORK": "",
-		"GOFLAGS": "'-ldflags=-s -linkmode=internal'", "PATH": e.Tools + ":" + filepath.Dir(e.Go.Path) + ":${PATH}",
+		"GOFLAGS": "'-ldflags=-s -linkmode=internal'", "PATH": e.Tools + "/front:" + e.Tools + ":" + filepath.Dir(e.Go.Path) + ":${PATH}",
 	} {
 		if got, ok := spec.Env[name]; !ok || got != expected {
 			t.Errorf("%s is %q, %v; expected %q", name, got, ok, expected)
@@ -487,7 +487,7 @@ func TestLabEnv(t *testing.T) {
 		t.Errorf("the last setting is %s", last)
 	}
 	text, err := os.ReadFile(filepath.Join(config, "labconfig/default_setting_overrides.json"))
-	if err != nil || !strings.Contains(string(text), `"providerTimeout": 10000`) {
+	if err != nil || !strings.Contains(string(text), `"providerTimeout": 30000`) {
 		t.Errorf("the defaults are %s, %v", text, err)
 	}
 }
