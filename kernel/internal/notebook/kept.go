@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nami-flow/go-nami/kernel/internal/ipynb"
 	"github.com/nami-flow/go-nami/kernel/internal/place"
 
 	"github.com/google/renameio/v2"
@@ -33,7 +34,7 @@ const (
 )
 
 // folder is where the result of a notebook is, or would be.
-func (k Kept) folder(source Source, inject string) (string, error) {
+func (k Kept) folder(source Source, injected []injection) (string, error) {
 	text, err := os.ReadFile(source.Path)
 	if err != nil {
 		return "", err
@@ -42,12 +43,28 @@ func (k Kept) folder(source Source, inject string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(k.Folder, place.Hash(k.Key, string(driver), filepath.ToSlash(source.Name), inject, content)), nil
+	texts := []string{k.Key, filepath.ToSlash(source.Name), fmt.Sprint(injected), content}
+	programs, err := driver.ReadDir(".")
+	if err != nil {
+		return "", err
+	}
+	for _, program := range programs {
+		text, err := driver.ReadFile(program.Name())
+		if err != nil {
+			return "", err
+		}
+		texts = append(texts, string(text))
+	}
+	return filepath.Join(k.Folder, place.Hash(texts...)), nil
 }
 
 // content is a notebook without what executing it changes: outputs, counts, times, and
 // what is said about the kernel.
 func content(notebook []byte) (string, error) {
+	notebook, err := ipynb.Plain(notebook)
+	if err != nil {
+		return "", err
+	}
 	var d struct {
 		Cells []map[string]any `json:"cells"`
 	}

@@ -12,12 +12,13 @@ import (
 	_ "image/jpeg" // pictures in notebooks
 	"image/png"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/nami-flow/go-nami/kernel/internal/ipynb"
 
 	"golang.org/x/image/draw"
 )
@@ -67,53 +68,6 @@ func findBooks(root string) (books []*book, err error) {
 	return books, err
 }
 
-// notebook is what a page shows of one in nbformat 4.
-type notebook struct {
-	Cells []struct {
-		Type        string               `json:"cell_type"`
-		Source      lines                `json:"source"`
-		Attachments map[string]mimeTypes `json:"attachments"`
-		Metadata    struct {
-			Tags []string `json:"tags"`
-		} `json:"metadata"`
-		Outputs []output `json:"outputs"`
-	} `json:"cells"`
-}
-
-type output struct {
-	Type     string                     `json:"output_type"`
-	Stream   string                     `json:"name"`
-	Text     lines                      `json:"text"`
-	Data     mimeTypes                  `json:"data"`
-	Metadata map[string]json.RawMessage `json:"metadata"`
-	Name     string                     `json:"ename"`
-	Value    string                     `json:"evalue"`
-}
-
-type mimeTypes map[string]json.RawMessage
-
-// get is a content as text, empty if there is none.
-func (m mimeTypes) get(kind string) string {
-	var t lines
-	if err := json.Unmarshal(m[kind], &t); err != nil {
-		return ""
-	}
-	return string(t)
-}
-
-// lines are a string, which notebooks may store as its lines.
-type lines string
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (t *lines) UnmarshalJSON(data []byte) error {
-	var list []string
-	if err := json.Unmarshal(data, &list); err == nil {
-		*t = lines(strings.Join(list, ""))
-		return nil
-	}
-	return json.Unmarshal(data, (*string)(t))
-}
-
 var (
 	ansi      = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 	overwrite = regexp.MustCompile(`(?m)^.*\r([^\n])`)
@@ -127,13 +81,9 @@ var pictures = []struct{ mime, extension string }{
 
 // renderBook makes the page of a notebook with the outputs that were committed.
 func (b *builder) renderBook(k *book) error {
-	content, err := os.ReadFile(filepath.Join(b.root, filepath.FromSlash(k.source)))
+	nb, err := ipynb.Read(filepath.Join(b.root, filepath.FromSlash(k.source)))
 	if err != nil {
 		return err
-	}
-	var nb notebook
-	if err := json.Unmarshal(content, &nb); err != nil {
-		return fmt.Errorf("it isn't a notebook: %w", err)
 	}
 	w := &bookWriter{b: b, k: k, writing: writing{b: b, source: k.source, page: k.page, ids: newIDs()}}
 	for _, cell := range nb.Cells {
@@ -144,7 +94,7 @@ func (b *builder) renderBook(k *book) error {
 			w.attachments = map[string]string{}
 			for name, data := range cell.Attachments {
 				for _, p := range pictures {
-					if picture := data.get(p.mime); picture != "" {
+					if picture := data.Get(p.mime); picture != "" {
 						w.attachments[name] = "data:" + p.mime + ";base64," + strings.TrimSpace(picture)
 					}
 				}
@@ -195,7 +145,7 @@ type bookWriter struct {
 	tagged           bool
 }
 
-func (w *bookWriter) output(out output, tagged bool) error {
+func (w *bookWriter) output(out ipynb.Output, tagged bool) error {
 	switch out.Type {
 	case "stream":
 		w.words(string(out.Text), out.Stream)
@@ -204,9 +154,9 @@ func (w *bookWriter) output(out output, tagged bool) error {
 		w.words(out.Name+": "+out.Value, "stderr")
 		return nil
 	}
-	content := out.Data.get("text/html")
+	content := out.Data.Get("text/html")
 	for _, p := range pictures {
-		if picture := out.Data.get(p.mime); picture != "" {
+		if picture := out.Data.Get(p.mime); picture != "" {
 			shown, err := w.picture(out, p.mime, p.extension, picture, tagged)
 			if scripted(content) { // the picture is for the gallery then
 				shown = "<div class=\"html\">" + content + "</div>\n"
@@ -219,12 +169,12 @@ func (w *bookWriter) output(out output, tagged bool) error {
 		fmt.Fprintf(&w.body, "<div class=\"html\">%s</div>\n", content)
 		return nil
 	}
-	if content := out.Data.get("text/markdown"); content != "" {
+	if content := out.Data.Get("text/markdown"); content != "" {
 		body, _, err := w.render([]byte(content))
 		fmt.Fprintf(&w.body, "<div class=\"text\">%s</div>\n", body)
 		return err
 	}
-	w.words(out.Data.get("text/plain"), "stdout")
+	w.words(out.Data.Get("text/plain"), "stdout")
 	return nil
 }
 
@@ -244,7 +194,7 @@ func scripted(content string) bool {
 
 // picture writes an output's picture to a file and returns what shows it, at the size that
 // the notebook gives.
-func (w *bookWriter) picture(out output, mime, extension, content string, tagged bool) (string, error) {
+func (w *bookWriter) picture(out ipynb.Output, mime, extension, content string, tagged bool) (string, error) {
 	picture := []byte(content)
 	if mime != "image/svg+xml" {
 		var err error
@@ -263,7 +213,7 @@ func (w *bookWriter) picture(out output, mime, extension, content string, tagged
 			attributes += fmt.Sprintf(` height="%.0f"`, size.Height)
 		}
 	}
-	about := strings.TrimSpace(out.Data.get("text/plain"))
+	about := strings.TrimSpace(out.Data.Get("text/plain"))
 	if about == "" {
 		about = fmt.Sprintf("picture %d of %s", w.images, path.Base(w.k.source))
 	}

@@ -119,8 +119,8 @@ func TestBuildRefuses(t *testing.T) {
 		"the formula nonsense: makes no sense":             {"README.md": "# n\n$nonsense$\n"},
 		"loads https://x.org/p.png, which needs a network": {"README.md": "# n\n![x](https://x.org/p.png)\n"},
 		"quickstart.ipynb: it isn't a notebook":            {"books/examples/quickstart.ipynb": "{"},
-		"a picture is damaged":                             {"books/examples/quickstart.ipynb": `{"cells": [{"cell_type": "code", "source": "x", "outputs": [{"output_type": "display_data", "data": {"image/png": "AAAA"}}]}]}`},
-		"it hasn't":                                        {"books/examples/quickstart.ipynb": `{"cells": [{"cell_type": "markdown", "source": "![x](attachment:none.png)"}]}`},
+		"a picture is damaged":                             {"books/examples/quickstart.ipynb": `{"nbformat": 4, "cells": [{"cell_type": "code", "source": "x", "outputs": [{"output_type": "display_data", "data": {"image/png": "AAAA"}}]}]}`},
+		"it hasn't":                                        {"books/examples/quickstart.ipynb": `{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "![x](attachment:none.png)"}]}`},
 		"expected":                                         {"nami/nami.go": "package nami\nfunc {"},
 	} {
 		out, err := buildSite(t, checkout(t, changed))
