@@ -12,6 +12,7 @@ import (
 	_ "image/jpeg" // pictures in notebooks
 	"image/png"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -91,13 +92,8 @@ func (b *builder) renderBook(k *book) error {
 		switch {
 		case source == "":
 		case cell.Type == "markdown":
-			w.attachments = map[string]string{}
-			for name, data := range cell.Attachments {
-				for _, p := range pictures {
-					if picture := data.Get(p.mime); picture != "" {
-						w.attachments[name] = "data:" + p.mime + ";base64," + strings.TrimSpace(picture)
-					}
-				}
+			if w.attachments, err = w.attach(cell.Attachments); err != nil {
+				return err
 			}
 			body, sections, err := w.render([]byte(cell.Source))
 			if err != nil {
@@ -139,6 +135,7 @@ type bookWriter struct {
 	body     strings.Builder
 	sections []section
 	images   int
+	attached int
 	// thumb is the picture for the gallery: that of a cell tagged "thumbnail", else the one
 	// that takes most bytes, as it shows most.
 	thumb, thumbKind string
@@ -176,6 +173,33 @@ func (w *bookWriter) output(out ipynb.Output, tagged bool) error {
 	}
 	w.words(out.Data.Get("text/plain"), "stdout")
 	return nil
+}
+
+// attach writes the pictures that are attached to a cell, and returns where each is, as seen
+// from the page.
+func (w *bookWriter) attach(attachments map[string]ipynb.Bundle) (map[string]string, error) {
+	files := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(attachments)) {
+		for _, p := range pictures {
+			content := attachments[name].Get(p.mime)
+			if content == "" {
+				continue
+			}
+			picture := []byte(content)
+			if !strings.HasPrefix(strings.TrimSpace(content), "<") { // else a drawing as text
+				var err error
+				if picture, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content), "")); err != nil {
+					return nil, fmt.Errorf("the attachment %s is damaged: %w", name, err)
+				}
+			}
+			w.attached++
+			file := strings.TrimSuffix(w.k.page, ".html") + fmt.Sprintf("-attached-%d%s", w.attached, p.extension)
+			w.b.images[file] = picture
+			files[name] = path.Base(file)
+			break
+		}
+	}
+	return files, nil
 }
 
 func (w *bookWriter) words(said, stream string) {
@@ -257,16 +281,11 @@ func cards(books []*book, page string) string {
 	var out strings.Builder
 	out.WriteString("<div class=\"cards\">\n")
 	for _, k := range books {
-		about := k.about
-		if runes := []rune(about); len(runes) > 160 {
-			about = string(runes[:160])
-			about = about[:strings.LastIndexByte(about, ' ')+1] + "…"
-		}
 		fmt.Fprintf(&out, "<a class=\"card\" href=\"%s\">", html.EscapeString(relative(page, k.page)))
 		if k.thumb != "" {
 			fmt.Fprintf(&out, "<img src=\"%s\" alt=\"\" loading=\"lazy\">", html.EscapeString(relative(page, k.thumb)))
 		}
-		fmt.Fprintf(&out, "<strong>%s</strong><span>%s</span></a>\n", html.EscapeString(k.title), html.EscapeString(about))
+		fmt.Fprintf(&out, "<strong>%s</strong><span>%s</span></a>\n", html.EscapeString(k.title), html.EscapeString(cut(k.about, 160)))
 	}
 	out.WriteString("</div>\n")
 	return out.String()
