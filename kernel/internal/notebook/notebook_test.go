@@ -190,6 +190,14 @@ func TestExplain(t *testing.T) {
 			f:    failure{Kind: "error", Source: "%%\na := 1\nfmt.Println(missing)", Trace: []string{"# gonb_1", "Cell[2]: Line 3\nfmt.Println(missing)\n\x1b[31mundefined: missing\x1b[0m"}},
 			cell: 2, expected: []string{"cell 2, line 3: fmt.Println(missing)", "undefined: missing"}, not: []string{"\x1b"},
 		},
+		"statement": {
+			f:    failure{Kind: "error", Source: "x := 2", Trace: []string{"Cell[1]: Line 1\nx := 2\n^\nexpected declaration, found x"}},
+			cell: 1, expected: []string{"cell 1, line 1: x := 2\n  a cell holds declarations: put a line %% above its statements\n", "expected declaration, found x"},
+		},
+		"statement that isn't Go": {
+			f:    failure{Kind: "error", Source: "%%\nx := 2\n}\ny", Trace: []string{"Cell[1]: Line 4\ny\nexpected declaration, found y"}},
+			cell: 1, expected: []string{"cell 1, line 4: y"}, not: []string{"put a line"},
+		},
 		"panic": {
 			f:    failure{Kind: "error", Source: "%%\n\ndeep()", Stderr: "panic: deep\nmain.deep(...)\n\t [[ Cell [1] Line 4 ]] /tmp/main.go:9\n\t [[ Cell [2] Line 3 ]] /tmp/main.go:17\nexit status 2\n", Trace: []string{"exit status 2"}},
 			cell: 2, expected: []string{"cell 2, line 3: deep()", "panic: deep"}, not: []string{"exit status 2\n  exit status 2"},
