@@ -346,6 +346,36 @@ func TestSpec(t *testing.T) {
 	}
 }
 
+// gopls reads what cells import once, in a workspace like a cell's, into nami's cache.
+func TestWarmGopls(t *testing.T) {
+	e, _ := newEnvironment(t)
+	e.Tools = t.TempDir()
+	calls := filepath.Join(t.TempDir(), "calls")
+	write(t, filepath.Join(e.Tools, "gopls"), "#!/bin/sh\necho $GOPLSCACHE $GOPROXY $* >> "+calls+"\nread -r line < go.work && echo $line >> "+calls+"\ntest -f main.go && test -f go.mod\n")
+	for range 2 {
+		if err := e.WarmGopls(t.Context(), io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(calls)
+	if want := filepath.Join(e.Cache, "gopls") + " off check main.go\ngo 1.26.5\n"; err != nil || string(text) != want {
+		t.Errorf("gopls was called so: %q, %v; expected %q", text, err, want)
+	}
+	if got := e.spec().Env["GOPLSCACHE"]; got != filepath.Join(e.Cache, "gopls") {
+		t.Errorf("the kernel's GOPLSCACHE is %s", got)
+	}
+	if again, err := filepath.Glob(filepath.Join(e.Cache, "gopls/read-*/go.work")); err != nil || len(again) != 1 {
+		t.Errorf("the workspaces are %v, %v", again, err)
+	}
+	write(t, filepath.Join(e.Tools, "gopls"), "#!/bin/sh\necho no such package >&2; exit 1\n")
+	e.Root = t.TempDir()
+	write(t, filepath.Join(e.Root, "go.mod"), "")
+	write(t, filepath.Join(e.Root, "go.sum"), "")
+	if err := e.WarmGopls(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "no such package") {
+		t.Errorf("where gopls fails: %v", err)
+	}
+}
+
 func TestWriteSpecOnlyIfItChanged(t *testing.T) {
 	e, _ := newEnvironment(t)
 	if err := writeSpec(e.Lab, e.spec()); err != nil {

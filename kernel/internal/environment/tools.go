@@ -63,6 +63,11 @@ func (e *Environment) goplsCache() string { return filepath.Join(e.Cache, "gopls
 // WarmGopls has gopls read what a cell imports, so that the first completion in a new kernel
 // needn't wait for it. The result is kept for each checkout and each version of its modules.
 func (e *Environment) WarmGopls(ctx context.Context, log io.Writer) error {
+	unlock, err := part.Lock(ctx, e.Cache, log)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	key, err := e.moduleKey(".")
 	if err != nil {
 		return err
