@@ -62,11 +62,16 @@ func run(args []string) error {
 		return err
 	}
 	go leaveWith(os.Getppid())
-	client, err := listener.Accept()
-	if err != nil {
-		return err
-	}
-	if err := s.serve(client); err != nil && !errors.Is(err, io.EOF) {
+	ended := make(chan error, 2)
+	go func() { ended <- s.hear() }()
+	go func() {
+		client, err := listener.Accept()
+		if err == nil {
+			err = s.serve(client)
+		}
+		ended <- err
+	}()
+	if err := <-ended; err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	return errors.Join(in.Close(), server.Wait())

@@ -22,7 +22,8 @@ type session struct {
 	answer message         // to our initialize
 	left   map[string]bool // files that the client opened and gopls reads from the disk
 
-	mu sync.Mutex // one message to the client at a time
+	mu     sync.Mutex // guards client, and lets one message through at a time
+	client io.Writer
 }
 
 func newSession(folder string, in io.Writer, out io.Reader) *session {
@@ -73,34 +74,33 @@ type call struct {
 
 func address(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }
 
-// serve lets a client have the session, until either of them ends.
-func (s *session) serve(client net.Conn) error {
-	defer func() { _ = client.Close() }()
-	ended := make(chan error, 2)
-	go func() { ended <- s.fromServer(client) }()
-	go func() { ended <- s.fromClient(client) }()
-	return <-ended
-}
-
-func (s *session) fromServer(client io.Writer) error {
+// hear passes on what gopls says, to nobody as long as there is no client.
+func (s *session) hear() error {
 	for {
 		m, err := read(s.out)
 		if err != nil {
 			return err
 		}
-		if err := s.toClient(client, m.text); err != nil {
+		if err := s.tell(m.text); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *session) toClient(client io.Writer, text []byte) error {
+func (s *session) tell(text []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return write(client, text)
+	if s.client == nil {
+		return nil
+	}
+	return write(s.client, text)
 }
 
-func (s *session) fromClient(client net.Conn) error {
+// serve lets a client have the session, until the client ends it.
+func (s *session) serve(client net.Conn) error {
+	s.mu.Lock()
+	s.client = client
+	s.mu.Unlock()
 	r := bufio.NewReader(client)
 	for {
 		m, err := read(r)
@@ -110,7 +110,7 @@ func (s *session) fromClient(client net.Conn) error {
 		uri := m.Params.Document.URI
 		switch {
 		case m.Method == "initialize":
-			err = s.toClient(client, fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, s.answer.Result))
+			err = s.tell(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, s.answer.Result))
 		case m.Method == "initialized":
 		case m.Method == "textDocument/didOpen" && !s.edited(uri):
 			s.left[uri] = true

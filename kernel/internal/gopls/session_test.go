@@ -49,6 +49,9 @@ func TestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	heard := make(chan error, 1)
+	go func() { heard <- s.hear() }()
+	says(toUs, `{"jsonrpc":"2.0","method":"window/logMessage","params":{"message":"before there is a client"}}`)
 	theirs, ours := net.Pipe()
 	served := make(chan error, 1)
 	go func() { served <- s.serve(ours) }()
@@ -87,8 +90,14 @@ func TestSession(t *testing.T) {
 	if err := theirs.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-served; err == nil {
-		t.Error("it goes on without a client")
+	if err := <-served; !errors.Is(err, io.EOF) {
+		t.Errorf("without a client it ended with %v", err)
+	}
+	if err := toUs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-heard; !errors.Is(err, io.EOF) {
+		t.Errorf("without gopls it ended with %v", err)
 	}
 }
 

@@ -30,6 +30,7 @@ const forgotten = 30 * 24 * time.Hour
 const (
 	keptNotebook = "executed.ipynb"
 	keptPage     = "executed.html"
+	keptWarnings = "warnings" // as JSON
 	keptTime     = "seconds"
 )
 
@@ -102,6 +103,14 @@ func (k Kept) restore(folder string, r *runner) (took time.Duration, ok bool, er
 	if took, err = time.ParseDuration(string(seconds)); err != nil {
 		return 0, false, nil
 	}
+	text, err := os.ReadFile(filepath.Join(folder, keptWarnings))
+	if err != nil {
+		return 0, false, nil
+	}
+	var warnings []string
+	if err := json.Unmarshal(text, &warnings); err != nil {
+		return 0, false, nil
+	}
 	now := time.Now()
 	_ = os.Chtimes(folder, now, now) // a folder that can't be touched is only forgotten sooner
 	copies := map[string]string{r.executed: keptNotebook, r.page: keptPage}
@@ -113,6 +122,9 @@ func (k Kept) restore(folder string, r *runner) (took time.Duration, ok bool, er
 			return 0, false, err
 		}
 	}
+	for _, warning := range warnings {
+		r.warn(warning)
+	}
 	return took, true, nil
 }
 
@@ -121,7 +133,8 @@ func (k Kept) keep(folder string, r *runner, took time.Duration) error {
 	if k.Folder == "" {
 		return nil
 	}
-	if err := os.MkdirAll(k.Folder, 0o755); err != nil {
+	warnings, err := json.Marshal(r.warnings)
+	if err := errors.Join(err, os.MkdirAll(k.Folder, 0o755)); err != nil {
 		return err
 	}
 	beside, err := os.MkdirTemp(k.Folder, ".new-")
@@ -132,6 +145,7 @@ func (k Kept) keep(folder string, r *runner, took time.Duration) error {
 	if err := errors.Join(
 		copyWhole(r.executed, filepath.Join(beside, keptNotebook)),
 		copyWhole(r.page, filepath.Join(beside, keptPage)),
+		os.WriteFile(filepath.Join(beside, keptWarnings), warnings, 0o644),
 		os.WriteFile(filepath.Join(beside, keptTime), []byte(took.String()), 0o644),
 		os.Chmod(beside, 0o755),
 		os.RemoveAll(folder),

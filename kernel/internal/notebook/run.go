@@ -137,6 +137,7 @@ type runner struct {
 	kernel    int // process group of the kernel
 	unwatch   func()
 	pageless  bool // the page couldn't be made
+	warnings  []string
 	complaint error
 }
 
@@ -178,6 +179,11 @@ func (r *runner) result(ctx context.Context) result {
 		r.out.printf("%swarning: the result can't be kept, so that the next run executes it again: %v", r.prefix, err)
 	}
 	return done
+}
+
+func (r *runner) warn(text string) {
+	r.warnings = append(r.warnings, text)
+	r.out.printf("%swarning: %s", r.prefix, text)
 }
 
 func (r *runner) wrote() {
@@ -269,7 +275,7 @@ func (r *runner) show(ctx context.Context, e event) {
 	label := fmt.Sprintf("%scell %*d/%d", r.prefix, len(fmt.Sprint(r.cells)), e.Cell, r.cells)
 	switch e.Event {
 	case "warning":
-		r.out.printf("%swarning: %s", r.prefix, e.Text)
+		r.warn(e.Text)
 	case "kernel":
 		r.cells, r.kernel = e.Cells, e.PID
 	case "start":
