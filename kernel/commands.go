@@ -39,6 +39,9 @@ is left alone, what is missing or broken is made again.`,
 			if err != nil {
 				return err
 			}
+			if err := env.WarmGopls(cmd.Context(), os.Stdout); err != nil {
+				fmt.Printf("warning: the first completion in a kernel may be slow: %v\n", err)
+			}
 			if err := env.MakeFormulas(cmd.Context(), os.Stdout); err != nil {
 				fmt.Printf("warning: the documentation's formulas will stay as TeX: %v\n", err)
 			}

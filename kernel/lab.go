@@ -53,6 +53,9 @@ run at once: where the port is in use, the next free one is taken.`,
 			if err != nil {
 				return err
 			}
+			if err := env.WarmGopls(cmd.Context(), os.Stdout); err != nil {
+				fmt.Printf("warning: the first completion in a kernel may be slow: %v\n", err)
+			}
 			// SIGTERM, as Jupyter asks whether it is meant at an interrupt.
 			lab := process.Command(cmd.Context(), syscall.SIGTERM, env.Python, append([]string{"-m", "jupyterlab", target}, more...)...)
 			if lab.Env, err = env.LabEnv(); err != nil {

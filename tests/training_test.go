@@ -136,10 +136,7 @@ func TestMaskedTraining(t *testing.T) {
 
 // A coupled run that was stopped goes on as if it never had been.
 func TestCoupledResume(t *testing.T) {
-	backend, err := goBackend()
-	if err != nil {
-		t.Fatal(err)
-	}
+	backend := all.Go(t)
 	run := func(folder string, steps ...int) (losses []float64) {
 		for _, n := range steps {
 			history, err := train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, normals(1, 128, 1, 1),
@@ -157,10 +154,7 @@ func TestCoupledResume(t *testing.T) {
 }
 
 func TestBadTrainingInputs(t *testing.T) {
-	backend, err := goBackend()
-	if err != nil {
-		t.Fatal(err)
-	}
+	backend := all.Go(t)
 	masked := loss.FM{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{4}}}
 	events := tensors.FromFlatDataAndDimensions(make([]float32, 8*3*2), 8, 3, 2)
 	points := normals(1, 64, 0, 1)
@@ -178,7 +172,7 @@ func TestBadTrainingInputs(t *testing.T) {
 			t.Errorf("got %v, expected it to say %q", err, want)
 		}
 	}
-	_, err = train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, points,
+	_, err := train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, points,
 		train.Couple(coupling.OptimalTransport{}), train.Context(normals(2, 64, 0, 1)), train.BatchSize(8), train.Progress(nil))
 	if err == nil || !strings.Contains(err.Error(), "across conditions") {
 		t.Errorf("got %v, expected a coupling to be refused across conditions", err)

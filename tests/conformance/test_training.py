@@ -109,16 +109,11 @@ class Training(unittest.TestCase):
 
     def test_interrupt(self):
         """It stops within a second, saves the steps so far, and the kernel goes on with them."""
-        asked = self.begin()
-        for attempt in range(3):  # a machine that is busy is slow now and then
-            seconds, said = self.interrupt(asked)
-            print(f"training stopped {seconds:.2f} s after the interrupt")
-            self.assertIn("interrupt signal received", said)
-            self.assertIn("holds the first", said)
-            if seconds < 1 or attempt == 2:
-                break
-            asked = self.train()
-        self.assertLess(seconds, 1)
+        seconds, said = self.interrupt(self.begin())
+        print(f"training stopped {seconds:.2f} s after the interrupt")
+        self.assertIn("interrupt signal received", said)
+        self.assertIn("holds the first", said)
+        self.assertLess(seconds, 1)  # 0.05 s on an idle machine
         reply, said = self.run_cell(RESUME)
         self.assertEqual(reply["status"], "ok", said)
         self.assertGreater(int(said.split("kept ")[1]), 1, said)

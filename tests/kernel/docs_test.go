@@ -1,3 +1,5 @@
+//go:build slow
+
 package kernel
 
 import (
@@ -130,23 +132,6 @@ func exported(t *testing.T, path string) (names []string) {
 		}
 	}
 	return names
-}
-
-func TestDocsMisuse(t *testing.T) {
-	kernel := checkout.BuildKernel(t)
-	full := t.TempDir()
-	if err := os.WriteFile(filepath.Join(full, "thesis.tex"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for want, args := range map[string][]string{
-		"something else than an earlier site": {"docs", "--out", full},
-		"expected 1 to 65535":                 {"docs", "--port", "0"},
-		"unknown command":                     {"docs", "nami"},
-	} {
-		if out, code := kernel.Run(t, args...); code != 1 || !strings.Contains(out, want) {
-			t.Errorf("kernel %v: exit code %d, expected it to say %q:\n%s", args, code, want, out)
-		}
-	}
 }
 
 // A port in use is said, and the next one serves.

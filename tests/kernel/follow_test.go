@@ -1,3 +1,5 @@
+//go:build slow
+
 package kernel
 
 import (
@@ -51,7 +53,7 @@ func (f *following) String() string {
 // wait waits until the command has said what matches, and returns the groups.
 func (f *following) wait(t *testing.T, pattern *regexp.Regexp) []string {
 	t.Helper()
-	deadline := time.After(2 * time.Minute)
+	deadline := time.After(10 * time.Minute)
 	for {
 		if found := pattern.FindStringSubmatch(f.String()); found != nil {
 			return found
@@ -75,7 +77,7 @@ func (f *following) end(t *testing.T) (code int) {
 	_ = f.command.Process.Signal(syscall.SIGINT) // it may have ended
 	select {
 	case <-f.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(5 * time.Minute):
 		t.Errorf("it doesn't end after an interrupt:\n%s", f)
 		_ = f.command.Process.Kill()
 		<-f.ended

@@ -331,7 +331,7 @@ func TestSpec(t *testing.T) {
 	}
 	for name, expected := range map[string]string{
 		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOMLX_BACKEND": "go", "GOEXPERIMENT": "simd", "GOWORK": "",
-		"GOFLAGS": "'-ldflags=-s -linkmode=internal'", "PATH": e.Tools + ":" + filepath.Dir(e.Go.Path) + ":${PATH}",
+		"GOFLAGS": "'-ldflags=-s -linkmode=internal'", "PATH": e.Tools + "/front:" + e.Tools + ":" + filepath.Dir(e.Go.Path) + ":${PATH}",
 	} {
 		if got, ok := spec.Env[name]; !ok || got != expected {
 			t.Errorf("%s is %q, %v; expected %q", name, got, ok, expected)
@@ -343,6 +343,36 @@ func TestSpec(t *testing.T) {
 	e.Backend, e.Plugin = "xla", filepath.Join(e.Cache, "lib/pjrt_c_api_cpu_plugin.so")
 	if env := e.spec().Env; env["PJRT_PLUGIN_LIBRARY_PATH"] != filepath.Join(e.Cache, "lib") || env["GOEXPERIMENT"] != "" {
 		t.Errorf("with XLA the environment is %v", env)
+	}
+}
+
+// gopls reads what cells import once, in a workspace like a cell's, into nami's cache.
+func TestWarmGopls(t *testing.T) {
+	e, _ := newEnvironment(t)
+	e.Tools = t.TempDir()
+	calls := filepath.Join(t.TempDir(), "calls")
+	write(t, filepath.Join(e.Tools, "gopls"), "#!/bin/sh\necho $GOPLSCACHE $GOPROXY $* >> "+calls+"\nread -r line < go.work && echo $line >> "+calls+"\ntest -f main.go && test -f go.mod\n")
+	for range 2 {
+		if err := e.WarmGopls(t.Context(), io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(calls)
+	if want := filepath.Join(e.Cache, "gopls") + " off check main.go\ngo 1.26.5\n"; err != nil || string(text) != want {
+		t.Errorf("gopls was called so: %q, %v; expected %q", text, err, want)
+	}
+	if got := e.spec().Env["GOPLSCACHE"]; got != filepath.Join(e.Cache, "gopls") {
+		t.Errorf("the kernel's GOPLSCACHE is %s", got)
+	}
+	if again, err := filepath.Glob(filepath.Join(e.Cache, "gopls/read-*/go.work")); err != nil || len(again) != 1 {
+		t.Errorf("the workspaces are %v, %v", again, err)
+	}
+	write(t, filepath.Join(e.Tools, "gopls"), "#!/bin/sh\necho no such package >&2; exit 1\n")
+	e.Root = t.TempDir()
+	write(t, filepath.Join(e.Root, "go.mod"), "")
+	write(t, filepath.Join(e.Root, "go.sum"), "")
+	if err := e.WarmGopls(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "no such package") {
+		t.Errorf("where gopls fails: %v", err)
 	}
 }
 
@@ -487,7 +517,7 @@ func TestLabEnv(t *testing.T) {
 		t.Errorf("the last setting is %s", last)
 	}
 	text, err := os.ReadFile(filepath.Join(config, "labconfig/default_setting_overrides.json"))
-	if err != nil || !strings.Contains(string(text), `"providerTimeout": 10000`) {
+	if err != nil || !strings.Contains(string(text), `"providerTimeout": 30000`) {
 		t.Errorf("the defaults are %s, %v", text, err)
 	}
 }

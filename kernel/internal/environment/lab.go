@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 )
 
-// labDefaults are JupyterLab's settings where the user hasn't chosen: gopls needs more
-// than the second that JupyterLab gives it for the first completion.
+// labDefaults are JupyterLab's settings where the user hasn't chosen: GoNB asks gopls for a
+// completion 12 to 24 seconds after the kernel's start at the earliest, and JupyterLab drops an
+// answer after one second.
 var labDefaults = map[string]any{
-	"@jupyterlab/completer-extension:manager": map[string]any{"providerTimeout": 10_000}, // ms
+	"@jupyterlab/completer-extension:manager": map[string]any{"providerTimeout": 30_000}, // ms
 }
 
 // LabEnv is the environment of a JupyterLab with the kernel of this checkout, and with

@@ -35,10 +35,11 @@ type Spec struct {
 func (e *Environment) spec(args ...string) Spec {
 	list := string(filepath.ListSeparator)
 	env := map[string]string{
-		"PATH":                  strings.Join([]string{e.Tools, filepath.Dir(e.Go.Path), "${PATH}"}, list),
+		"PATH":                  strings.Join([]string{filepath.Join(e.Tools, front), e.Tools, filepath.Dir(e.Go.Path), "${PATH}"}, list),
 		"GOMLX_BACKEND":         e.Backend,
 		"GOMLX_NO_AUTO_INSTALL": "1",
 		"NAMI_CACHE":            e.Cache,
+		"GOPLSCACHE":            e.goplsCache(),
 		// A cell sees the versions of go.mod, and never asks for newer ones.
 		"GOPROXY": "off",
 		"GOFLAGS": "'-ldflags=" + e.LinkFlags + "'",

@@ -13,10 +13,11 @@ import time
 # takes a second, and no notebook has any.
 sys.modules["rfc3987_syntax"] = None
 
+import mend
 import nbformat
+import page
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 
 # What libraries print must not get between the events.
 events = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -27,14 +28,15 @@ def say(event, **more):
     print(json.dumps({"event": event, **more}), file=events, flush=True)
 
 
-def inject(nb, source):
-    """Puts a cell below the one tagged "parameters", in place of an earlier one of ours."""
+def inject(nb, cells):
+    """Puts cells below those tagged "parameters", in place of earlier ones of ours."""
     nb.cells = [c for c in nb.cells if "injected-parameters" not in c.metadata.get("tags", [])]
-    tagged = next(i for i, c in enumerate(nb.cells) if "parameters" in c.metadata.get("tags", []))
-    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["injected-parameters"]})
-    if "id" not in nb.cells[tagged]:
-        del cell["id"]  # a notebook of an older format
-    nb.cells.insert(tagged + 1, cell)
+    tagged = [i for i, c in enumerate(nb.cells) if c.cell_type == "code" and "parameters" in c.metadata.get("tags", [])]
+    for number, one in reversed(list(enumerate(cells, 1))):
+        cell = nbformat.v4.new_code_cell(one["source"], id=f"injected-parameters-{number}", metadata={"tags": ["injected-parameters"]})
+        if nb.nbformat_minor < 5:
+            del cell["id"]
+        nb.cells.insert(tagged[one["after"]] + 1, cell)
 
 
 def has_shell_line(cell):
@@ -51,10 +53,6 @@ def said(cell):
 def execute(nb, job):
     """Executes the cells until one fails, and returns whether none did."""
     cells = [(i, c) for i, c in enumerate(nb.cells) if c.cell_type == "code" and c.source.strip()]
-    for c in nb.cells:
-        if c.cell_type == "code":
-            c.outputs, c.execution_count = [], None
-            c.metadata.pop("execution", None)
     client = NotebookClient(
         nb,
         kernel_name=job["kernel"],
@@ -100,14 +98,25 @@ def save(nb, job, passed):
     nb.metadata["kernelspec"] = {"display_name": job["display"], "language": "go", "name": job["kernel"]}
     info = nb.metadata.setdefault("language_info", {"name": "go", "file_extension": ".go", "mimetype": "text/x-go"})
     info["pygments_lexer"] = "go"  # GoNB leaves it empty, and pages would colour Go as Python
-    executed, page = pathlib.Path(job["executed"]), pathlib.Path(job["page"])
+    executed = pathlib.Path(job["executed"])
     executed.parent.mkdir(parents=True, exist_ok=True)
     replace(executed, nbformat.writes(nb) + "\n")
-    body, _ = HTMLExporter().from_notebook_node(nb, resources={"metadata": {"name": executed.stem}})
-    replace(page, body)
     if job["rewrite"] and passed:
         replace(pathlib.Path(job["notebook"]), nbformat.writes(nb) + "\n")
-    say("written")
+    say("written", pageless=not make_page(nb, job, executed.stem))
+
+
+def make_page(nb, job, name):
+    """Writes a page of the notebook, and returns whether there is one."""
+    try:
+        body, lacks = page.make(nb, name)
+    except Exception as e:  # whatever nbconvert dislikes: the cells passed all the same
+        say("warning", text=f"there is no page of it, as nbconvert failed: {type(e).__name__}: {e}")
+        return False
+    for lack in lacks:
+        say("warning", text=lack)
+    replace(pathlib.Path(job["page"]), body)
+    return True
 
 
 def replace(path, text):
@@ -119,14 +128,31 @@ def replace(path, text):
     os.replace(beside, path)
 
 
+def mend_metadata(nb, part, name, ref):
+    """Leaves out what the format's schema forbids of the metadata of a cell or the notebook."""
+    while True:
+        try:
+            return nbformat.validate(part, ref=ref, version=4, version_minor=nb.nbformat_minor)
+        except nbformat.ValidationError as e:
+            path = list(e.relative_path)
+            if path[:1] != ["metadata"] or len(path) < 2:
+                return say("warning", text=f"{name} isn't as the format says, but runs: {e.message}")
+            holder = part
+            for key in path[:-1]:
+                holder = holder[key]
+            del holder[path[-1]]
+            say("warning", text=f"{name}: its {' '.join(map(str, path))} is left out: {e.message}")
+
+
 def main():
     job = json.load(sys.stdin)
-    try:
-        nb = nbformat.read(job["notebook"], as_version=4)
-        nbformat.validate(nb)
-    except Exception as e:  # whatever the validator objects to
-        say("refused", text=f"it isn't a valid notebook: {type(e).__name__}: {e}".splitlines()[0])
-        return 1
+    raw = mend.load(pathlib.Path(job["notebook"]))
+    for left_out in mend.mend(raw):
+        say("warning", text=f"{left_out}: left out")
+    nb = nbformat.v4.reads(json.dumps(raw))
+    for number, cell in enumerate(nb.cells, 1):
+        mend_metadata(nb, cell, f"cell {number}", cell.cell_type + "_cell")
+    mend_metadata(nb, nb, "the notebook", None)
     if job["inject"]:
         inject(nb, job["inject"])
     passed = execute(nb, job)

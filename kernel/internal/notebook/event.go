@@ -9,12 +9,13 @@ import (
 
 // event is what the driver says.
 type event struct {
-	Event   string  `json:"event"` // refused, kernel, start, done, failed, written
-	Text    string  `json:"text"`  // why it was refused
-	PID     int     `json:"pid"`   // of the kernel
-	Cells   int     `json:"cells"` // how many have code
-	Cell    int     `json:"cell"`  // among those, from 1
-	Seconds float64 `json:"seconds"`
+	Event    string  `json:"event"` // warning, kernel, start, done, failed, written
+	Text     string  `json:"text"`  // of a warning
+	PID      int     `json:"pid"`   // of the kernel
+	Cells    int     `json:"cells"` // how many have code
+	Cell     int     `json:"cell"`  // among those, from 1
+	Seconds  float64 `json:"seconds"`
+	Pageless bool    `json:"pageless"` // the notebook was written, and no page of it
 	failure
 }
 

@@ -91,6 +91,10 @@ func (f failure) explain(cell int, timeout time.Duration) string {
 		what = "interrupted"
 	case "shell":
 		what = "a shell line failed"
+	case "error":
+		if strings.Contains(words, "expected declaration") && !strings.Contains(f.Source, "%%") {
+			what = "a cell holds declarations: put a line %% above its statements"
+		}
 	}
 	where := fmt.Sprintf("cell %d", cell)
 	if n := f.line(cell, words); n > 0 {

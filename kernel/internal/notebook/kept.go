@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nami-flow/go-nami/kernel/internal/ipynb"
 	"github.com/nami-flow/go-nami/kernel/internal/place"
 
 	"github.com/google/renameio/v2"
@@ -29,11 +30,12 @@ const forgotten = 30 * 24 * time.Hour
 const (
 	keptNotebook = "executed.ipynb"
 	keptPage     = "executed.html"
+	keptWarnings = "warnings" // as JSON
 	keptTime     = "seconds"
 )
 
 // folder is where the result of a notebook is, or would be.
-func (k Kept) folder(source Source, inject string) (string, error) {
+func (k Kept) folder(source Source, injected []injection) (string, error) {
 	text, err := os.ReadFile(source.Path)
 	if err != nil {
 		return "", err
@@ -42,12 +44,28 @@ func (k Kept) folder(source Source, inject string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(k.Folder, place.Hash(k.Key, string(driver), filepath.ToSlash(source.Name), inject, content)), nil
+	texts := []string{k.Key, filepath.ToSlash(source.Name), fmt.Sprint(injected), content}
+	programs, err := driver.ReadDir(".")
+	if err != nil {
+		return "", err
+	}
+	for _, program := range programs {
+		text, err := driver.ReadFile(program.Name())
+		if err != nil {
+			return "", err
+		}
+		texts = append(texts, string(text))
+	}
+	return filepath.Join(k.Folder, place.Hash(texts...)), nil
 }
 
 // content is a notebook without what executing it changes: outputs, counts, times, and
 // what is said about the kernel.
 func content(notebook []byte) (string, error) {
+	notebook, err := ipynb.Plain(notebook)
+	if err != nil {
+		return "", err
+	}
 	var d struct {
 		Cells []map[string]any `json:"cells"`
 	}
@@ -85,6 +103,14 @@ func (k Kept) restore(folder string, r *runner) (took time.Duration, ok bool, er
 	if took, err = time.ParseDuration(string(seconds)); err != nil {
 		return 0, false, nil
 	}
+	text, err := os.ReadFile(filepath.Join(folder, keptWarnings))
+	if err != nil {
+		return 0, false, nil
+	}
+	var warnings []string
+	if err := json.Unmarshal(text, &warnings); err != nil {
+		return 0, false, nil
+	}
 	now := time.Now()
 	_ = os.Chtimes(folder, now, now) // a folder that can't be touched is only forgotten sooner
 	copies := map[string]string{r.executed: keptNotebook, r.page: keptPage}
@@ -96,6 +122,9 @@ func (k Kept) restore(folder string, r *runner) (took time.Duration, ok bool, er
 			return 0, false, err
 		}
 	}
+	for _, warning := range warnings {
+		r.warn(warning)
+	}
 	return took, true, nil
 }
 
@@ -104,7 +133,8 @@ func (k Kept) keep(folder string, r *runner, took time.Duration) error {
 	if k.Folder == "" {
 		return nil
 	}
-	if err := os.MkdirAll(k.Folder, 0o755); err != nil {
+	warnings, err := json.Marshal(r.warnings)
+	if err := errors.Join(err, os.MkdirAll(k.Folder, 0o755)); err != nil {
 		return err
 	}
 	beside, err := os.MkdirTemp(k.Folder, ".new-")
@@ -115,6 +145,7 @@ func (k Kept) keep(folder string, r *runner, took time.Duration) error {
 	if err := errors.Join(
 		copyWhole(r.executed, filepath.Join(beside, keptNotebook)),
 		copyWhole(r.page, filepath.Join(beside, keptPage)),
+		os.WriteFile(filepath.Join(beside, keptWarnings), warnings, 0o644),
 		os.WriteFile(filepath.Join(beside, keptTime), []byte(took.String()), 0o644),
 		os.Chmod(beside, 0o755),
 		os.RemoveAll(folder),

@@ -25,6 +25,7 @@ echo page > "$(field page)"
 echo '{"event": "kernel", "cells": 1}'
 echo '{"event": "start", "cell": 1}'
 echo '{"event": "done", "cell": 1, "seconds": 1}'
+echo '{"event": "warning", "text": "half of it"}'
 echo '{"event": "written"}'
 `
 
@@ -60,7 +61,7 @@ func TestUnchangedNotebooksAreNotExecuted(t *testing.T) {
 	}
 	same := func(*Options) {}
 	run("the first", true, same)
-	if out := run("the same", false, same); !strings.Contains(out, "unchanged since it passed in ") || !strings.Contains(out, "1 passed, 0 failed, 1 unchanged\n") {
+	if out := run("the same", false, same); !strings.Contains(out, "unchanged since it passed in ") || !strings.Contains(out, "warning: half of it\n") || !strings.Contains(out, "1 passed, 0 failed, 1 unchanged\n") {
 		t.Errorf("it said\n%s", out)
 	}
 	run("a parameter", true, func(o *Options) { o.Parameters = map[string]string{"n": "2"} })

@@ -10,42 +10,67 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/nami-flow/go-nami/kernel/internal/ipynb"
 )
 
-// parametersTag marks the cell that declares parameters, as papermill's users know it.
-const parametersTag = "parameters"
+// What marks the cells that declare parameters, and those that a run put below them, as
+// papermill's users know it.
+const (
+	parametersTag = "parameters"
+	injectedTag   = "injected-parameters"
+)
 
-// inject is the Go code of the cell that sets parameters, in the order of their names.
-// Each must be declared in the cell tagged "parameters", by var name = value or
-// var name T = value with a number, a string or a truth value, and keeps its kind.
-func (d *document) inject(parameters map[string]string) (string, error) {
-	tagged := slices.IndexFunc(d.Cells, func(c cell) bool {
-		return c.Type == "code" && slices.Contains(c.Metadata.Tags, parametersTag)
-	})
-	if tagged < 0 {
-		return "", fmt.Errorf("--param needs a code cell tagged %q that declares the parameters, each as var name = value; no cell has the tag", parametersTag)
-	}
-	declared, err := declarations(string(d.Cells[tagged].Source))
-	if err != nil {
-		return "", fmt.Errorf("the cell tagged %q isn't Go: %w", parametersTag, err)
-	}
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(parameters)) {
-		p, ok := declared[name]
-		if !ok {
-			known := strings.Join(slices.Sorted(maps.Keys(declared)), ", ")
-			if known == "" {
-				known = "none, as var name = value"
-			}
-			return "", fmt.Errorf("--param %s: the cell tagged %q declares no such parameter; it declares %s", name, parametersTag, known)
+// injection is a cell that a run puts below one that declares parameters.
+type injection struct {
+	After  int    `json:"after"`  // among the code cells tagged "parameters", from 0
+	Source string `json:"source"` // Go code that sets the parameters, in the order of their names
+}
+
+// inject is how a notebook's parameters are set: each below every cell that declares it, so
+// that no later declaration takes it back. That is a code cell tagged "parameters", with var
+// name = value or var name T = value and a number, a string or a truth value; the parameter
+// keeps its kind. A heading with the tag declares nothing.
+func inject(n *ipynb.Notebook, parameters map[string]string) (found []injection, err error) {
+	missing := maps.Clone(parameters)
+	known := map[string]bool{}
+	for number, c := range n.Cells {
+		tags := c.Metadata.Tags
+		if c.Type != "code" || !slices.Contains(tags, parametersTag) || slices.Contains(tags, injectedTag) {
+			continue
 		}
-		value, err := p.literal(parameters[name])
+		declared, err := declarations(string(c.Source))
 		if err != nil {
-			return "", fmt.Errorf("--param %s=%s: %w", name, parameters[name], err)
+			return nil, fmt.Errorf("cell %d, tagged %q, isn't Go: %w", number+1, parametersTag, err)
 		}
-		lines = append(lines, fmt.Sprintf("var %s%s = %s", name, p.typed, value))
+		var lines []string
+		for _, name := range slices.Sorted(maps.Keys(declared)) {
+			known[name] = true
+			value, set := parameters[name]
+			if !set {
+				continue
+			}
+			delete(missing, name)
+			p := declared[name]
+			literal, err := p.literal(value)
+			if err != nil {
+				return nil, fmt.Errorf("--param %s=%s: %w", name, value, err)
+			}
+			lines = append(lines, fmt.Sprintf("var %s%s = %s", name, p.typed, literal))
+		}
+		found = append(found, injection{After: len(found), Source: strings.Join(lines, "\n")})
 	}
-	return strings.Join(lines, "\n"), nil
+	if len(found) == 0 {
+		return nil, fmt.Errorf("--param needs a code cell tagged %q that declares the parameters, each as var name = value; no code cell has the tag", parametersTag)
+	}
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		names := strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+		if names == "" {
+			names = "none, as var name = value"
+		}
+		return nil, fmt.Errorf("--param %s: no cell tagged %q declares such a parameter; declared are %s", name, parametersTag, names)
+	}
+	return slices.DeleteFunc(found, func(i injection) bool { return i.Source == "" }), nil
 }
 
 // parameter is a declared variable: the kind of its value (token.INT, FLOAT, STRING,

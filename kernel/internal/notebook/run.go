@@ -3,7 +3,7 @@ package notebook
 import (
 	"bytes"
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,8 +20,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-//go:embed driver.py
-var driver []byte
+// driver are the Python programs that execute a notebook: driver.py, and what it imports.
+//
+//go:embed *.py
+var driver embed.FS
 
 // Options of [Run].
 type Options struct {
@@ -49,13 +51,13 @@ func Check(sources []Source, o Options) error {
 	return nil
 }
 
-// prepare reads a notebook and returns the code that sets its parameters, if any.
-func prepare(source Source, o Options) (inject string, err error) {
-	d, err := read(source.Path)
+// prepare reads a notebook and returns the cells that set its parameters, if any.
+func prepare(source Source, o Options) ([]injection, error) {
+	n, err := read(source.Path)
 	if err != nil || len(o.Parameters) == 0 {
-		return "", err
+		return nil, err
 	}
-	return d.inject(o.Parameters)
+	return inject(n, o.Parameters)
 }
 
 // Run executes notebooks, prints a line for each cell and, at the end, how many passed
@@ -134,7 +136,8 @@ type runner struct {
 	cells     int
 	kernel    int // process group of the kernel
 	unwatch   func()
-	refused   bool
+	pageless  bool // the page couldn't be made
+	warnings  []string
 	complaint error
 }
 
@@ -147,11 +150,11 @@ func (r *runner) result(ctx context.Context) result {
 		done.took, done.err = time.Since(start), err
 		return done
 	}
-	inject, err := prepare(r.source, r.options)
+	injected, err := prepare(r.source, r.options)
 	if err != nil {
 		return fail(err)
 	}
-	folder, err := kept.folder(r.source, inject)
+	folder, err := kept.folder(r.source, injected)
 	if err != nil {
 		return fail(err)
 	}
@@ -165,23 +168,35 @@ func (r *runner) result(ctx context.Context) result {
 		done.took, done.unchanged = took, true
 		return done
 	}
-	if err := r.run(ctx, inject); err != nil {
+	if err := r.run(ctx, injected); err != nil {
 		return fail(err)
 	}
 	done.took = time.Since(start)
+	if r.pageless {
+		return done
+	}
 	if err := kept.keep(folder, r, done.took); err != nil {
 		r.out.printf("%swarning: the result can't be kept, so that the next run executes it again: %v", r.prefix, err)
 	}
 	return done
 }
 
+func (r *runner) warn(text string) {
+	r.warnings = append(r.warnings, text)
+	r.out.printf("%swarning: %s", r.prefix, text)
+}
+
 func (r *runner) wrote() {
-	r.out.printf("%swrote %s and %s", r.prefix, shorten(r.executed), shorten(r.page))
+	files := shorten(r.executed)
+	if !r.pageless {
+		files += " and " + shorten(r.page)
+	}
+	r.out.printf("%swrote %s", r.prefix, files)
 }
 
 // run executes the notebook in a process of its own. All that it leaves behind (trained
 // models, kernel files, logs) is in a folder that is removed.
-func (r *runner) run(ctx context.Context, inject string) (err error) {
+func (r *runner) run(ctx context.Context, injected []injection) (err error) {
 	scratch, err := os.MkdirTemp("", "nami-run-")
 	if err != nil {
 		return err
@@ -192,21 +207,20 @@ func (r *runner) run(ctx context.Context, inject string) (err error) {
 			return err
 		}
 	}
-	script := filepath.Join(scratch, "driver.py")
-	if err := os.WriteFile(script, driver, 0o600); err != nil {
+	if err := os.CopyFS(scratch, driver); err != nil {
 		return err
 	}
 	job, err := json.Marshal(map[string]any{
 		"notebook": r.source.Path, "folder": filepath.Dir(r.source.Path),
 		"kernel": environment.KernelName, "display": environment.KernelDisplay,
-		"timeout": r.options.Timeout.Seconds(), "inject": inject,
+		"timeout": r.options.Timeout.Seconds(), "inject": injected,
 		"executed": r.executed, "page": r.page, "rewrite": r.options.Rewrite,
 	})
 	if err != nil {
 		return err
 	}
 
-	cmd := process.Command(ctx, syscall.SIGINT, r.env.Python, "-W", "ignore", script)
+	cmd := process.Command(ctx, syscall.SIGINT, r.env.Python, "-W", "ignore", filepath.Join(scratch, "driver.py"))
 	cmd.WaitDelay = 30 * time.Second // to stop the kernel, and to write what there is
 	cmd.Dir = scratch
 	cmd.Env = append(r.env.JupyterEnv(r.env.Scripted),
@@ -226,7 +240,9 @@ func (r *runner) run(ctx context.Context, inject string) (err error) {
 	}
 	written := false
 	said := events(stdout, func(e event) {
-		written = written || e.Event == "written"
+		if e.Event == "written" {
+			written, r.pageless = true, e.Pageless
+		}
 		r.show(ctx, e)
 	})
 	_, _ = io.Copy(io.Discard, stdout) // after words that made no sense: or it would wait to be heard
@@ -240,7 +256,7 @@ func (r *runner) run(ctx context.Context, inject string) (err error) {
 		r.wrote()
 	}
 	var broken error
-	if said != nil || !written && !r.refused {
+	if said != nil || !written {
 		broken = errors.Join(errors.New("the notebook's driver broke down"), said, ended, errors.New(process.Tail(errs.String(), 20)))
 	}
 	switch {
@@ -258,8 +274,8 @@ func (r *runner) run(ctx context.Context, inject string) (err error) {
 func (r *runner) show(ctx context.Context, e event) {
 	label := fmt.Sprintf("%scell %*d/%d", r.prefix, len(fmt.Sprint(r.cells)), e.Cell, r.cells)
 	switch e.Event {
-	case "refused":
-		r.refused, r.complaint = true, errors.New(e.Text)
+	case "warning":
+		r.warn(e.Text)
 	case "kernel":
 		r.cells, r.kernel = e.Cells, e.PID
 	case "start":

@@ -16,7 +16,8 @@ func probe(path string) (found report, err error) {
 	}
 	major, minor := plugin.Version()
 	found.PJRT = fmt.Sprintf("v%d.%d", major, minor)
-	client, err := plugin.NewClient(nil)
+	// As nami opens it: left alone, the plugin makes several devices of one CPU.
+	client, err := plugin.NewClient(pjrt.NamedValuesMap{"cpu_device_count": int64(1)})
 	if err != nil {
 		return found, err
 	}

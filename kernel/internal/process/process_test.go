@@ -54,7 +54,7 @@ func TestRunEndsChildren(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v, expected that of the context", err)
 	}
-	for range 1000 { // the killed child stays a zombie until its new parent asks
+	for range 20_000 { // the killed child stays a zombie until its new parent asks
 		if !alive(t, pid) {
 			return
 		}

@@ -12,12 +12,14 @@ import (
 	_ "image/jpeg" // pictures in notebooks
 	"image/png"
 	"io/fs"
-	"os"
+	"maps"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/nami-flow/go-nami/kernel/internal/ipynb"
 
 	"golang.org/x/image/draw"
 )
@@ -67,53 +69,6 @@ func findBooks(root string) (books []*book, err error) {
 	return books, err
 }
 
-// notebook is what a page shows of one in nbformat 4.
-type notebook struct {
-	Cells []struct {
-		Type        string               `json:"cell_type"`
-		Source      lines                `json:"source"`
-		Attachments map[string]mimeTypes `json:"attachments"`
-		Metadata    struct {
-			Tags []string `json:"tags"`
-		} `json:"metadata"`
-		Outputs []output `json:"outputs"`
-	} `json:"cells"`
-}
-
-type output struct {
-	Type     string                     `json:"output_type"`
-	Stream   string                     `json:"name"`
-	Text     lines                      `json:"text"`
-	Data     mimeTypes                  `json:"data"`
-	Metadata map[string]json.RawMessage `json:"metadata"`
-	Name     string                     `json:"ename"`
-	Value    string                     `json:"evalue"`
-}
-
-type mimeTypes map[string]json.RawMessage
-
-// get is a content as text, empty if there is none.
-func (m mimeTypes) get(kind string) string {
-	var t lines
-	if err := json.Unmarshal(m[kind], &t); err != nil {
-		return ""
-	}
-	return string(t)
-}
-
-// lines are a string, which notebooks may store as its lines.
-type lines string
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (t *lines) UnmarshalJSON(data []byte) error {
-	var list []string
-	if err := json.Unmarshal(data, &list); err == nil {
-		*t = lines(strings.Join(list, ""))
-		return nil
-	}
-	return json.Unmarshal(data, (*string)(t))
-}
-
 var (
 	ansi      = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 	overwrite = regexp.MustCompile(`(?m)^.*\r([^\n])`)
@@ -127,13 +82,9 @@ var pictures = []struct{ mime, extension string }{
 
 // renderBook makes the page of a notebook with the outputs that were committed.
 func (b *builder) renderBook(k *book) error {
-	content, err := os.ReadFile(filepath.Join(b.root, filepath.FromSlash(k.source)))
+	nb, err := ipynb.Read(filepath.Join(b.root, filepath.FromSlash(k.source)))
 	if err != nil {
 		return err
-	}
-	var nb notebook
-	if err := json.Unmarshal(content, &nb); err != nil {
-		return fmt.Errorf("it isn't a notebook: %w", err)
 	}
 	w := &bookWriter{b: b, k: k, writing: writing{b: b, source: k.source, page: k.page, ids: newIDs()}}
 	for _, cell := range nb.Cells {
@@ -141,13 +92,8 @@ func (b *builder) renderBook(k *book) error {
 		switch {
 		case source == "":
 		case cell.Type == "markdown":
-			w.attachments = map[string]string{}
-			for name, data := range cell.Attachments {
-				for _, p := range pictures {
-					if picture := data.get(p.mime); picture != "" {
-						w.attachments[name] = "data:" + p.mime + ";base64," + strings.TrimSpace(picture)
-					}
-				}
+			if w.attachments, err = w.attach(cell.Attachments); err != nil {
+				return err
 			}
 			body, sections, err := w.render([]byte(cell.Source))
 			if err != nil {
@@ -189,13 +135,14 @@ type bookWriter struct {
 	body     strings.Builder
 	sections []section
 	images   int
+	attached int
 	// thumb is the picture for the gallery: that of a cell tagged "thumbnail", else the one
 	// that takes most bytes, as it shows most.
 	thumb, thumbKind string
 	tagged           bool
 }
 
-func (w *bookWriter) output(out output, tagged bool) error {
+func (w *bookWriter) output(out ipynb.Output, tagged bool) error {
 	switch out.Type {
 	case "stream":
 		w.words(string(out.Text), out.Stream)
@@ -204,9 +151,9 @@ func (w *bookWriter) output(out output, tagged bool) error {
 		w.words(out.Name+": "+out.Value, "stderr")
 		return nil
 	}
-	content := out.Data.get("text/html")
+	content := out.Data.Get("text/html")
 	for _, p := range pictures {
-		if picture := out.Data.get(p.mime); picture != "" {
+		if picture := out.Data.Get(p.mime); picture != "" {
 			shown, err := w.picture(out, p.mime, p.extension, picture, tagged)
 			if scripted(content) { // the picture is for the gallery then
 				shown = "<div class=\"html\">" + content + "</div>\n"
@@ -219,13 +166,40 @@ func (w *bookWriter) output(out output, tagged bool) error {
 		fmt.Fprintf(&w.body, "<div class=\"html\">%s</div>\n", content)
 		return nil
 	}
-	if content := out.Data.get("text/markdown"); content != "" {
+	if content := out.Data.Get("text/markdown"); content != "" {
 		body, _, err := w.render([]byte(content))
 		fmt.Fprintf(&w.body, "<div class=\"text\">%s</div>\n", body)
 		return err
 	}
-	w.words(out.Data.get("text/plain"), "stdout")
+	w.words(out.Data.Get("text/plain"), "stdout")
 	return nil
+}
+
+// attach writes the pictures that are attached to a cell, and returns where each is, as seen
+// from the page.
+func (w *bookWriter) attach(attachments map[string]ipynb.Bundle) (map[string]string, error) {
+	files := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(attachments)) {
+		for _, p := range pictures {
+			content := attachments[name].Get(p.mime)
+			if content == "" {
+				continue
+			}
+			picture := []byte(content)
+			if !strings.HasPrefix(strings.TrimSpace(content), "<") { // else a drawing as text
+				var err error
+				if picture, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content), "")); err != nil {
+					return nil, fmt.Errorf("the attachment %s is damaged: %w", name, err)
+				}
+			}
+			w.attached++
+			file := strings.TrimSuffix(w.k.page, ".html") + fmt.Sprintf("-attached-%d%s", w.attached, p.extension)
+			w.b.images[file] = picture
+			files[name] = path.Base(file)
+			break
+		}
+	}
+	return files, nil
 }
 
 func (w *bookWriter) words(said, stream string) {
@@ -244,7 +218,7 @@ func scripted(content string) bool {
 
 // picture writes an output's picture to a file and returns what shows it, at the size that
 // the notebook gives.
-func (w *bookWriter) picture(out output, mime, extension, content string, tagged bool) (string, error) {
+func (w *bookWriter) picture(out ipynb.Output, mime, extension, content string, tagged bool) (string, error) {
 	picture := []byte(content)
 	if mime != "image/svg+xml" {
 		var err error
@@ -263,7 +237,7 @@ func (w *bookWriter) picture(out output, mime, extension, content string, tagged
 			attributes += fmt.Sprintf(` height="%.0f"`, size.Height)
 		}
 	}
-	about := strings.TrimSpace(out.Data.get("text/plain"))
+	about := strings.TrimSpace(out.Data.Get("text/plain"))
 	if about == "" {
 		about = fmt.Sprintf("picture %d of %s", w.images, path.Base(w.k.source))
 	}
@@ -307,16 +281,11 @@ func cards(books []*book, page string) string {
 	var out strings.Builder
 	out.WriteString("<div class=\"cards\">\n")
 	for _, k := range books {
-		about := k.about
-		if runes := []rune(about); len(runes) > 160 {
-			about = string(runes[:160])
-			about = about[:strings.LastIndexByte(about, ' ')+1] + "…"
-		}
 		fmt.Fprintf(&out, "<a class=\"card\" href=\"%s\">", html.EscapeString(relative(page, k.page)))
 		if k.thumb != "" {
 			fmt.Fprintf(&out, "<img src=\"%s\" alt=\"\" loading=\"lazy\">", html.EscapeString(relative(page, k.thumb)))
 		}
-		fmt.Fprintf(&out, "<strong>%s</strong><span>%s</span></a>\n", html.EscapeString(k.title), html.EscapeString(about))
+		fmt.Fprintf(&out, "<strong>%s</strong><span>%s</span></a>\n", html.EscapeString(k.title), html.EscapeString(cut(k.about, 160)))
 	}
 	out.WriteString("</div>\n")
 	return out.String()

@@ -9,12 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/nami-flow/go-nami/kernel/internal/environment"
 
 	"github.com/gohugoio/hugo-goldmark-extensions/passthrough"
 	"github.com/yuin/goldmark"
@@ -26,16 +21,13 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// displayed is what stands around a formula on a line of its own.
-var displayed = []passthrough.Delimiters{{Open: "$$", Close: "$$"}, {Open: `\[`, Close: `\]`}}
-
 // writing is a Markdown text on its way to a page.
 type writing struct {
 	b           *builder
 	source      string            // file of the checkout, for links
 	page        string            // for links
 	ids         parser.IDs        // shared by the cells of a notebook
-	attachments map[string]string // of a notebook's cell: data addresses by name
+	attachments map[string]string // of a notebook's cell: files beside the page, by name
 }
 
 // section is a heading, with the text below it up to the next one.
@@ -75,13 +67,15 @@ func (w *writing) render(source []byte) (template.HTML, []section, error) {
 	if err := md.Renderer().Render(&out, source, root); err != nil {
 		return "", nil, err
 	}
-	return template.HTML(out.String()), sections(root, source), nil
+	return template.HTML(out.String()), w.sections(root, source), nil
 }
 
 // RegisterFuncs implements [renderer.NodeRenderer].
 func (w *writing) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 	r.Register(ast.KindFencedCodeBlock, w.codeBlock)
 	r.Register(ast.KindCodeSpan, w.codeSpan)
+	r.Register(ast.KindHTMLBlock, w.htmlBlock)
+	r.Register(ast.KindRawHTML, w.inlineHTML)
 	r.Register(passthrough.KindPassthroughInline, w.inlineFormula)
 	r.Register(passthrough.KindPassthroughBlock, w.blockFormula)
 }
@@ -106,7 +100,7 @@ func (w *writing) codeSpan(out util.BufWriter, source []byte, n ast.Node, enteri
 	if !entering {
 		return ast.WalkContinue, nil
 	}
-	code := plainText(n, source)
+	code := w.plainText(n, source)
 	text := "<code>" + html.EscapeString(code) + "</code>"
 	linked := false
 	for parent := n.Parent(); parent != nil; parent = parent.Parent() {
@@ -137,35 +131,13 @@ func (w *writing) blockFormula(out util.BufWriter, source []byte, n ast.Node, en
 	return ast.WalkSkipChildren, err
 }
 
-var formulaMarker = regexp.MustCompile(`<!--formula (\d+)-->`)
-
-// formula notes a formula, and returns a marker for it.
-func (b *builder) formula(tex string, around *passthrough.Delimiters) string {
-	tex = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(tex), around.Open), around.Close)
-	b.formulas = append(b.formulas, environment.Formula{TeX: strings.TrimSpace(tex), Display: slices.Contains(displayed, *around)})
-	return fmt.Sprintf("<!--formula %d-->", len(b.formulas)-1)
-}
-
-// typeset puts formulas in the place of their markers.
-func (b *builder) typeset(body template.HTML) template.HTML {
-	return template.HTML(formulaMarker.ReplaceAllStringFunc(string(body), func(marker string) string {
-		i, err := strconv.Atoi(formulaMarker.FindStringSubmatch(marker)[1])
-		if err != nil || i >= len(b.formulas) {
-			return marker
-		}
-		f := b.formulas[i]
-		if f.MathML == "" {
-			return `<code class="tex">` + html.EscapeString(f.TeX) + "</code>"
-		}
-		return f.MathML
-	}))
-}
-
 // link is the address, as seen from the page, of what a Markdown text links to.
 func (w *writing) link(destination string) string {
 	if name, ok := strings.CutPrefix(destination, "attachment:"); ok {
-		if data := w.attachments[name]; data != "" {
-			return data
+		for _, name := range []string{name, unescaped(name)} {
+			if file := w.attachments[name]; file != "" {
+				return file
+			}
 		}
 		w.b.problem("%s links to the attachment %s, which it hasn't", w.source, name)
 		return destination
@@ -204,6 +176,14 @@ func (w *writing) link(destination string) string {
 		to += "#" + u.Fragment
 	}
 	return relative(w.page, to)
+}
+
+// unescaped is a name without percent signs, as it is if it has none that mean characters.
+func unescaped(name string) string {
+	if plain, err := url.PathUnescape(name); err == nil {
+		return plain
+	}
+	return name
 }
 
 // renderFile makes the page of a Markdown file of the checkout.
@@ -261,20 +241,20 @@ func contents(sections []section) template.HTML {
 }
 
 // sections splits a document at its headings; what stands before the first has none.
-func sections(root ast.Node, source []byte) (found []section) {
+func (w *writing) sections(root ast.Node, source []byte) (found []section) {
 	current := section{}
 	for n := root.FirstChild(); n != nil; n = n.NextSibling() {
 		if h, ok := n.(*ast.Heading); ok {
 			if current != (section{}) {
 				found = append(found, current)
 			}
-			current = section{level: h.Level, title: plainText(h, source)}
+			current = section{level: h.Level, title: w.plainText(h, source)}
 			if id, ok := h.AttributeString("id"); ok {
 				current.id = string(id.([]byte)) // so goldmark stores it
 			}
 			continue
 		}
-		current.text = strings.TrimSpace(current.text + " " + plainText(n, source))
+		current.text = strings.TrimSpace(current.text + " " + w.plainText(n, source))
 	}
 	if current != (section{}) {
 		found = append(found, current)
@@ -283,7 +263,7 @@ func sections(root ast.Node, source []byte) (found []section) {
 }
 
 // plainText is what a reader sees of a node.
-func plainText(n ast.Node, source []byte) string {
+func (w *writing) plainText(n ast.Node, source []byte) string {
 	var out strings.Builder
 	// The walker's function returns no error.
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -301,7 +281,11 @@ func plainText(n ast.Node, source []byte) string {
 			}
 		case *passthrough.PassthroughInline:
 			if entering {
-				out.Write(n.Segment.Value(source))
+				out.WriteString(w.b.formulaText(string(n.Segment.Value(source)), n.Delimiters))
+			}
+		case *passthrough.PassthroughBlock:
+			if entering {
+				out.WriteString(w.b.formulaText(string(n.Lines().Value(source)), n.Delimiters))
 			}
 		case *ast.FencedCodeBlock, *ast.CodeBlock:
 			if entering {

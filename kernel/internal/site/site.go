@@ -53,7 +53,7 @@ type page struct {
 	Path    string // in the site, with slashes
 	Title   string
 	Section string        // which of the navigation's items it belongs to
-	Body    template.HTML // formulas are markers until all pages are written
+	Body    template.HTML // formulas are numbers until all pages are rendered
 	Aside   template.HTML // a table of contents, or empty
 }
 
@@ -178,7 +178,7 @@ func (b *builder) write(out string) error {
 		return os.WriteFile(file, text, 0o644)
 	}
 	for _, p := range b.pages {
-		p.Body = b.typeset(p.Body)
+		p.Title, p.Body, p.Aside = b.plain(p.Title), b.typeset(p.Body), b.typeset(p.Aside)
 		var text strings.Builder
 		if err := layout.Execute(&text, struct {
 			*page

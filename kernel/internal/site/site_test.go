@@ -30,7 +30,9 @@ func checkout(t *testing.T, changed map[string]string) string {
 		"nami/internal/x/x.go":      "package x\n\n// Secret is nobody's business.\ntype Secret int\n",
 		"plotting/plot.go":          "// Package plotting draws.\npackage plotting\n",
 		"books/examples/quickstart.ipynb": `{"nbformat": 4, "cells": [
- {"cell_type": "markdown", "source": ["# Begin\n", "Here and now with $t=0$.\n## Then"]},
+ {"cell_type": "markdown", "source": ["# Begin\n", "Here and now with $t=0$.\n## Then $x_t$\nIt is.\n## And"]},
+ {"cell_type": "markdown", "source": "![a](attachment:three%20dots.png) <img src='attachment:dot.png' width=20 onload='alert(1)'> ![c](<attachment:d.svg>)\n\n<figure>\n<img src=\"attachment:dot.png\">\n</figure>",
+  "attachments": {"three dots.png": {"image/png": ["` + dot64[:20] + `\n", "` + dot64[20:] + `"]}, "dot.png": {"image/png": "` + dot64 + `"}, "d.svg": {"image/svg+xml": "<svg/>"}}},
  {"cell_type": "code", "source": "path.NewCurve(1)", "outputs": [
   {"output_type": "stream", "name": "stdout", "text": "10%\r100%\n\u001b[31mdone\u001b[0m <b>\n"},
   {"output_type": "display_data", "data": {"text/html": "<b>bold</b>"}},
@@ -89,10 +91,12 @@ func TestBuild(t *testing.T) {
 		"books/examples/quickstart.html": {
 			"<h1 id=\"begin\">Begin</h1>", "<math>t=0 false</math>", "100%\ndone &lt;b&gt;</pre>", "<b>bold</b>", "a chart",
 			"<p>choose<script>\nslides()</script></p>", `src="quickstart-3.png" alt="still"`,
+			`<img src="quickstart-attached-3.png" alt="a"> <img src="quickstart-attached-2.png" width="20"> <img src="quickstart-attached-1.svg" alt="c">`,
+			"<figure>\n<img src=\"quickstart-attached-2.png\">\n</figure>", `<a class="level2" href="#then-x_t">Then <math>x_t false</math></a>`,
 			`<img src="quickstart-1.png" width="7" alt="a dot"`, `href="../../files/books/examples/quickstart.ipynb"`,
 		},
-		"gallery.html": {`src="books/examples/quickstart-thumbnail.png"`, "<strong>Begin</strong><span>Here and now"},
-		"search.js":    {`"title":"path.Straight.Point"`, `"title":"Shapes"`, `"kind":"notebook"`},
+		"gallery.html": {`src="books/examples/quickstart-thumbnail.png"`, "<strong>Begin</strong><span>Here and now with <math>t=0 false</math>."},
+		"search.js":    {`"title":"path.Straight.Point"`, `"title":"Shapes"`, `"kind":"notebook"`, `"title":"Then x_t false"`, `"text":"Here and now with t=0 false."`},
 	} {
 		text, err := os.ReadFile(filepath.Join(out, name))
 		if err != nil {
@@ -103,7 +107,7 @@ func TestBuild(t *testing.T) {
 				t.Errorf("%s lacks %q:\n%s", name, want, text)
 			}
 		}
-		for _, leak := range []string{"Secret", "x.org", "10%\r", "\x1b"} {
+		for _, leak := range []string{"Secret", "x.org", "10%\r", "\x1b", "\ufdd0", "$t", "onload"} {
 			if strings.Contains(string(text), leak) {
 				t.Errorf("%s has %q", name, leak)
 			}
@@ -119,8 +123,12 @@ func TestBuildRefuses(t *testing.T) {
 		"the formula nonsense: makes no sense":             {"README.md": "# n\n$nonsense$\n"},
 		"loads https://x.org/p.png, which needs a network": {"README.md": "# n\n![x](https://x.org/p.png)\n"},
 		"quickstart.ipynb: it isn't a notebook":            {"books/examples/quickstart.ipynb": "{"},
-		"a picture is damaged":                             {"books/examples/quickstart.ipynb": `{"cells": [{"cell_type": "code", "source": "x", "outputs": [{"output_type": "display_data", "data": {"image/png": "AAAA"}}]}]}`},
-		"it hasn't":                                        {"books/examples/quickstart.ipynb": `{"cells": [{"cell_type": "markdown", "source": "![x](attachment:none.png)"}]}`},
+		"a picture is damaged":                             {"books/examples/quickstart.ipynb": `{"nbformat": 4, "cells": [{"cell_type": "code", "source": "x", "outputs": [{"output_type": "display_data", "data": {"image/png": "AAAA"}}]}]}`},
+		"it hasn't":                                        {"books/examples/quickstart.ipynb": `{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "![x](attachment:none.png)"}]}`},
+		"the attachment x.png is damaged":                  {"books/examples/quickstart.ipynb": `{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "![x](attachment:x.png)", "attachments": {"x.png": {"image/png": "?"}}}]}`},
+		"quickstart.ipynb uses HTML's <script>":            {"books/examples/quickstart.ipynb": `{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "a <script>x()</script> b"}]}`},
+		"loads https://x.org/q.png":                        {"README.md": "# n\n<img src=\"https://x.org/q.png\">\n"},
+		"README.md links to none.png":                      {"README.md": "# n\nA <img src=\"none.png\"> b\n"},
 		"expected":                                         {"nami/nami.go": "package nami\nfunc {"},
 	} {
 		out, err := buildSite(t, checkout(t, changed))
@@ -170,6 +178,26 @@ func TestRelative(t *testing.T) {
 	} {
 		if got := relative(c.from, c.to); got != c.want {
 			t.Errorf("relative(%q, %q) = %q, expected %q", c.from, c.to, got, c.want)
+		}
+	}
+}
+
+// Formulas in texts that can't hold MathML are on one line, and a text isn't cut within one.
+func TestFormulaTexts(t *testing.T) {
+	b := &builder{formulas: []environment.Formula{
+		{TeX: `x_t`, MathML: `<math><mrow><msub><mi>x</mi><mi>t</mi></msub></mrow></math>`},
+		{TeX: `\frac{a+b}{\sqrt{c}}`, MathML: `<math><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><msqrt><mi>c</mi></msqrt></mfrac></math>`},
+		{TeX: `\sum_{i=1}^n`, MathML: `<math><munderover><mo>∑</mo><mrow><mi>i</mi><mo>=</mo><mn>1</mn></mrow><mi>n</mi></munderover></math>`},
+		{TeX: `e^{-t}`, MathML: `<math><msup><mi>e</mi><mrow><mo>−</mo><mi>t</mi></mrow></msup></math>`},
+		{TeX: `\untypeset`},
+	}}
+	const text = "a \ufdd00\ufdd1, \ufdd01\ufdd1 and \ufdd02\ufdd1 with \ufdd03\ufdd1 \ufdd04\ufdd1"
+	if got, want := b.plain(text), `a x_t, (a+b)/√(c) and ∑_(i=1)^n with e^(−t) \untypeset`; got != want {
+		t.Errorf("the text is %q, expected %q", got, want)
+	}
+	for longest, want := range map[int]string{100: text, 9: "a \ufdd00\ufdd1, \ufdd01\ufdd1 …", 3: "a …"} {
+		if got := cut(text, longest); got != want {
+			t.Errorf("cut to %d it is %q, expected %q", longest, got, want)
 		}
 	}
 }

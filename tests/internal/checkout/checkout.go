@@ -57,13 +57,9 @@ func Notebooks(t testing.TB) (paths []string) {
 // Kernel is the kernel command, built. It runs in the checkout's folder.
 type Kernel struct{ binary, root string }
 
-// BuildKernel builds the kernel command, for as many runs as a test needs, and skips the
-// test where there should be no environment.
+// BuildKernel builds the kernel command, for as many runs as a test needs.
 func BuildKernel(t testing.TB) Kernel {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("it makes the environment of notebooks, which -short does without")
-	}
 	k := Kernel{filepath.Join(t.TempDir(), "kernel"), Root(t)}
 	build := exec.Command("go", "build", "-o", k.binary, "./kernel")
 	build.Dir = k.root
@@ -71,6 +67,20 @@ func BuildKernel(t testing.TB) Kernel {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return k
+}
+
+// NeedEnvironment skips the test where the environment of notebooks isn't installed; in CI
+// that fails.
+func (k Kernel) NeedEnvironment(t testing.TB) {
+	t.Helper()
+	out, code := k.Run(t, "doctor")
+	switch {
+	case code == 0:
+	case os.Getenv("CI") == "":
+		t.Skip("notebooks need an environment: `go run ./kernel install` makes it")
+	default:
+		t.Fatalf("the environment of notebooks isn't there, and CI is set:\n%s", out)
+	}
 }
 
 // Command is the kernel command with these arguments.

@@ -1,0 +1,5 @@
+//go:build slow
+
+package tests
+
+const oneIn = 1
