@@ -111,7 +111,7 @@ func TestGraphMisuse(t *testing.T) {
 	adaptive.Solver = solver.Dopri5(1e-3, 1e-3)
 	for want, build := range map[string]func(scope *model.Scope, x *Node) *Node{
 		"the estimator of the divergence is nil": func(scope *model.Scope, x *Node) *Node { return flow.LogProb(scope, x, nil, nil) },
-		"with a fixed number of steps": func(scope *model.Scope, x *Node) *Node {
+		"an unrolled graph needs a fixed number of them": func(scope *model.Scope, x *Node) *Node {
 			return adaptive.LogProb(scope, x, nil, divergence.Exact{})
 		},
 		"a batch (5) can't be repeated to the lead (4)": func(scope *model.Scope, x *Node) *Node {
@@ -120,7 +120,7 @@ func TestGraphMisuse(t *testing.T) {
 		"Base is nil": func(scope *model.Scope, x *Node) *Node {
 			return nami.FlowMatching{Field: shift.Field, Solver: solver.RK4(2)}.Integrate(scope, x, nil, 1, 0)
 		},
-		"Solver is nil": func(scope *model.Scope, x *Node) *Node {
+		"Solver is empty": func(scope *model.Scope, x *Node) *Node {
 			return nami.Diffusion{Field: shift.Field, Schedule: schedule.VP{}, EventShape: []int{2}}.LogProb(scope, x, nil, divergence.Exact{})
 		},
 		"nami.NLLLoss": func(scope *model.Scope, x *Node) *Node {
