@@ -64,7 +64,7 @@ func (p *Process) execute(ctx context.Context, r request) (*solver.Solution, err
 	if ctx == nil {
 		return nil, errors.New("nami: the context.Context is nil: give context.Background()")
 	}
-	if err := memory.Check(fmt.Sprintf("nami: %s events of shape %s", shape.Format(r.lead), shape.Format(p.base.EventShape())), p.rowBytes(1+len(r.save)), r.lead...); err != nil {
+	if err := memory.Check(fmt.Sprintf("%s events of shape %s", shape.Format(r.lead), shape.Format(p.base.EventShape())), p.rowBytes(1+len(r.save)), r.lead...); err != nil {
 		return nil, err
 	}
 	has := p.has(r.estimator)

@@ -80,7 +80,7 @@ func (f *flow) model(scope *model.Scope, in inputs[Node]) *solver.Model {
 	m := f.mixture
 	return &solver.Model{
 		Schedule: m.schedule,
-		Predict: func(p schedule.Prediction, x, t *Node) *Node { return m.at(scope, in, x, m.asked(t))(p) },
+		Predict:  func(p schedule.Prediction, x, t *Node) *Node { return m.at(scope, in, x, m.asked(t))(p) },
 	}
 }
 

@@ -52,7 +52,8 @@ func TestAnyProcess(t *testing.T) {
 	}
 	solvers := []solver.Solver{
 		solver.Euler(2), solver.RK4(1), solver.Dopri5(1e-3, 1e-3),
-		{}, solver.RK4(0), solver.Dopri5(-1, 0), solver.DPM2(2), solver.LMS(2, 3),
+		{},
+		solver.RK4(0), solver.Dopri5(-1, 0), solver.DPM2(2), solver.LMS(2, 3),
 		solver.EulerMaruyama(2), solver.SRA1(1),
 	}
 	schedules := []schedule.Schedule{schedule.VP{}, schedule.Linear{}, nil, schedule.VP{BetaMin: -1}, schedule.VE{}}

@@ -350,7 +350,7 @@ func TestAdaptiveMisuse(t *testing.T) {
 	for want, change := range map[string]func(s *solver.Solver){
 		"rtol must be at least 0":              func(s *solver.Solver) { s.RTol = -1 },
 		"atol more than 0":                     func(s *solver.Solver) { s.ATol = 0 },
-		"MaxSteps is -1": func(s *solver.Solver) { s.MaxSteps = -1 },
+		"MaxSteps is -1":                       func(s *solver.Solver) { s.MaxSteps = -1 },
 		"FirstStep is -1":                      func(s *solver.Solver) { s.FirstStep = -1 },
 		"I = 0 and P = 0":                      func(s *solver.Solver) { s.Control = solver.Control{Safety: 0.9, Min: 0.2, Max: 10} },
 		"Safety = 2":                           func(s *solver.Solver) { s.Control = solver.PI(); s.Control.Safety = 2 },

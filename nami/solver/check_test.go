@@ -112,8 +112,8 @@ func TestCheckOfOwnMethods(t *testing.T) {
 	}
 	withMemory := own{step: right, order: 2, carry: func(t *Node) []*Node { return []*Node{t} }}
 	for want, m := range map[string]solver.Method{
-		"the method is nil": nil,
-		"carries 0 nodes on, and Init gave it 1":       forgetful{own: withMemory},
+		"the method is nil":                           nil,
+		"carries 0 nodes on, and Init gave it 1":      forgetful{own: withMemory},
 		"is (Float64)[1], and Init made it (Float64)": forgetful{own: withMemory, longer: true},
 	} {
 		if err := solver.Check(backend, m); err == nil || !strings.Contains(err.Error(), want) {
@@ -154,7 +154,7 @@ type ownSDE struct {
 }
 
 func (ownSDE) Order() float64 { return 1 }
-func (o ownSDE) Draws() int    { return o.draw + 1 }
+func (o ownSDE) Draws() int   { return o.draw + 1 }
 
 func (ownSDE) Init(solver.System, []*Node, *Node) []*Node { return nil }
 

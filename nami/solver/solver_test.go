@@ -19,9 +19,9 @@ import (
 // lastTime is a method whose state is the time at the end of its last step.
 type lastTime struct{}
 
-func (lastTime) Order() float64                                  { return 1 }
-func (lastTime) Draws() int                                      { return 0 }
-func (lastTime) Init(solver.System, []*Node, *Node) []*Node      { return nil }
+func (lastTime) Order() float64                             { return 1 }
+func (lastTime) Draws() int                                 { return 0 }
+func (lastTime) Init(solver.System, []*Node, *Node) []*Node { return nil }
 func (lastTime) Step(_ solver.System, y, _ []*Node, over solver.Interval, _ [][]*Node) solver.Step {
 	return solver.Step{Y: []*Node{Add(ZerosLike(y[0]), over.To)}}
 }
@@ -55,17 +55,17 @@ func TestBadSolvers(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	change := func(s solver.Solver, f func(s *solver.Solver)) solver.Solver { f(&s); return s }
 	for want, s := range map[string]solver.Solver{
-		"RK4(0) has 0 steps: it needs at least 1":   solver.RK4(0),
-		"Heun(-3) has -3 steps":                     solver.Heun(-3),
-		"SRA1(-1) has -1 steps":                     solver.SRA1(-1),
-		"the solver has no method":                  {},
-		"LMS has the order 5":                       solver.LMS(5, 10),
-		"LMS has the order 0":                       solver.LMS(0, 10),
-		"both a number of steps and tolerances":     change(solver.Dopri5(1e-3, 1e-3), func(s *solver.Solver) { s.Steps = 4 }),
+		"RK4(0) has 0 steps: it needs at least 1":    solver.RK4(0),
+		"Heun(-3) has -3 steps":                      solver.Heun(-3),
+		"SRA1(-1) has -1 steps":                      solver.SRA1(-1),
+		"the solver has no method":                   {},
+		"LMS has the order 5":                        solver.LMS(5, 10),
+		"LMS has the order 0":                        solver.LMS(0, 10),
+		"both a number of steps and tolerances":      change(solver.Dopri5(1e-3, 1e-3), func(s *solver.Solver) { s.Steps = 4 }),
 		"RK4(0.001, 0.001): the method has no error": change(solver.RK4(0), func(s *solver.Solver) { s.RTol, s.ATol = 1e-3, 1e-3 }),
-		"a stochastic method has no error estimate": change(solver.SRA1(0), func(s *solver.Solver) { s.ATol = 1e-3 }),
-		"InTime asks for steps in time":             change(solver.DPM2(4), func(s *solver.Solver) { s.InTime = true }),
-		"there are 1 times: give at least both":     change(solver.RK4(0), func(s *solver.Solver) { s.Grid = solver.Times{1} }),
+		"a stochastic method has no error estimate":  change(solver.SRA1(0), func(s *solver.Solver) { s.ATol = 1e-3 }),
+		"InTime asks for steps in time":              change(solver.DPM2(4), func(s *solver.Solver) { s.InTime = true }),
+		"there are 1 times: give at least both":      change(solver.RK4(0), func(s *solver.Solver) { s.Grid = solver.Times{1} }),
 		"the times go from 0.5 (number 1) to 0.6 (number 2): they must fall strictly from 1 to 0": change(solver.RK4(0), func(s *solver.Solver) {
 			s.Grid = solver.Times{1, 0.5, 0.6, 0}
 		}),

@@ -113,9 +113,9 @@ func TestTableaus(t *testing.T) {
 // is bound, with the place that is wrong.
 func TestBadTableaus(t *testing.T) {
 	for want, change := range map[string]func(m *solver.Tableau){
-		"has no weights B":                     func(m *solver.Tableau) { *m = solver.Tableau{} },
-		"A has 1 rows, B 2 weights":            func(m *solver.Tableau) { m.A = m.A[:1] },
-		"A has 2 rows, B 2 weights and C 1":    func(m *solver.Tableau) { m.C = m.C[:1] },
+		"has no weights B":                  func(m *solver.Tableau) { *m = solver.Tableau{} },
+		"A has 1 rows, B 2 weights":         func(m *solver.Tableau) { m.A = m.A[:1] },
+		"A has 2 rows, B 2 weights and C 1": func(m *solver.Tableau) { m.C = m.C[:1] },
 		"row 1 of A has the weight 0.5 for slope 1, which isn't known at that stage": func(m *solver.Tableau) {
 			m.A = [][]float64{{}, {0.5, 0.5}}
 		},

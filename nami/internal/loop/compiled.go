@@ -17,7 +17,6 @@ import (
 // recently used ones: one for each combination of input shapes.
 const maxKept = 16
 
-
 // compiled is a graph for one combination of shapes.
 type compiled struct {
 	key     string
