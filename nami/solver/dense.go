@@ -70,8 +70,11 @@ func straight(from, to []*Node) Interpolant {
 // They are a vector, or of shape [times]+lead.
 func (p Interpolant) at(over Interval, times *Node) []*Node {
 	c := p.Coordinates
-	begin := c.Position(over.From)
-	fraction := Div(Sub(c.Position(times), begin), Sub(c.Position(over.To), begin))
+	begin, end := c.Position(over.From), c.Position(over.To)
+	if !begin.IsScalar() {
+		begin, end = InsertAxes(begin, 0), InsertAxes(end, 0)
+	}
+	fraction := Div(Sub(c.Position(times), begin), Sub(end, begin))
 	z := make([]*Node, len(p.Powers[0]))
 	for part := range z {
 		var value *Node
