@@ -115,7 +115,7 @@ func TestErrorsNotPanics(t *testing.T) {
 		"schedule.Check":      {schedule.Check(nil, schedule.VP{}), "the backend is nil"},
 		"interpolant.Check":   {interpolant.Check(nil, interpolant.Zero{}), "the backend is nil"},
 		"distribution.Check":  {distribution.Check(nil, distribution.NewStandardNormal(2)), "the backend is nil"},
-		"solver.Check":        {solver.Check(nil, solver.Heun(1), 2), "the backend is nil"},
+		"solver.Check":        {solver.Check(nil, solver.HeunTableau), "the backend is nil"},
 		"solver, nil context": {solveWithout(none, t), "the context.Context is nil"},
 	} {
 		says(t, name, c.err, c.want)

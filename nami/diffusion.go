@@ -8,7 +8,6 @@ import (
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/schedule"
-	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -19,19 +18,28 @@ import (
 )
 
 // Diffusion is a score-based model: a field that predicts noise, data or a mix of both,
-// and the schedule of the noise. With an [solver.ODE] or [solver.Adaptive] it follows the
-// probability-flow equation dx/dt = f·x - ½g²·∇log p_t(x), with an [solver.SDE] the
-// reverse process dx = (f·x - g²·∇log p_t(x)) dt + g dw (Song et al. 2021,
-// arXiv:2011.13456, eq. 13 and 6). It is configuration only; [Diffusion.Bind] makes it
-// sample.
+// and the schedule of the noise. With a solver for ordinary equations it follows the
+// probability flow dx/dt = f·x - ½g²·∇log p_t(x), with a stochastic one the reverse process
+// dx = (f·x - g²·∇log p_t(x)) dt + g dw (Song et al. 2021, arXiv:2011.13456, eq. 13 and 6).
+// It is configuration only; [Diffusion.Bind] makes it sample.
 //
 // Its methods that build graphs follow the probability flow, as those of [FlowMatching].
 //
-// The ends of time. Where the schedule has no noise at t=0, as VP's, the velocity is
-// infinite there, though its integral is not. The probability flow is then solved in
-// u = √t, in which it is smooth, down to the time at which σ/α is 10⁻³; a stochastic
-// solve makes its last step without noise, to the data that the field predicts. Where the
-// schedule has no signal at t=1, as Cosine's, a solve starts where α/σ is 10⁻³.
+// The probability flow is solved from one noise level to the next,
+//
+//	dx̄/dσ̄ = ε   with x̄ = x/α, σ̄ = σ/α,
+//
+// whatever the schedule: Euler's method is DDIM, and with EDM's schedule Heun's is the
+// sampler of Karras et al. 2022. Log-densities, trajectories and gradients go the same way.
+// [solver.Solver].InTime asks for steps of dx/dt instead. A method sees the model's time and
+// state (see [solver.Method]).
+//
+// The ends of time. A solve to the data at time 0 ends without noise, also where the schedule
+// has some at 0, as EDM's: its last step is of first order, to the data that the field
+// predicts, for both equations. Steps without a [solver.Grid] are even in √t where the
+// schedule's noise vanishes at 0, as VP's, down to where σ/α is 10⁻⁴, and even in t where it
+// doesn't, which are EDM's own levels. Where a schedule has no signal at 1, as Cosine's, a
+// field that predicts noise or score is asked where α/σ is 10⁻³.
 type Diffusion struct {
 	// Field learned what Prediction says.
 	Field field.Field
@@ -42,7 +50,7 @@ type Diffusion struct {
 	// Schedule is the one that the field was trained with.
 	Schedule schedule.Schedule
 
-	// Solver integrates, solver.Heun(50) or solver.EulerMaruyama(200) say.
+	// Solver integrates, such as solver.Heun(50) or solver.EulerMaruyama(200).
 	Solver solver.Solver
 
 	// EventShape is the shape of one event; needed if Base is nil.
@@ -94,70 +102,24 @@ func (m Diffusion) check() error {
 }
 
 // flow is the model as a process sees it, between two times.
-func (m Diffusion) flow(backend compute.Backend, noise, data float64) (flow, error) {
-	if err := m.check(); err != nil {
-		return flow{}, err
-	}
-	ends, err := findEnds(backend, m.Schedule, noise, data)
-	if err != nil {
-		return flow{}, err
+func (m Diffusion) flow(backend compute.Backend, noise, data float64) (f flow, err error) {
+	if err := errors.Join(m.check(), checkSolver(m.Solver)); err != nil {
+		return f, err
 	}
 	learned, prediction := m.Field, m.Prediction
 	if m.Guidance != nil {
 		learned, prediction = guided{m}, schedule.Eps
 	}
-	as := func(to schedule.Prediction) field.Field {
-		if prediction == to {
-			return learned
-		}
-		return schedule.Converted{Field: learned, Schedule: m.Schedule, From: prediction, To: to}
+	f = flow{
+		field: m.Field, base: m.Base, solver: m.Solver, noise: noise, data: data, diffusion: true, graphMask: m.mask,
 	}
-	f := flow{
-		field: m.Field, velocity: as(schedule.Velocity), base: m.Base, solver: m.Solver,
-		noise: noise, data: data, clock: ends.clock(noise, data), graphMask: m.mask,
+	if f.mixture, err = newMixture(backend, m.Schedule, learned, prediction, noise); err != nil {
+		return f, err
 	}
 	if f.base == nil {
-		if f.base, err = distribution.Isotropic(0, ends.sigma, m.EventShape...); err != nil {
-			return flow{}, err
-		}
+		f.base, err = distribution.Isotropic(0, f.mixture.sigma, m.EventShape...)
 	}
-	if m.Solver.Traits().Stochastic {
-		f.reverse, f.clock = m.reverse(as(schedule.Score), ends), nil
-		if ends.data > data {
-			f.finish = m.finish(as(schedule.X0), as(schedule.Eps), ends, data)
-		}
-	}
-	return f, nil
-}
-
-// reverse is the noising process backwards in time.
-func (m Diffusion) reverse(score field.Field, ends ends) func(scope *model.Scope, in inputs) solver.System {
-	return func(scope *model.Scope, in inputs) solver.System {
-		within := func(t *Node) *Node { return Min(t, ConstAs(t, ends.noise)) }
-		return solver.System{
-			Drift: func(y []*Node, t *Node) []*Node {
-				t = within(t)
-				x, g := y[0], m.Schedule.Diffusion(t)
-				drift := m.Schedule.Drift(x, t)
-				if in.mask != nil {
-					drift = field.Mask(drift, in.mask, score.EventRank())
-				}
-				return []*Node{Sub(drift, Mul(shape.Lift(Square(g), x), in.at(score, scope, x, t)))}
-			},
-			Diffusion: func(t *Node) *Node { return m.Schedule.Diffusion(within(t)) },
-		}
-	}
-}
-
-// finish is the step from t to the data's time along the straight line that the predicted
-// data and noise make: exact if both were, and without new noise (Song, Meng & Ermon 2021,
-// arXiv:2010.02502, eq. 12 with σ = 0).
-func (m Diffusion) finish(x0, eps field.Field, ends ends, data float64) func(scope *model.Scope, x, t *Node, in inputs) *Node {
-	return func(scope *model.Scope, x, t *Node, in inputs) *Node {
-		at, end := Min(t, ConstAs(t, ends.noise)), ConstAs(t, data)
-		return Add(Mul(m.Schedule.Alpha(end), in.at(x0, scope, x, at)),
-			Mul(m.Schedule.Sigma(end), in.at(eps, scope, x, at)))
-	}
+	return f, err
 }
 
 // guided is the model's field as a prediction of noise that Guidance has changed.
@@ -173,11 +135,8 @@ func (g guided) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return g.model.Guidance(scope, x, t, c, eps)
 }
 
-// must is flow for graph building.
-func (m Diffusion) must(g *Graph) flow {
-	if m.Solver == nil {
-		panic(errors.New("nami: Solver is nil: give the model a solver, say solver.Heun(50)"))
-	}
+// inGraph is the flow for graph building, from time 1 to 0.
+func (m Diffusion) inGraph(g *Graph) flow {
 	f, err := m.flow(g.Backend(), 1, 0)
 	if err != nil {
 		panic(err)
@@ -187,20 +146,20 @@ func (m Diffusion) must(g *Graph) flow {
 
 // Sample builds samples of shape lead+event, as [FlowMatching.Sample] does.
 func (m Diffusion) Sample(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, lead ...int) *Node {
-	f := m.must(g)
+	f := m.inGraph(g)
 	return f.sample(scope, g, dtype, c, lead)
 }
 
 // SampleWithLogProb builds samples and their log-density, as
 // [FlowMatching.SampleWithLogProb] does.
 func (m Diffusion) SampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, estimator divergence.Estimator, lead ...int) (x, logProb *Node) {
-	f := m.must(g)
+	f := m.inGraph(g)
 	return f.sampleWithLogProb(scope, g, dtype, c, estimator, lead)
 }
 
 // LogProb builds the log-density of x, as [FlowMatching.LogProb] does.
 func (m Diffusion) LogProb(scope *model.Scope, x, c *Node, estimator divergence.Estimator) *Node {
-	f := m.must(x.Graph())
+	f := m.inGraph(x.Graph())
 	return f.logProb(scope, x, c, estimator)
 }
 

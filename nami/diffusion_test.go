@@ -64,7 +64,7 @@ func TestDiffusionIsFinite(t *testing.T) {
 						t.Errorf("%s: %v", what, err)
 						continue
 					}
-					if !method.Traits().Stochastic {
+					if !method.Stochastic() {
 						if _, err := process.LogProb(ctx, samples, divergence.Exact{}); err != nil {
 							t.Errorf("%s: %v", what, err)
 						}
@@ -82,10 +82,10 @@ func TestDiffusionSamples(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for name, s := range schedules {
 			for _, method := range []solver.Solver{solver.Heun(40), solver.EulerMaruyama(200), solver.SRA1(100), solver.Tsit5(1e-4, 1e-4)} {
-				if backend.Name() != "go" && (name != "VP" || !method.Traits().Stochastic) {
+				if backend.Name() != "go" && (name != "VP" || !method.Stochastic()) {
 					continue // XLA compiles each anew
 				}
-				if name == "EDM" && method.Traits().Stochastic && method.Steps() == 200 {
+				if name == "EDM" && method.Stochastic() && method.Steps == 200 {
 					continue // its first steps go through σ = 80, where Euler's are too coarse
 				}
 				const n = 4000
@@ -224,12 +224,12 @@ func TestBadDiffusion(t *testing.T) {
 		"the schedule is nil":      func(m *nami.Diffusion) { m.Schedule = nil },
 		"BetaMax":                  func(m *nami.Diffusion) { m.Schedule = schedule.VP{BetaMin: 2, BetaMax: 1} },
 		"isn't a prediction":       func(m *nami.Diffusion) { m.Prediction = 9 },
-		"Solver is nil":            func(m *nami.Diffusion) { m.Solver = nil },
+		"Solver is empty":          func(m *nami.Diffusion) { m.Solver = solver.Solver{} },
 		"both Base and EventShape": func(m *nami.Diffusion) { m.EventShape = nil },
 		"the base's shape (2, 3)":  func(m *nami.Diffusion) { m.EventShape = []int{2, 3} },
 		"the base's shape (2, 2)":  func(m *nami.Diffusion) { m.Base = distribution.NewStandardNormal(2, 2) },
 		"an event has shape (0)":   func(m *nami.Diffusion) { m.EventShape = []int{0} },
-		"the solver has 0 steps":   func(m *nami.Diffusion) { m.Solver = solver.Heun(0) },
+		"Heun(0) has 0 steps":      func(m *nami.Diffusion) { m.Solver = solver.Heun(0) },
 	} {
 		m := good
 		change(&m)

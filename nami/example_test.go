@@ -131,38 +131,23 @@ func ExampleDiffusion() {
 	// Output: [64 2]
 }
 
-// ralston is a solver of the user's own, Ralston's method of order 2.
-type ralston struct{ steps int }
-
-func (ralston) Traits() solver.Traits { return solver.Traits{Differentiable: true} }
-func (r ralston) Steps() int          { return r.steps }
-
-func (ralston) Step(f solver.Dynamics, y []*Node, over solver.Interval) []*Node {
-	h := over.Width()
-	first := f(y, over.At(0))
-	middle := make([]*Node, len(y))
-	for part := range y {
-		middle[part] = Add(y[part], Mul(MulScalar(h, 2./3), first[part]))
-	}
-	second := f(middle, over.At(2./3))
-	next := make([]*Node, len(y))
-	for part := range y {
-		next[part] = Add(y[part], Mul(h, Add(MulScalar(first[part], 1./4), MulScalar(second[part], 3./4))))
-	}
-	return next
+// ralston is a method of the user's own, Ralston's of order 2.
+var ralston = solver.Tableau{
+	Name: "Ralston", Convergence: 2,
+	A: [][]float64{{}, {2. / 3}}, B: []float64{1. / 4, 3. / 4}, C: []float64{0, 2. / 3},
 }
 
-// A solver of one's own, tested, in a flow whose answer is known: dx/dt = -x from t=1 to 0.
+// A method of one's own, tested, in a flow whose answer is known: dx/dt = -x from t=1 to 0.
 func ExampleFlowMatching_Integrate() {
 	backend, err := nami.OpenBackend("go")
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(solver.Check(backend, ralston{10}, 2))
+	fmt.Println(solver.Check(backend, ralston))
 	flow := nami.FlowMatching{
 		Field:  field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return Neg(x) }},
 		Base:   distribution.NewStandardNormal(1),
-		Solver: ralston{100},
+		Solver: solver.Solver{Method: ralston, Steps: 100},
 	}
 	forward, err := nami.NewComputation(backend, nil, func(scope *model.Scope, in []*Node) []*Node {
 		return []*Node{flow.Integrate(scope, in[0], nil, 1, 0)}

@@ -7,6 +7,8 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -24,7 +26,7 @@ import (
 // Its other methods build graphs, unrolled step by step (see [solver.Unroll]): gradients
 // with respect to the field's variables, to x and to c flow through them. c is
 // batch_shape+[context_dim], with batch_shape the end of the lead, or nil. They panic on
-// misuse, and with a solver whose number of steps isn't fixed.
+// misuse, and with a solver that chooses its steps.
 type FlowMatching struct {
 	// Field is the velocity dx/dt.
 	Field field.Field
@@ -32,8 +34,15 @@ type FlowMatching struct {
 	// Base is the distribution at t=1. Its events have the field's event rank.
 	Base distribution.Base
 
-	// Solver integrates, [solver.RK4](64) say: an [solver.ODE] or an [solver.Adaptive].
+	// Solver integrates the velocity in time, such as [solver.RK4](64): one for ordinary
+	// equations.
 	Solver solver.Solver
+
+	// Path is the one along which Field was learned, with normal noise; nil if it doesn't
+	// matter. A path that mixes data and noise as a schedule does (see [path.ScheduleOf])
+	// lets a solver step from one noise level to the next, as [solver.DPMSolverPP2M], place
+	// its steps by them, as [solver.Karras], and ask for the predicted data or noise.
+	Path path.Path
 
 	mask *Node // see Masked
 }
@@ -48,15 +57,14 @@ func (m FlowMatching) Bind(backend compute.Backend, store *model.Store, context 
 	if err := errors.Join(checkParts(backend, store, m.Solver), notInGraph(m.mask)); err != nil {
 		return nil, err
 	}
-	if err := m.check(); err != nil {
-		return nil, err
-	}
 	s, err := settle(options)
 	if err != nil {
 		return nil, err
 	}
-	f := m.flow()
-	f.noise, f.data = s.noise, s.data
+	f, err := m.flow(backend, s.noise, s.data)
+	if err != nil {
+		return nil, err
+	}
 	return bind(f, backend, store, context, s)
 }
 
@@ -64,60 +72,78 @@ func (m FlowMatching) check() error {
 	if err := checkField(m.Field); err != nil {
 		return err
 	}
-	switch {
-	case m.Base == nil:
-		return errors.New("nami: Base is nil: give the flow a base distribution, say distribution.NewStandardNormal(2)")
-	case m.Solver == nil:
-		return errors.New("nami: Solver is nil: give the flow a solver, say solver.RK4(64)")
-	case m.Solver.Traits().Stochastic:
-		return fmt.Errorf("nami: %v solves stochastic equations, and a flow is an ordinary one: use solver.RK4(64), say", m.Solver)
+	if m.Base == nil {
+		return errors.New("nami: Base is nil: give the flow a base distribution such as distribution.NewStandardNormal(2)")
+	}
+	if err := checkSolver(m.Solver); err != nil {
+		return err
+	}
+	if m.Solver.Stochastic() {
+		return fmt.Errorf("nami: %v solves stochastic equations, and a flow is an ordinary one: use a solver like solver.RK4(64)", m.Solver)
+	}
+	if _, ok := path.ScheduleOf(m.Path); m.Path != nil && !ok {
+		return fmt.Errorf("nami: Path is %v, which mixes data and noise in no way that is known: give one of path.Linear, Cosine, Scheduled and Affine, or nil", m.Path)
+	}
+	if _, ok := m.Solver.Method.(solver.NoiseLevels); ok && m.Path == nil {
+		return fmt.Errorf("nami: %v steps from one noise level to the next, which a flow without a Path doesn't know: give the flow the Path that its field was trained along, such as path.Linear{}, or use a solver like solver.RK4(64)", m.Solver)
 	}
 	return checkBase(m.Base, m.Field.EventRank())
 }
 
-// flow is the model as a process sees it.
-func (m FlowMatching) flow() flow {
-	return flow{field: m.Field, velocity: m.Field, base: m.Base, solver: m.Solver, noise: 1, data: 0, graphMask: m.mask}
+// flow is the model as a process sees it, between two times.
+func (m FlowMatching) flow(backend compute.Backend, noise, data float64) (f flow, err error) {
+	if err := m.check(); err != nil {
+		return f, err
+	}
+	f = flow{field: m.Field, base: m.Base, solver: m.Solver, noise: noise, data: data, graphMask: m.mask}
+	if s, ok := path.ScheduleOf(m.Path); ok {
+		f.mixture, err = newMixture(backend, s, m.Field, schedule.Velocity, noise)
+	}
+	return f, err
 }
 
-// must is flow for graph building.
-func (m FlowMatching) must() flow {
-	if err := m.check(); err != nil {
+// inGraph is the flow for graph building, from time 1 to 0.
+func (m FlowMatching) inGraph(g *Graph) flow {
+	f, err := m.flow(g.Backend(), 1, 0)
+	if err != nil {
 		panic(err)
 	}
-	return m.flow()
+	return f
 }
 
 // Sample builds samples of shape lead+event, reparameterised: a function of noise that
 // comes from the random state of scope's store.
 func (m FlowMatching) Sample(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, lead ...int) *Node {
-	f := m.must()
+	f := m.inGraph(g)
 	return f.sample(scope, g, dtype, c, lead)
 }
 
 // SampleWithLogProb is [FlowMatching.Sample] with the samples' log-density, of shape
 // lead, from the same solve.
 func (m FlowMatching) SampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, estimator divergence.Estimator, lead ...int) (x, logProb *Node) {
-	f := m.must()
+	f := m.inGraph(g)
 	return f.sampleWithLogProb(scope, g, dtype, c, estimator, lead)
 }
 
 // LogProb builds the log-density of x in nats: x is lead+event, the result lead. The
 // probes of a stochastic estimator come from the random state of scope's store.
 func (m FlowMatching) LogProb(scope *model.Scope, x, c *Node, estimator divergence.Estimator) *Node {
-	f := m.must()
+	f := m.inGraph(x.Graph())
 	return f.logProb(scope, x, c, estimator)
 }
 
 // Integrate builds the flow that carries x, of shape lead+event, from time t0 to t1:
 // from 1 to 0 it turns noise into data, from 0 to 1 data into noise.
 func (m FlowMatching) Integrate(scope *model.Scope, x, c *Node, t0, t1 float64) *Node {
-	f := m.must()
+	f := m.inGraph(x.Graph())
 	in := f.inputs(c, shape.Lead(x, f.rank()))
 	return f.unroll(scope, []*Node{f.clean(x, in)}, in, nil, t0, t1)[0]
 }
 
 // String describes the model on one line, the same in every process.
 func (m FlowMatching) String() string {
+	if m.Path != nil {
+		return fmt.Sprintf("FlowMatching{%v, %v, %v, %v}", m.Field, m.Base, m.Solver, m.Path)
+	}
 	return fmt.Sprintf("FlowMatching{%v, %v, %v}", m.Field, m.Base, m.Solver)
 }

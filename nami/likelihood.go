@@ -18,37 +18,38 @@ import (
 // whose probes come from the process's seed. A nil estimator asks the field, which must be
 // a field.Divergent.
 func (p *Process) LogProb(ctx context.Context, x *tensors.Tensor, estimator divergence.Estimator) (*tensors.Tensor, error) {
-	j, err := p.likelihood("LogProb", x, estimator)
+	r, err := p.likelihood("LogProb", x, estimator)
 	if err != nil {
 		return nil, err
 	}
-	j.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
+	r.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
 		defer finalize(y)
-		return p.single("log-density of data", func(scope *model.Scope, in [][]*Node) []*Node {
-			return []*Node{Sub(p.baseLogProb(scope, in[0][0], p.unpack(in[1])), in[0][1])}
-		}).Call(y, p.ofRows(c))
+		return p.onRows("log-density of data", c, y, func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
+			return []*Node{Sub(p.baseLogProb(scope, in[0], given), in[1])}
+		})
 	}
-	solution, err := p.do(ctx, j)
+	solution, err := p.execute(ctx, r)
 	return only(solution, err, "the log-density")
 }
 
-// likelihood is the job that carries x to the noise, with the integral of minus the
+// likelihood is the request that carries x to the noise, with the integral of minus the
 // divergence on the way; what says who asks.
-func (p *Process) likelihood(what string, x *tensors.Tensor, estimator divergence.Estimator) (job, error) {
+func (p *Process) likelihood(what string, x *tensors.Tensor, estimator divergence.Estimator) (request, error) {
 	if err := p.needsODE(what); err != nil {
-		return job{}, err
+		return request{}, err
 	}
-	estimator, err := p.orOwn(estimator, p.mask != nil)
+	estimator, err := p.estimator(estimator, p.mask != nil)
 	if err != nil {
-		return job{}, err
+		return request{}, err
 	}
 	lead, err := p.check("data", x)
 	if err != nil {
-		return job{}, err
+		return request{}, err
 	}
 	start := p.startFrom(x, lead)
-	return job{
-		lead: lead, from: p.data, to: p.noise, estimator: estimator, seed: p.random.next(),
+	_, random := estimator.(divergence.Stochastic)
+	return request{
+		lead: lead, from: p.data, to: p.noise, estimator: estimator, seed: p.seedIf(random),
 		start: func(c chunk) ([]*tensors.Tensor, error) {
 			y, err := start(c)
 			return append(y, p.zeros(c.n)), err
@@ -62,32 +63,31 @@ func (p *Process) SampleWithLogProb(ctx context.Context, estimator divergence.Es
 	if err := p.needsODE("SampleWithLogProb"); err != nil {
 		return nil, nil, err
 	}
-	if estimator, err = p.orOwn(estimator, p.mask != nil); err != nil {
+	if estimator, err = p.estimator(estimator, p.mask != nil); err != nil {
 		return nil, nil, err
 	}
 	lead, err := p.lead(sampleShape)
 	if err != nil {
 		return nil, nil, err
 	}
-	seed := p.random.next()
-	solution, err := p.do(ctx, job{
-		lead: lead, from: p.noise, to: p.data, estimator: estimator, seed: seed,
-		start: func(c chunk) ([]*tensors.Tensor, error) {
-			noise, err := p.drawNoise(seed, c)
-			if err != nil {
-				return nil, err
-			}
-			y := []*tensors.Tensor{noise}
-			out, err := p.single("log-density of noise", func(scope *model.Scope, in [][]*Node) []*Node {
-				return []*Node{p.baseLogProb(scope, in[0][0], p.unpack(in[1]))}
-			}).Call(y, p.ofRows(c))
-			if err != nil {
-				finalize(y)
-				return nil, err
-			}
-			return append(y, out...), nil
-		},
-	})
+	r := p.sampling(lead, 0, p.random.next())
+	start := r.start
+	r.estimator = estimator
+	r.start = func(c chunk) ([]*tensors.Tensor, error) {
+		y, err := start(c)
+		if err != nil {
+			return nil, err
+		}
+		out, err := p.onRows("log-density of noise", c, y, func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
+			return []*Node{p.baseLogProb(scope, in[0], given)}
+		})
+		if err != nil {
+			finalize(y)
+			return nil, err
+		}
+		return append(y, out...), nil
+	}
+	solution, err := p.execute(ctx, r)
 	if samples, err = only(solution, err, "sampling"); err != nil {
 		return nil, nil, err
 	}
@@ -100,11 +100,4 @@ func (p *Process) zeros(n int) *tensors.Tensor {
 		return tensors.FromFlatDataAndDimensions(make([]float64, n), n)
 	}
 	return tensors.FromFlatDataAndDimensions(make([]float32, n), n)
-}
-
-func (p *Process) scalar(v float64) *tensors.Tensor {
-	if p.dtype == dtypes.Float64 {
-		return tensors.FromScalar(v)
-	}
-	return tensors.FromScalar(float32(v))
 }

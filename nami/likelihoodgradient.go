@@ -35,11 +35,11 @@ type LogProbGradients struct {
 // are the derivatives of the exact solution, to the solver's accuracy; those of the
 // discrete one come from [FlowMatching.LogProb], unrolled.
 func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estimator divergence.Estimator) (*LogProbGradients, error) {
-	j, err := p.likelihood("LogProbGradient", x, estimator)
+	r, err := p.likelihood("LogProbGradient", x, estimator)
 	if err != nil {
 		return nil, err
 	}
-	adjoint, err := p.adjoint(j.estimator)
+	adjoint, err := p.adjoint(p.has(r.estimator), r.estimator)
 	if err != nil {
 		return nil, err
 	}
@@ -47,20 +47,20 @@ func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estima
 	if p.context != nil {
 		out.Context = tensors.FromShape(p.context.Shape())
 	}
-	j.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
-		logProb, err := p.goBack(ctx, adjoint, c, y, out)
+	r.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
+		logProb, err := p.backward(ctx, adjoint, c, y, out)
 		return []*tensors.Tensor{logProb}, err
 	}
-	solution, err := p.do(ctx, j)
+	solution, err := p.execute(ctx, r)
 	if out.LogProb, err = only(solution, err, "the log-density's gradient"); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// goBack adds to out what a chunk, whose solve ended in y, gives, and returns its
+// backward adds to out what a chunk, whose solve ended in y, gives, and returns its
 // log-densities. It consumes y.
-func (p *Process) goBack(ctx context.Context, adjoint *solver.Adjoint, c chunk, y []*tensors.Tensor, out *LogProbGradients) (*tensors.Tensor, error) {
+func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk, y []*tensors.Tensor, out *LogProbGradients) (*tensors.Tensor, error) {
 	counted := p.zeros(c.n) // 1 for each row that counts
 	counted.MustMutableFlatData(func(flat any) {
 		for i := range c.keep {
@@ -79,27 +79,25 @@ func (p *Process) goBack(ctx context.Context, adjoint *solver.Adjoint, c chunk, 
 			paths = append(paths, v.Path())
 		}
 	}
-	given := p.ofRows(c)
-	ends, err := p.single("gradient of the base", func(scope *model.Scope, in [][]*Node) []*Node {
-		z, integral, counted := in[0][0], in[0][1], in[0][2]
-		inputs := p.unpack(in[1])
-		base := p.baseLogProb(scope, z, inputs)
+	ends, err := p.onRows("gradient of the base", c, append(slices.Clone(y), counted), func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
+		z, integral, counted := in[0], in[1], in[2]
+		base := p.baseLogProb(scope, z, given)
 		by := []*Node{z}
-		if inputs.c != nil {
-			by = append(by, inputs.c)
+		if given.context != nil {
+			by = append(by, given.context)
 		}
 		for _, path := range paths {
 			by = append(by, p.store.GetVariable(path).NodeValue(z.Graph()))
 		}
 		grads := Gradient(ReduceAllSum(Mul(base, counted)), by...)
 		return append([]*Node{Sub(base, integral), Neg(counted)}, grads...)
-	}).Call(append(slices.Clone(y), counted), given)
+	})
 	if err != nil {
 		finalize(y)
 		return nil, err
 	}
 	logProb, cotangents, ends := ends[0], []*tensors.Tensor{ends[2], ends[1]}, ends[3:]
-	grads, err := adjoint.Gradient(ctx, y, cotangents, c.fixed, solver.Run{T0: p.data, T1: p.noise})
+	grads, err := adjoint.Gradient(ctx, y, cotangents, c.inputs.list(), solver.Run{T0: p.data, T1: p.noise})
 	if err != nil {
 		return nil, err
 	}
@@ -108,15 +106,16 @@ func (p *Process) goBack(ctx context.Context, adjoint *solver.Adjoint, c chunk, 
 		return nil, err
 	}
 	finalize(grads.Y)
-	if p.context != nil {
-		for _, rows := range []*tensors.Tensor{ends[0], grads.Fixed[0]} {
+	byInput := inputsOf(c.inputs.present(), grads.Fixed)
+	if byInput.context != nil {
+		for _, rows := range []*tensors.Tensor{ends[0], byInput.context} {
 			if err := addRows(out.Context, shape.Size(p.batch), c.first, rows, c.keep); err != nil {
 				return nil, err
 			}
 		}
 		ends = ends[1:]
 	}
-	finalize(slices.DeleteFunc(grads.Fixed, func(t *tensors.Tensor) bool { return t == nil }))
+	finalize(grads.Fixed)
 	for i, path := range paths {
 		if out.Variables[path] == nil {
 			out.Variables[path] = tensors.FromShape(ends[i].Shape())
@@ -155,19 +154,4 @@ func addRows(to *tensors.Tensor, count, first int, from *tensors.Tensor, n int) 
 			}
 		})
 	})
-}
-
-// adjoint returns the adjoint of the solve with that estimator.
-func (p *Process) adjoint(estimator divergence.Estimator) (*solver.Adjoint, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	key := p.key(describe(estimator))
-	if a := p.adjoints[key]; a != nil {
-		return a, nil
-	}
-	a, err := solver.NewAdjoint(p.backend, p.store, p.solver, p.withDivergence(estimator))
-	if err == nil {
-		p.adjoints[key] = a
-	}
-	return a, err
 }

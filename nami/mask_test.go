@@ -114,7 +114,7 @@ func TestMaskedDiffusion(t *testing.T) {
 			}
 			samples, err := masked.Sample(ctx, 4)
 			objects(t, "Sample", values(t, samples, err))
-			if method.Traits().Stochastic {
+			if method.Stochastic() {
 				continue
 			}
 			noise := []float64{0.1, -0.2, 0.3, 0.4}
@@ -186,9 +186,34 @@ func TestMaskedDiffusionInGraphs(t *testing.T) {
 	})
 }
 
+// A mask of nil takes the mask away, from a process and from a model in a graph alike.
+func TestNoMask(t *testing.T) {
+	backend, ctx := gomlxtest.Go(t), context.Background()
+	plain := bindDoubles(t, backend, pooledFlow(3, 2))
+	masked, err := plain.Masked(twoOfThree())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := masked.Masked(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := doubles([]float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6}, 1, 3, 2)
+	value, err := plain.LogProb(ctx, x, divergence.Exact{})
+	want := values(t, value, err)
+	value, err = again.LogProb(ctx, x, divergence.Exact{})
+	near(t, "the process", values(t, value, err), want, 0)
+	out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, mask *Node) []*Node {
+		return []*Node{pooledFlow(3, 2).Masked(mask).Masked(nil).LogProb(scope, x, nil, divergence.Exact{})}
+	}, x, twoOfThree())
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "the graph", values(t, out[0], nil), want, 1e-12)
+}
+
 func TestMaskedMisuse(t *testing.T) {
 	for want, build := range map[string]func(x *Node) *Node{
-		"the mask is nil": func(x *Node) *Node { return gauss(2).Masked(nil).LogProb(nil, x, nil, divergence.Exact{}) },
 		"bind the model without it": func(x *Node) *Node {
 			_, err := pooledFlow(3, 1).Masked(ReduceSum(x, -1)).Bind(gomlxtest.Go(t), model.NewStore(), nil)
 			panic(err)

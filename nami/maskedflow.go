@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Masked is the flow in one graph for events of varying numbers of objects, as
@@ -12,24 +11,18 @@ import (
 // of shape lead+[objects], is 1 where there is one and 0 where there is padding. What its
 // methods that build graphs return is exactly zero in the padding, and log-densities are
 // those of the objects alone; what stands in the padding changes nothing. lead is that of
-// the events that the methods are asked for. Bind refuses it: a mask belongs to a graph.
+// the events that the methods are asked for. nil takes a mask away. Bind refuses a model with
+// one: a mask belongs to a graph.
 func (m FlowMatching) Masked(mask *Node) FlowMatching {
-	m.mask = given(mask)
+	m.mask = mask
 	return m
 }
 
 // Masked is the model in one graph for events of varying numbers of objects, as
 // [FlowMatching.Masked] is.
 func (m Diffusion) Masked(mask *Node) Diffusion {
-	m.mask = given(mask)
+	m.mask = mask
 	return m
-}
-
-func given(mask *Node) *Node {
-	if mask == nil {
-		exceptions.Panicf("nami: Masked: the mask is nil: give one of shape lead+[objects], or use the model itself")
-	}
-	return mask
 }
 
 // notInGraph refuses to bind a model that has the mask of a graph.

@@ -214,7 +214,7 @@ func TestBadBinding(t *testing.T) {
 	}{
 		"no field":     {with(func(m *nami.FlowMatching) { m.Field = nil }), nil, nil, "Field is nil"},
 		"no base":      {with(func(m *nami.FlowMatching) { m.Base = nil }), nil, nil, "Base is nil"},
-		"no solver":    {with(func(m *nami.FlowMatching) { m.Solver = nil }), nil, nil, "Solver is nil"},
+		"no solver":    {with(func(m *nami.FlowMatching) { m.Solver = solver.Solver{} }), nil, nil, "Solver is empty"},
 		"no steps":     {with(func(m *nami.FlowMatching) { m.Solver = solver.RK4(0) }), nil, nil, "0 steps"},
 		"minus steps":  {with(func(m *nami.FlowMatching) { m.Solver = solver.RK4(-1) }), nil, nil, "-1 steps"},
 		"rank":         {with(func(m *nami.FlowMatching) { m.Base = distribution.NewStandardNormal(2, 4) }), ones(4), nil, "rank 1, the base's shape (2, 4)"},

@@ -42,9 +42,9 @@ type bound struct {
 	progress func(done, total int)
 
 	mu       sync.Mutex
-	programs map[string]*solver.Program
-	singles  map[string]*loop.Single
-	adjoints map[string]*solver.Adjoint
+	programs keyed[*solver.Program]
+	singles  keyed[*loop.Single]
+	adjoints keyed[*solver.Adjoint]
 }
 
 // settings are what options change.
@@ -105,12 +105,19 @@ func checkParts(backend compute.Backend, store *model.Store, s solver.Solver) er
 		return errors.New("nami: the backend is nil: open one with nami.OpenBackend")
 	case store == nil:
 		return errors.New("nami: the store is nil: make one with model.NewStore(), and train or load a model in it")
-	case s == nil:
-		return errors.New("nami: Solver is nil: give the model a solver, say solver.RK4(64)")
-	case s.Steps() < 1:
-		return fmt.Errorf("nami: the solver has %d steps: it needs at least 1", s.Steps())
 	}
-	return solver.Validate(s)
+	return checkSolver(s)
+}
+
+// checkSolver refuses a solver that can't go on.
+func checkSolver(s solver.Solver) error {
+	if s.Method == nil {
+		return errors.New("nami: Solver is empty: give the model a solver such as solver.RK4(64)")
+	}
+	if err := s.Validate(); err != nil {
+		return fmt.Errorf("nami: %w", err)
+	}
+	return nil
 }
 
 // checkBase refuses a base that doesn't fit the field.
@@ -135,8 +142,6 @@ func bind(f flow, backend compute.Backend, store *model.Store, context *tensors.
 	p := &Process{
 		bound: &bound{
 			flow: f, backend: backend, store: store, dtype: s.dtype, chunk: s.chunk, progress: s.progress,
-			programs: map[string]*solver.Program{}, singles: map[string]*loop.Single{},
-			adjoints: map[string]*solver.Adjoint{},
 		},
 		random: &stream{seed: s.seed},
 	}
@@ -177,6 +182,9 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	}
 	return &q, nil
 }
+
+// EventShape is the shape of one event; empty for a scalar.
+func (p *Process) EventShape() []int { return p.base.EventShape() }
 
 // Masked returns a process for events of varying numbers of objects: the first axis of an
 // event counts objects, and mask, of shape batch_shape+[objects], is 1 where there is one

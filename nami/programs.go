@@ -1,8 +1,9 @@
 package nami
 
 import (
-	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
@@ -12,88 +13,84 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// unpack tells a program's inputs apart: which of them there are is the process's.
-func (p *Process) unpack(fixed []*Node) (in inputs) {
-	take := func() (n *Node) {
-		n, fixed = fixed[0], fixed[1:]
-		return n
-	}
-	if p.context != nil {
-		in.c = take()
-	}
-	if p.mask != nil {
-		in.mask = take()
-	}
-	if len(fixed) > 0 {
-		in.probes = take()
-	}
-	return in
+// maxPrograms bounds how many programs of a kind a binding keeps, the most recent ones: as
+// many as there are estimators and kinds of inputs.
+const maxPrograms = 32
+
+// programKey is what a program of a binding depends on: others may have other inputs.
+type programKey struct {
+	name      string
+	has       [3]bool
+	estimator divergence.Estimator
 }
 
-// key names a program of this process: others of the same binding may have other inputs.
-func (p *Process) key(name string) string {
-	return fmt.Sprintf("%s, context %t, mask %t", name, p.context != nil, p.mask != nil)
+// keyed are values by key, the most recently used one last.
+type keyed[V any] struct {
+	keys   []programKey
+	values []V
 }
 
-// single returns the program of that name that runs once; build must depend on nothing
-// but the name, the binding and the shapes.
-func (p *Process) single(name string, build func(scope *model.Scope, in [][]*Node) []*Node) *loop.Single {
+// get returns the value of a key, made if there is none. Estimators are the same if they
+// are deeply equal, whatever they print.
+func (k *keyed[V]) get(key programKey, make func() (V, error)) (V, error) {
+	for i, known := range k.keys {
+		if known.name == key.name && known.has == key.has && reflect.DeepEqual(known.estimator, key.estimator) {
+			value := k.values[i]
+			k.keys, k.values = append(slices.Delete(k.keys, i, i+1), known), append(slices.Delete(k.values, i, i+1), value)
+			return value, nil
+		}
+	}
+	value, err := make()
+	if err != nil {
+		return value, err
+	}
+	k.keys, k.values = append(k.keys, key), append(k.values, value)
+	if len(k.keys) > maxPrograms {
+		k.keys, k.values = slices.Delete(k.keys, 0, 1), slices.Delete(k.values, 0, 1)
+	}
+	return value, nil
+}
+
+// single returns the program of that key that runs once; build must depend on nothing
+// but the key, the binding and the shapes.
+func (p *Process) single(key programKey, build func(scope *model.Scope, in [][]*Node) []*Node) *loop.Single {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.singles[p.key(name)]
-	if s == nil {
-		s = loop.NewSingle(p.backend, p.store, build)
-		p.singles[p.key(name)] = s
-	}
+	s, _ := p.singles.get(key, func() (*loop.Single, error) { return loop.NewSingle(p.backend, p.store, build), nil })
 	return s
 }
 
 // program returns the solve of x, or of x and the integral of minus the divergence.
-func (p *Process) program(estimator divergence.Estimator) (*solver.Program, error) {
-	build := solver.Build(p.deterministic)
-	switch {
-	case estimator != nil:
+func (p *Process) program(has [3]bool, estimator divergence.Estimator) (*solver.Program, error) {
+	if estimator != nil {
 		if err := estimator.Check(p.base.EventShape()); err != nil {
 			return nil, err
 		}
-		build = p.withDivergence(estimator)
-	case p.reverse != nil:
-		build = func(scope *model.Scope, fixed []*Node) solver.System { return p.reverse(scope, p.unpack(fixed)) }
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := p.key(describe(estimator))
-	if program := p.programs[key]; program != nil {
-		return program, nil
-	}
-	program, err := solver.NewProgram(p.backend, p.store, p.solver, build)
-	if err == nil {
-		p.programs[key] = program
-	}
-	return program, err
+	return p.programs.get(programKey{"solve", has, estimator}, func() (*solver.Program, error) {
+		return solver.NewProgram(p.backend, p.store, p.solver, p.build(has, estimator))
+	})
 }
 
-func (p *Process) deterministic(scope *model.Scope, fixed []*Node) solver.System {
-	return solver.System{Drift: p.dynamics(scope, p.unpack(fixed), nil)}
+// adjoint returns the adjoint of the solve with that estimator.
+func (p *Process) adjoint(has [3]bool, estimator divergence.Estimator) (*solver.Adjoint, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.adjoints.get(programKey{"adjoint", has, estimator}, func() (*solver.Adjoint, error) {
+		return solver.NewAdjoint(p.backend, p.store, p.solver, p.build(has, estimator))
+	})
 }
 
-func (p *Process) withDivergence(estimator divergence.Estimator) solver.Build {
+// build makes the flow's system from the inputs that there are.
+func (p *Process) build(has [3]bool, estimator divergence.Estimator) solver.Build {
 	return func(scope *model.Scope, fixed []*Node) solver.System {
-		return solver.System{Drift: p.dynamics(scope, p.unpack(fixed), estimator)}
+		return p.system(scope, inputsOf(has, fixed), estimator)
 	}
 }
 
-// needsODE is an error if the process's solver can't follow a deterministic flow.
-func (p *Process) needsODE(what string) error {
-	if p.solver.Traits().Stochastic {
-		return fmt.Errorf("nami: %s follows the deterministic flow, and %v solves stochastic equations: bind the model with a solver like solver.Heun(50) for it", what, p.solver)
-	}
-	return nil
-}
-
-// describe names an estimator in a program's key.
+// describe tells an estimator in words.
 func describe(estimator divergence.Estimator) string {
 	return fmt.Sprintf("%T %v", estimator, estimator)
 }
-
-var errNoEstimator = errors.New("nami: the estimator of the divergence is nil, and the field doesn't know its divergence: use divergence.Exact{} for events of few values, divergence.Hutchinson{} for large ones")

@@ -1,11 +1,15 @@
 package nami
 
 import (
+	"fmt"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // takeRows copies n rows of t from number first on, around its end to its beginning, into
-// a tensor of shape [n]+row: t has count rows, of the shape that its last axes have.
+// a tensor of shape [n]+row. t has count rows, of the shape of its last axes.
 func takeRows(t *tensors.Tensor, count, first, n int, row []int) (*tensors.Tensor, error) {
 	shape := t.Shape().Clone()
 	shape.Dimensions = append([]int{n}, row...)
@@ -41,10 +45,39 @@ func putRows(to *tensors.Tensor, first int, from *tensors.Tensor, c chunk) error
 	})
 }
 
+// putFrames copies the rows of a chunk that count into to, whose first axis are times, each
+// with so many rows, from row first of each on.
+func putFrames(to *tensors.Tensor, rows, first int, from *tensors.Tensor, times int, c chunk) error {
+	if err := from.ToLocal(); err != nil {
+		return err
+	}
+	size := int(from.ByteSize()) / (times * c.n)
+	return from.ConstBytes(func(source []byte) {
+		err := to.MutableBytes(func(target []byte) {
+			for k := range times {
+				copy(target[(k*rows+first)*size:], source[k*c.n*size:(k*c.n+c.keep)*size])
+			}
+		})
+		if err != nil {
+			panic(err) // to was made by us, on the host
+		}
+	})
+}
+
+// checkFinite is an error that says how many values of t are NaN or infinite.
+func checkFinite(what string, t *tensors.Tensor) error {
+	bad, first, err := gomlx.NonFinite(t)
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("nami: %d of %d values of the %s, of shape %s, are NaN or infinite, the first at flat index %d",
+			bad, t.Size(), what, t.Shape(), first)
+	}
+	return err
+}
+
 // finalize frees tensors.
 func finalize(ts []*tensors.Tensor) {
 	for _, t := range ts {
-		if t.Ok() {
+		if t != nil && t.Ok() {
 			t.MustFinalizeAll()
 		}
 	}

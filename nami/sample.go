@@ -26,7 +26,7 @@ func (p *Process) Sample(ctx context.Context, sampleShape ...int) (*tensors.Tens
 	if err != nil {
 		return nil, err
 	}
-	return p.sample(ctx, lead, 0, p.random.next())
+	return p.sampleRows(ctx, lead, 0, p.random.next())
 }
 
 // Stream draws n samples for each context, as [Process.Sample] with the sample shape (n)
@@ -40,11 +40,16 @@ func (p *Process) Stream(ctx context.Context, n int) iter.Seq2[*tensors.Tensor, 
 			yield(nil, err)
 			return
 		}
-		seed, perSample := p.random.next(), shape.Size(p.batch)
+		perSample := shape.Size(p.batch)
+		if n > (1<<32)/perSample {
+			yield(nil, fmt.Errorf("nami: %d samples for each of %d contexts: a stream has random numbers for 2³² events", n, perSample))
+			return
+		}
+		seed := p.random.next()
 		most := max(1, p.chunk/perSample)
 		for first := 0; first < n; first += most {
 			k := min(most, n-first)
-			samples, err := p.sample(ctx, slices.Concat([]int{k}, p.batch), first*perSample, seed)
+			samples, err := p.sampleRows(ctx, slices.Concat([]int{k}, p.batch), first*perSample, seed)
 			if !yield(samples, err) || err != nil {
 				return
 			}
@@ -79,15 +84,21 @@ func (p *Process) lead(sampleShape []int) ([]int, error) {
 	return slices.Concat(sampleShape, p.batch), nil
 }
 
-func (p *Process) sample(ctx context.Context, lead []int, first int, seed int64) (*tensors.Tensor, error) {
-	solution, err := p.do(ctx, job{
+// sampleRows draws samples of that lead, of which the first has the given number.
+func (p *Process) sampleRows(ctx context.Context, lead []int, first int, seed int64) (*tensors.Tensor, error) {
+	solution, err := p.execute(ctx, p.sampling(lead, first, seed))
+	return only(solution, err, "sampling")
+}
+
+// sampling is the request that carries noise to the data.
+func (p *Process) sampling(lead []int, first int, seed int64) request {
+	return request{
 		lead: lead, first: first, from: p.noise, to: p.data, seed: seed,
 		start: func(c chunk) ([]*tensors.Tensor, error) {
 			noise, err := p.drawNoise(seed, c)
 			return []*tensors.Tensor{noise}, err
 		},
-	})
-	return only(solution, err, "sampling")
+	}
 }
 
 // carry takes events from one time to another.
@@ -96,11 +107,20 @@ func (p *Process) carry(ctx context.Context, what string, x *tensors.Tensor, fro
 	if err != nil {
 		return nil, err
 	}
-	solution, err := p.do(ctx, job{lead: lead, from: from, to: to, seed: p.random.next(), start: p.startFrom(x, lead)})
+	solution, err := p.execute(ctx, request{lead: lead, from: from, to: to, seed: p.seedIf(p.stochastic()), start: p.startFrom(x, lead)})
 	return only(solution, err, "solving")
 }
 
-// startFrom starts a job from given events.
+// seedIf is the seed of a call that draws random numbers. One that doesn't takes none, so
+// that what is drawn later doesn't depend on it.
+func (p *Process) seedIf(random bool) int64 {
+	if !random {
+		return 0
+	}
+	return p.random.next()
+}
+
+// startFrom starts a request from given events.
 func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c chunk) ([]*tensors.Tensor, error) {
 	return func(c chunk) ([]*tensors.Tensor, error) {
 		rows, err := takeRows(x, shape.Size(lead), c.first, c.n, p.base.EventShape())
@@ -108,29 +128,18 @@ func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c chunk) ([]*ten
 			return []*tensors.Tensor{rows}, err
 		}
 		defer rows.MustFinalizeAll()
-		return p.single("mask", func(_ *model.Scope, in [][]*Node) []*Node {
-			return []*Node{field.Mask(in[0][0], p.unpack(in[1]).mask, p.rank())}
-		}).Call([]*tensors.Tensor{rows}, p.ofRows(c))
+		return p.onRows("mask", c, []*tensors.Tensor{rows}, func(_ *model.Scope, in []*Node, given inputs[Node]) []*Node {
+			return []*Node{field.Mask(in[0], given.mask, p.rank())}
+		})
 	}
-}
-
-// ofRows are the chunk's context and mask, without probes.
-func (p *Process) ofRows(c chunk) []*tensors.Tensor {
-	n := 0
-	for _, t := range []*tensors.Tensor{p.context, p.mask} {
-		if t != nil {
-			n++
-		}
-	}
-	return c.fixed[:n]
 }
 
 // drawNoise draws from the base for the rows of a chunk.
 func (p *Process) drawNoise(seed int64, c chunk) (*tensors.Tensor, error) {
-	noise, err := p.draw("noise", seed, forNoise, c, p.ofRows(c),
-		func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in inputs) *Node {
+	noise, err := p.drawRows(programKey{name: "noise"}, seed, forNoise, c, c.given(),
+		func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in inputs[Node]) *Node {
 			dims := p.grouped(lead)
-			x := distribution.Given(p.base, scope, in.c).Sample(byRow{random, len(dims)}, g, p.dtype, dims...)
+			x := distribution.Given(p.base, scope, in.context).Sample(byRow{random, len(dims)}, g, p.dtype, dims...)
 			x = Reshape(x, slices.Concat([]int{lead}, p.base.EventShape())...)
 			if in.mask != nil {
 				x = field.Mask(x, in.mask, p.rank())

@@ -9,6 +9,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
@@ -36,6 +37,10 @@ func Initialize(backend compute.Backend, store *model.Store, f field.Field, even
 	case slices.ContainsFunc(eventShape, func(size int) bool { return size < 1 }):
 		return fmt.Errorf("nami.Initialize: an event has shape %s: every axis needs at least 1 value", shape.Format(eventShape))
 	}
+	return loop.Exclusively(store, func() error { return initialize(backend, store, f, eventShape, contextDim, seed) })
+}
+
+func initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape []int, contextDim int, seed int64) error {
 	return gomlx.Try(func() error {
 		if err := store.SetRNGStateFromSeed(seed); err != nil {
 			return err
@@ -49,6 +54,10 @@ func Initialize(backend compute.Backend, store *model.Store, f field.Field, even
 // context of that size if it isn't 0, in a graph that is thrown away. It returns what is
 // wrong: shapes, or variables that the store doesn't hold.
 func (p *Process) inspect(contextDim int) error {
+	return loop.Exclusively(p.store, func() error { return p.inspectStore(contextDim) })
+}
+
+func (p *Process) inspectStore(contextDim int) error {
 	known := variables(p.store)
 	err := gomlx.Try(func() error {
 		shape := p.base.EventShape()

@@ -43,18 +43,18 @@ func gaussianDenoiser(mean, std []float64, s schedule.Schedule, p schedule.Predi
 
 // replayed is Euler and Maruyama's method with recorded noise.
 type replayed struct {
-	solver.SDE
+	solver.Method
 	noise  *tensors.Tensor // steps, and the shape of the state
 	t0, t1 float64
 }
 
-func (r replayed) Step(s solver.System, y []*Node, over solver.Interval, _ [][]*Node) []*Node {
+func (r replayed) Step(s solver.System, y, carry []*Node, over solver.Interval, _ [][]*Node) solver.Step {
 	noise := Const(y[0].Graph(), r.noise)
 	steps := noise.Shape().Dim(0)
-	number := DivScalar(MulScalar(AddScalar(over.At(0), -r.t0), float64(steps)), r.t1-r.t0)
+	number := DivScalar(MulScalar(AddScalar(over.From, -r.t0), float64(steps)), r.t1-r.t0)
 	picked := ConvertDType(Equal(ConvertDType(Round(number), dtypes.Int32), Iota(y[0].Graph(), shapes.Make(dtypes.Int32, steps), 0)), y[0].DType())
 	now := Reshape(Einsum("i,id->d", picked, Reshape(noise, steps, -1)), y[0].Shape().Dimensions...)
-	return r.SDE.Step(s, y, over, [][]*Node{{now}})
+	return r.Method.Step(s, y, carry, over, [][]*Node{{now}})
 }
 
 // Samples of diffusion models by the probability flow and the reverse process, from
@@ -66,9 +66,6 @@ func TestGoldenDiffusionSample(t *testing.T) {
 		for i, c := range g.Cases {
 			if c.Op != "diffusion_sample" || backend.Name() != "go" && i%9 != 0 {
 				continue // XLA compiles each anew
-			}
-			if c.Name == "diffusion/vp_default/to_zero/euler_maruyama" {
-				continue // TestGoldenEulerMaruyamaToZero
 			}
 			ran++
 			for _, dtype := range bothDTypes {
@@ -82,7 +79,7 @@ func TestGoldenDiffusionSample(t *testing.T) {
 					start = scaled(t, backend, m.Schedule, t0, noise)
 				}
 				if recorded := tensorOf(t, c.Inputs, "noise", dtype); recorded != nil {
-					m.Solver = replayed{m.Solver.(solver.SDE), recorded, t0, t1}
+					m.Solver.Method = replayed{m.Solver.Method, recorded, t0, t1}
 				}
 				process, err := m.Bind(backend, store, tensorOf(t, c.Inputs, "c", dtype), nami.DType(dtype), nami.Times(t0, t1))
 				if err != nil {
@@ -125,6 +122,7 @@ func diffusionOf(t *testing.T, g golden, c goldenCase, dtype dtypes.DType) (nami
 	} else {
 		m.Solver = solverOf(method, steps)
 	}
+	m.Solver.InTime = true // the reference steps in t, from one end to the other
 	if guidance, ok := get[struct{ A, B float64 }](t, c.Inputs, "guidance"); ok {
 		m.Guidance = func(_ *model.Scope, x, t, _, eps *Node) *Node {
 			return Add(MulScalar(eps, guidance.A), Mul(MulScalar(x, guidance.B), shape.Lift(t, x)))
@@ -156,48 +154,4 @@ func scaled(t *testing.T, backend compute.Backend, s schedule.Schedule, at float
 		t.Fatal(err)
 	}
 	return out
-}
-
-// The reference's stochastic solve to t=0 adds noise in its last step too: those numbers
-// are plain Euler and Maruyama's, which a process ends otherwise.
-func TestGoldenEulerMaruyamaToZero(t *testing.T) {
-	g := readGolden(t, "sampling")
-	onBackends(t, func(t *testing.T, backend compute.Backend) {
-		ran := false
-		for _, c := range g.Cases {
-			if c.Name != "diffusion/vp_default/to_zero/euler_maruyama" {
-				continue
-			}
-			ran = true
-			for _, dtype := range bothDTypes {
-				m, store := diffusionOf(t, g, c, dtype)
-				score := schedule.Converted{Field: m.Field, Schedule: m.Schedule, From: m.Prediction, To: schedule.Score}
-				noise := tensorOf(t, c.Inputs, "noise", dtype)
-				computation, err := nami.NewComputation(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-					x := Mul(in[0], m.Schedule.Sigma(ConstAs(in[0], 1)))
-					reverse := solver.System{
-						Drift: func(y []*Node, t *Node) []*Node {
-							pull := Mul(Square(m.Schedule.Diffusion(t)), field.Call(score, scope, y[0], t, nil))
-							return []*Node{Sub(m.Schedule.Drift(y[0], t), pull)}
-						},
-						Diffusion: m.Schedule.Diffusion,
-					}
-					return solver.UnrollSDE(m.Solver.(solver.SDE), reverse, []*Node{x}, 1, 0, func(step, _, _ int, _ *Node) *Node {
-						return Squeeze(Slice(in[1], AxisElem(step)), 0)
-					})
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				out, err := computation.Call(tensorOf(t, c.Inputs, "base_draw", dtype), noise)
-				if err != nil {
-					t.Fatal(err)
-				}
-				agree(t, c.Name, out[0], tensorOf(t, c.Expected, "samples", dtype))
-			}
-		}
-		if !ran {
-			t.Fatal("the case is missing")
-		}
-	})
 }

@@ -48,15 +48,15 @@ var misuses = map[string]func(m misuse) error{
 
 	"RK4(steps=0)":           func(m misuse) error { return m.bind(nami.FlowMatching{Field: still(1), Solver: solver.RK4(0)}, nil) },
 	"Heun(steps=-1)":         func(m misuse) error { return m.bind(nami.FlowMatching{Field: still(1), Solver: solver.Heun(-1)}, nil) },
-	"EulerMaruyama(steps=0)": func(misuse) error { return solver.Validate(solver.EulerMaruyama(0)) },
+	"EulerMaruyama(steps=0)": func(misuse) error { return solver.EulerMaruyama(0).Validate() },
 	"RK4().integrate(..., steps=-1)": func(m misuse) error {
 		return m.graph(func(in []*Node) *Node {
-			return solver.Unroll(solver.RK4(-1), func(y []*Node, _ *Node) []*Node { return y }, in, 0, 1)[0]
+			return solver.Unroll(solver.RK4(-1), solver.System{Drift: func(y []*Node, _ *Node) []*Node { return y }}, in, 0, 1, nil)[0]
 		}, []int{4, 2})
 	},
 	"RK4(32).integrate(..., steps=0)": func(m misuse) error {
 		return m.graph(func(in []*Node) *Node {
-			return solver.Unroll(solver.RK4(0), func(y []*Node, _ *Node) []*Node { return y }, in, 0, 1)[0]
+			return solver.Unroll(solver.RK4(0), solver.System{Drift: func(y []*Node, _ *Node) []*Node { return y }}, in, 0, 1, nil)[0]
 		}, []int{4, 2})
 	},
 

@@ -82,7 +82,7 @@ func (r *recorded) Estimate(f func(*Node) *Node, x *Node, rank int, _ *Node) (va
 }
 
 func solverOf(name string, steps int) solver.Solver {
-	return map[string]func(int) solver.RungeKutta{"rk4": solver.RK4, "heun": solver.Heun}[name](steps)
+	return map[string]func(int) solver.Solver{"rk4": solver.RK4, "heun": solver.Heun}[name](steps)
 }
 
 // Log-densities, with the sign that mathematics asks for: eagerly where the estimator is

@@ -169,10 +169,11 @@ func TestGoldenSDE(t *testing.T) {
 								v, _ := e.apply(scope, y[0], t)
 								return []*Node{v}
 							},
-							Diffusion: func(t *Node) *Node { return Add(in[0], Mul(in[1], t)) },
+							Diffusion: func(_ []*Node, t *Node) []*Node { return []*Node{Add(in[0], Mul(in[1], t))} },
 						}
-						over := solver.NewInterval(in[2], in[3], in[4], in[5])
-						return solver.EulerMaruyama(1).Step(system, []*Node{in[6]}, over, [][]*Node{{in[7]}})[0]
+						at := func(i *Node) *Node { return Add(in[2], Mul(Sub(in[3], in[2]), Div(i, in[5]))) }
+						over := solver.Interval{From: at(in[4]), To: at(OnePlus(in[4]))}
+						return solver.EulerMaruyama(1).Method.Step(system, []*Node{in[6]}, nil, over, [][]*Node{{in[7]}}).Y[0]
 					})
 					if err != nil {
 						t.Fatal(err)

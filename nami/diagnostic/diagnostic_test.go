@@ -135,7 +135,7 @@ func TestStraightness(t *testing.T) {
 func TestConvergence(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		noise := tensors.FromValue([][]float64{{1, -2}, {0.5, 0.3}})
-		for want, method := range map[float64]func(steps int) solver.RungeKutta{1: solver.Euler, 2: solver.Heun, 4: solver.RK4} {
+		for want, method := range map[float64]func(steps int) solver.Solver{1: solver.Euler, 2: solver.Heun, 4: solver.RK4} {
 			got, err := diagnostic.Convergence(context.Background(), noise, []int{128, 32, 64}, func(steps int) (*nami.Process, error) {
 				return bind(t, backend, swinging, method(steps)), nil
 			})

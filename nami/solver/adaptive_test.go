@@ -96,7 +96,7 @@ func TestAdaptiveAccuracy(t *testing.T) {
 	b := batch{x: []float64{1, 0.5, -1, 2, 0, 0.3}, z: []float64{1, 1, 1}, w: []float64{-1, 1, 2.5}}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for name, c := range map[string]struct {
-			make  func(rtol, atol float64) solver.Adaptive
+			make  func(rtol, atol float64) solver.Solver
 			tol   float64
 			dtype dtypes.DType
 		}{
@@ -221,7 +221,7 @@ func TestCodes(t *testing.T) {
 			}
 			want := []solver.Code{solver.Success, solver.StepTooSmall, solver.NonFinite, solver.NonFinite}
 			times := []float64{2, 1, 0.6, 0}
-			if s.Traits().Adaptive {
+			if s.Adaptive() {
 				for i, v := range flat(out.Y[0])[:3] {
 					if math.IsNaN(v) {
 						t.Errorf("sample %d is %v: a sample that fails keeps its last good state", i, v)
@@ -238,7 +238,7 @@ func TestCodes(t *testing.T) {
 					t.Errorf("%v: sample %d ended at %v, expected about %v", s, i, out.Times[i], times[i])
 				}
 			}
-			if s.Traits().Adaptive {
+			if s.Adaptive() {
 				for _, part := range []string{"solver: 3 of 4 samples didn't get from t = 0 to 2", "2 became NaN or infinite", "(NonFinite, the first at t = 0)", "1 needed a step too short", "loosen the tolerances", "(StepTooSmall, the first at t = "} {
 					if err := out.Err(); err == nil || !strings.Contains(err.Error(), part) {
 						t.Errorf("%v: expected it to say %q", err, part)
@@ -347,15 +347,15 @@ func TestAdaptiveStops(t *testing.T) {
 
 func TestAdaptiveMisuse(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	for want, change := range map[string]func(s *solver.Adaptive){
-		"rtol must be at least 0":              func(s *solver.Adaptive) { s.RTol = -1 },
-		"atol more than 0":                     func(s *solver.Adaptive) { s.ATol = 0 },
-		"has 0 steps: it needs at least 1":     func(s *solver.Adaptive) { s.MaxSteps = 0 },
-		"FirstStep is -1":                      func(s *solver.Adaptive) { s.FirstStep = -1 },
-		"I = 0 and P = 0":                      func(s *solver.Adaptive) { s.Control = solver.Control{} },
-		"Safety = 2":                           func(s *solver.Adaptive) { s.Control.Safety = 2 },
-		"the weight of part 1 of the state is": func(s *solver.Adaptive) { s.Weights = []float64{1, -1} },
-		"use solver.Dopri5(1e-5, 1e-5)":        func(s *solver.Adaptive) { *s = solver.Adaptive{} },
+	for want, change := range map[string]func(s *solver.Solver){
+		"rtol must be at least 0":              func(s *solver.Solver) { s.RTol = -1 },
+		"atol more than 0":                     func(s *solver.Solver) { s.ATol = 0 },
+		"MaxSteps is -1":                       func(s *solver.Solver) { s.MaxSteps = -1 },
+		"FirstStep is -1":                      func(s *solver.Solver) { s.FirstStep = -1 },
+		"I = 0 and P = 0":                      func(s *solver.Solver) { s.Control = solver.Control{Safety: 0.9, Min: 0.2, Max: 10} },
+		"Safety = 2":                           func(s *solver.Solver) { s.Control = solver.PI(); s.Control.Safety = 2 },
+		"the weight of part 1 of the state is": func(s *solver.Solver) { s.Weights = []float64{1, -1} },
+		"the solver has no method":             func(s *solver.Solver) { *s = solver.Solver{} },
 	} {
 		s := solver.Dopri5(1e-5, 1e-5)
 		change(&s)
@@ -373,7 +373,7 @@ func TestAdaptiveMisuse(t *testing.T) {
 			t.Errorf("got %v, expected %q", err, want)
 		}
 	}
-	if got := fmt.Sprint(solver.Tsit5(1e-5, 1e-6), solver.Adaptive{}, solver.Code(9), solver.Success.Cure() == ""); got != "Tsit5(1e-05, 1e-06) Adaptive{} Code(9) true" {
+	if got := fmt.Sprint(solver.Tsit5(1e-5, 1e-6), solver.Solver{}, solver.Code(9), solver.Success.Cure() == ""); got != "Tsit5(1e-05, 1e-06) Solver{} Code(9) true" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -30,9 +30,10 @@ import (
 // strongly, solving back for y loses digits: compare [Gradients].Y0 with where the solve
 // began.
 //
-// The solver is an [ODE], or an [Adaptive], which then takes one step size for all
-// samples, chosen by y and a alone (Kidger et al. 2021, arXiv:2009.09457). An Adjoint is
-// safe for concurrent use; calls take turns.
+// The solver is one for ordinary equations; one that chooses its steps takes one step size
+// for all samples, chosen by y and a alone (Kidger et al. 2021, arXiv:2009.09457). Where
+// the system has coordinates, the adjoint is solved in them, too. An Adjoint is safe for
+// concurrent use; calls take turns.
 type Adjoint struct {
 	backend compute.Backend
 	store   *model.Store
@@ -69,11 +70,11 @@ func NewAdjoint(backend compute.Backend, store *model.Store, s Solver, build Bui
 	if backend == nil || store == nil || build == nil {
 		return nil, errors.New("solver: an adjoint needs a backend, a store and the function that builds its system: one of them is nil")
 	}
-	if err := Validate(s); err != nil {
+	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if s.Traits().Stochastic {
-		return nil, fmt.Errorf("solver: %v is for stochastic equations, whose adjoint needs the path of the noise: use UnrollSDE, or a solver for ordinary equations", s)
+	if s.Stochastic() {
+		return nil, fmt.Errorf("solver: %v is for stochastic equations, whose adjoint needs the path of the noise: use Unroll, or a solver for ordinary equations", s)
 	}
 	return &Adjoint{backend: backend, store: store, solver: s, build: build, programs: map[int]*Program{}}, nil
 }
@@ -97,7 +98,7 @@ func (a *Adjoint) Gradient(ctx context.Context, y1, cotangents, fixed []*tensors
 			state = append(state, tensors.FromShape(x.Shape()))
 		}
 	}
-	run.T0, run.T1 = run.T1, run.T0
+	run.T0, run.T1, run.Save = run.T1, run.T0, nil
 	s, err := p.Solve(ctx, state, fixed, run)
 	if err != nil {
 		return nil, fmt.Errorf("solver: the adjoint: %w", err)
@@ -169,10 +170,9 @@ func (a *Adjoint) program(y, cotangents, fixed []*tensors.Tensor) (*Program, []*
 		}
 	}
 	s := a.solver
-	if adaptive, ok := s.(Adaptive); ok {
-		adaptive.Shared = true
-		adaptive.Weights = adjointWeights(adaptive.Weights, len(y))
-		s = adaptive
+	if s.Adaptive() {
+		s.Shared = true
+		s.Weights = adjointWeights(s.Weights, len(y))
 	}
 	p, err := newProgram(a.backend, a.store, s, a.augmented(len(y)), true)
 	if err != nil {
@@ -198,30 +198,59 @@ func (a *Adjoint) augmented(parts int) Build {
 			exceptions.Panicf("solver: the adjoint is for ordinary equations, but the system has a Diffusion: leave it nil")
 		}
 		calls := 0
-		drift := system.Drift.checked(&calls)
-		return System{Drift: func(state []*Node, t *Node) []*Node {
-			// A stage's y and a were made from the stages before it, which are none of
-			// this derivative's business.
-			y := make([]*Node, parts)
-			for part := range y {
-				y[part] = Identity(StopGradient(state[part]))
+		out := System{Drift: a.differentiated(system.Drift.checked(&calls), parts, fixed)}
+		in := func(coordinates func(Interval) *Coordinates) func(Interval) *Coordinates {
+			if coordinates == nil {
+				return nil
 			}
-			by := slices.Clone(y)
-			for _, v := range a.variables {
-				by = append(by, v.NodeValue(t.Graph()))
-			}
-			for _, x := range fixed {
-				if x.DType() == t.DType() {
-					by = append(by, x)
+			return func(over Interval) *Coordinates {
+				c := *coordinates(over)
+				var scaled []Part
+				for i := range 2 * parts {
+					part := c.part(i % parts)
+					if i >= parts { // a is a derivative by what the scale multiplies
+						part = Part{Power: -part.Power}
+					}
+					scaled = append(scaled, part)
 				}
+				c.Parts, c.Slope = scaled, a.differentiated(c.Slope.checked(&calls), parts, fixed)
+				return &c
 			}
-			dy := drift(y, t)
-			out := slices.Clone(dy)
-			for _, g := range Gradient(contract(dy, state[parts:2*parts]), by...) {
-				out = append(out, Neg(g))
+		}
+		out.Coordinates = in(system.Coordinates)
+		if system.Model != nil {
+			m := *system.Model
+			m.NoiseLevels = in(m.NoiseLevels)
+			out.Model = &m
+		}
+		return out
+	}
+}
+
+// differentiated are f and its products with a: the right-hand side of y, a and g.
+func (a *Adjoint) differentiated(f Dynamics, parts int, fixed []*Node) Dynamics {
+	return func(state []*Node, t *Node) []*Node {
+		// A stage's y and a were made from the stages before it; the derivative is by this
+		// stage's y alone.
+		y := make([]*Node, parts)
+		for part := range y {
+			y[part] = Identity(StopGradient(state[part]))
+		}
+		by := slices.Clone(y)
+		for _, v := range a.variables {
+			by = append(by, v.NodeValue(t.Graph()))
+		}
+		for _, x := range fixed {
+			if x.DType() == t.DType() {
+				by = append(by, x)
 			}
-			return out
-		}}
+		}
+		dy := f(y, t)
+		out := slices.Clone(dy)
+		for _, g := range Gradient(contract(dy, state[parts:2*parts]), by...) {
+			out = append(out, Neg(g))
+		}
+		return out
 	}
 }
 

@@ -113,7 +113,7 @@ func TestGradientsOfUnroll(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		s := solver.Heun(3)
 		exec, err := model.NewExec(backend, model.NewStore(), func(scope *model.Scope, x, l, c *Node) []*Node {
-			y := solver.Unroll(s, network(scope, []*Node{c}).Drift, []*Node{x, l}, 0, 1)
+			y := solver.Unroll(s, network(scope, []*Node{c}), []*Node{x, l}, 0, 1, nil)
 			value := Add(ReduceAllSum(DivScalar(Mul(y[0], Square(y[0])), 3)), ReduceAllSum(Mul(y[1], Const(x.Graph(), cotangentL))))
 			return Gradient(value, x, l, c, scope.GetVariable("w").NodeValue(x.Graph()), scope.GetVariable("b").NodeValue(x.Graph()))
 		})
@@ -158,7 +158,7 @@ func TestAdjoint(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, g := range []*tensors.Tensor{got.Y[0], got.Y[1], got.Fixed[0], got.Variables["/w"], got.Variables["/b"]} {
-				near(t, s.(interface{ String() string }).String()+", by "+names[i], flat(g), want[i], 1e-6)
+				near(t, s.String()+", by "+names[i], flat(g), want[i], 1e-6)
 			}
 			near(t, "the state that it began with", flat(got.Y0[0]), start.x, 1e-6)
 			if len(got.Variables) != 2 || got.Evaluations < 30 {
@@ -207,7 +207,7 @@ func TestGradientsThroughGradients(t *testing.T) {
 		}
 		near(t, "the adjoint", flat(got.Y[0]), want, 1e-5)
 		out, err := CallOnceN(backend, func(x, w *Node) []*Node {
-			return Gradient(ReduceAllSum(solver.Unroll(solver.RK4(12), build(nil, []*Node{w}).Drift, []*Node{x}, 0, 1)[0]), x)
+			return Gradient(ReduceAllSum(solver.Unroll(solver.RK4(12), build(nil, []*Node{w}), []*Node{x}, 0, 1, nil)[0]), x)
 		}, x0, w)
 		if err != nil {
 			t.Fatal(err)

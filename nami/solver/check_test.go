@@ -13,13 +13,22 @@ import (
 
 func TestCheckPassesOurs(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		for _, s := range []solver.RungeKutta{solver.Euler(1), solver.Midpoint(1), solver.Heun(1), solver.RK4(1)} {
-			if err := solver.Check(backend, s, float64(s.Order())); err != nil {
+		for _, tab := range tableaus {
+			if backend.Name() != "go" && tab.Convergence > 2 {
+				continue // XLA compiles each anew
+			}
+			if err := solver.Check(backend, tab); err != nil {
 				t.Error(err)
 			}
 		}
-		for _, s := range []solver.Stochastic{solver.EulerMaruyama(1), solver.StochasticHeun(1), solver.SRA1(1)} {
-			if err := solver.Check(backend, s, s.Order()); err != nil {
+		for _, s := range []solver.Solver{
+			solver.LMS(1, 1), solver.LMS(2, 1), solver.LMS(3, 1), solver.LMS(4, 1), solver.DPM2(1), solver.DPMSolverPP2M(1),
+			solver.EulerMaruyama(1), solver.StochasticHeun(1), solver.SRA1(1), solver.Milstein(1),
+		} {
+			if backend.Name() != "go" && s.Method.Order() == 1 {
+				continue
+			}
+			if err := solver.Check(backend, s.Method); err != nil {
 				t.Error(err)
 			}
 		}
@@ -28,26 +37,33 @@ func TestCheckPassesOurs(t *testing.T) {
 
 // own is a user's method: Ralston's, of order 2, or something wrong in its place.
 type own struct {
-	step   func(f solver.Dynamics, y []*Node, over solver.Interval) []*Node
-	traits solver.Traits
-	steps  int
+	step  func(s solver.System, y []*Node, over solver.Interval) []*Node
+	order float64
+	carry func(t *Node) []*Node // what Init and Step carry on
 }
 
-func (o own) Traits() solver.Traits { return o.traits }
-func (o own) Steps() int            { return o.steps }
-func (o own) String() string        { return "own" }
-func (o own) Step(f solver.Dynamics, y []*Node, over solver.Interval) []*Node {
-	return o.step(f, y, over)
+func (o own) Order() float64 { return o.order }
+func (o own) Draws() int     { return 0 }
+func (o own) String() string { return "own" }
+func (o own) Init(_ solver.System, _ []*Node, t *Node) []*Node {
+	if o.carry == nil {
+		return nil
+	}
+	return o.carry(t)
+}
+
+func (o own) Step(s solver.System, y, carry []*Node, over solver.Interval, _ [][]*Node) solver.Step {
+	return solver.Step{Y: o.step(s, y, over), Carry: carry}
 }
 
 // ralston makes a step of length h from begin, with the second slope at the given time.
-func ralston(f solver.Dynamics, y []*Node, begin, second, h *Node) (next []*Node) {
-	k1 := f(y, begin)
+func ralston(s solver.System, y []*Node, begin, second, h *Node) (next []*Node) {
+	k1 := s.Drift(y, begin)
 	var at []*Node
 	for i := range y {
 		at = append(at, Add(y[i], Mul(Mul(h, ConstAs(h, 2./3)), k1[i])))
 	}
-	k2 := f(at, second)
+	k2 := s.Drift(at, second)
 	for i := range y {
 		slope := Add(Mul(k1[i], ConstAs(h, 1./4)), Mul(k2[i], ConstAs(h, 3./4)))
 		next = append(next, Add(y[i], Mul(h, slope)))
@@ -55,62 +71,79 @@ func ralston(f solver.Dynamics, y []*Node, begin, second, h *Node) (next []*Node
 	return next
 }
 
-func TestCheckOfOwnSolvers(t *testing.T) {
+func TestCheckOfOwnMethods(t *testing.T) {
 	backend := gomlxtest.Go(t)
+	type step = func(s solver.System, y []*Node, over solver.Interval) []*Node
+	right := func(s solver.System, y []*Node, over solver.Interval) []*Node {
+		return ralston(s, y, over.From, over.At(2./3), over.Width())
+	}
 	for name, c := range map[string]struct {
-		step   func(f solver.Dynamics, y []*Node, over solver.Interval) []*Node
-		traits solver.Traits
-		steps  int
-		order  float64
-		want   string // empty if it passes
+		step  step
+		order float64
+		want  string // empty if it passes
 	}{
-		"right": {order: 2, step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
-			return ralston(f, y, s.At(0), s.At(2./3), s.Width())
-		}},
-		"another order": {order: 3, want: "forward in time: the order is ", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
-			return ralston(f, y, s.At(0), s.At(2./3), s.Width())
-		}},
-		"a lower order": {order: 1, want: "forward in time: the order is ", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
-			return ralston(f, y, s.At(0), s.At(2./3), s.Width())
-		}},
-		"flipped time": {order: 2, want: "the order is", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
+		"right":         {right, 2, ""},
+		"another order": {right, 3, "at the end, forward in time: the order is "},
+		"a lower order": {right, 1, "at the end, forward in time: the order is "},
+		"flipped time": {func(s solver.System, y []*Node, over solver.Interval) []*Node {
 			flip := func(t *Node) *Node { return Sub(ConstAs(t, 1), t) }
-			return ralston(f, y, flip(s.At(0)), flip(s.At(2./3)), s.Width())
-		}},
-		"only forward": {order: 2, want: "backward in time: the order is", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
-			return ralston(f, y, s.At(0), s.At(2./3), Abs(s.Width()))
-		}},
-		"another length": {order: 2, want: "the order is", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
-			return ralston(f, y, s.At(0), s.At(2./3), ConstAs(s.Width(), 0.1))
-		}},
-		"one time for both slopes": {order: 2, want: "forward in time: the order is 1.0", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
-			return ralston(f, y, s.At(0), s.At(0), s.Width())
-		}},
-		"a part is missing": {order: 2, want: "returned 1 parts for a state of 2", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
+			return ralston(s, y, flip(over.From), flip(over.At(2./3)), over.Width())
+		}, 2, "the order is"},
+		"only forward": {func(s solver.System, y []*Node, over solver.Interval) []*Node {
+			return ralston(s, y, over.From, over.At(2./3), Abs(over.Width()))
+		}, 2, "backward in time: the order is"},
+		"another length": {func(s solver.System, y []*Node, over solver.Interval) []*Node {
+			return ralston(s, y, over.From, over.At(2./3), ConstAs(over.From, 0.1))
+		}, 2, "the order is"},
+		"one time for both slopes": {func(s solver.System, y []*Node, over solver.Interval) []*Node {
+			return ralston(s, y, over.From, over.From, over.Width())
+		}, 2, "forward in time: the order is 1."},
+		"a part is missing": {func(s solver.System, y []*Node, over solver.Interval) []*Node {
 			return y[:1]
-		}},
-		"another shape": {order: 2, want: "for part 0 of the state", step: func(f solver.Dynamics, y []*Node, s solver.Interval) []*Node {
+		}, 2, "returned 1 parts for a state of 2"},
+		"another shape": {func(s solver.System, y []*Node, over solver.Interval) []*Node {
 			return []*Node{y[1], y[0]}
-		}},
-		"says it is stochastic": {traits: solver.Traits{Stochastic: true}, want: "lacks the methods Draws and Step of solver.SDE"},
-		"says it is adaptive":   {traits: solver.Traits{Adaptive: true}, want: "say Adaptive: true"},
-		"no steps":              {steps: -1, want: "own has -1 steps: it needs at least 1"},
+		}, 2, "for part 0 of the state"},
 	} {
-		o := own{step: c.step, traits: c.traits, steps: c.steps}
-		if o.steps == 0 {
-			o.steps = 4
-		}
-		err := solver.Check(backend, o, c.order)
+		err := solver.Check(backend, own{step: c.step, order: c.order})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, expected %q", name, err, c.want)
 		}
 	}
-	if err := solver.Check(backend, solver.Dopri5(1e-5, 1e-5), 5); err == nil || !strings.Contains(err.Error(), "chooses its steps") {
-		t.Errorf("an adaptive solver: got %v", err)
+	withMemory := own{step: right, order: 2, carry: func(t *Node) []*Node { return []*Node{t} }}
+	for want, m := range map[string]solver.Method{
+		"the method is nil":                           nil,
+		"carries 0 nodes on, and Init gave it 1":      forgetful{own: withMemory},
+		"is (Float64)[1], and Init made it (Float64)": forgetful{own: withMemory, longer: true},
+	} {
+		if err := solver.Check(backend, m); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, expected %q", err, want)
+		}
 	}
-	if err := solver.Check(backend, solver.EulerMaruyama(1), 1.5); err == nil || !strings.Contains(err.Error(), "the order is 0.9") {
-		t.Errorf("Euler–Maruyama as of order 1.5: got %v", err)
+	wrong := solver.Dopri5Tableau
+	wrong.EstimateOrder = 3
+	if err := solver.Check(backend, wrong); err == nil || !strings.Contains(err.Error(), "the error estimate, forward in time: the order is 4") {
+		t.Errorf("an estimate of another order: got %v", err)
 	}
+	wrong = solver.RK4Tableau
+	wrong.Dense = [][]float64{{1. / 6}, {1. / 3}, {1. / 3}, {1. / 6}}
+	if err := solver.Check(backend, wrong); err == nil || !strings.Contains(err.Error(), "within steps, forward in time: the order is") {
+		t.Errorf("a straight interpolant: got %v", err)
+	}
+}
+
+// forgetful is a method whose memory isn't what it was.
+type forgetful struct {
+	own
+	longer bool
+}
+
+func (f forgetful) Step(s solver.System, y, carry []*Node, over solver.Interval, noise [][]*Node) solver.Step {
+	step := f.own.Step(s, y, carry, over, noise)
+	if step.Carry = nil; f.longer {
+		step.Carry = []*Node{InsertAxes(carry[0], 0)}
+	}
+	return step
 }
 
 // ownSDE is a user's method for stochastic equations: Euler and Maruyama's, with what it
@@ -120,17 +153,20 @@ type ownSDE struct {
 	draw  int
 }
 
-func (ownSDE) Traits() solver.Traits { return solver.Traits{Stochastic: true} }
-func (ownSDE) Steps() int            { return 1 }
-func (o ownSDE) Draws() int          { return o.draw + 1 }
-func (o ownSDE) Step(s solver.System, y []*Node, over solver.Interval, noise [][]*Node) (next []*Node) {
+func (ownSDE) Order() float64 { return 1 }
+func (o ownSDE) Draws() int   { return o.draw + 1 }
+
+func (ownSDE) Init(solver.System, []*Node, *Node) []*Node { return nil }
+
+func (o ownSDE) Step(s solver.System, y, _ []*Node, over solver.Interval, noise [][]*Node) solver.Step {
 	h := over.Width()
-	drift := s.Drift(y, over.At(0))
+	drift, g := s.Drift(y, over.From), s.Diffusion(y, over.From)
+	var next []*Node
 	for part := range y {
-		shake := Mul(Mul(s.Diffusion(over.At(0)), o.scale(h)), noise[o.draw][part])
+		shake := Mul(Mul(g[part], o.scale(h)), noise[o.draw][part])
 		next = append(next, Add(Add(y[part], Mul(h, drift[part])), shake))
 	}
-	return next
+	return solver.Step{Y: next}
 }
 
 func TestCheckOfOwnSDEs(t *testing.T) {
@@ -141,12 +177,12 @@ func TestCheckOfOwnSDEs(t *testing.T) {
 		want   string
 	}{
 		"right":                        {ownSDE{scale: root}, ""},
-		"h for its root":               {ownSDE{scale: Abs}, "forward in time: the order is"},
+		"h for its root":               {ownSDE{scale: Abs}, "additive noise, forward in time: the order is"},
 		"the root of a negative h":     {ownSDE{scale: Sqrt}, "backward in time: the order is NaN"},
 		"noise of another sign":        {ownSDE{scale: func(h *Node) *Node { return Neg(root(h)) }}, "the order is"},
 		"another draw than the path's": {ownSDE{scale: root, draw: 2}, "the order is"},
 	} {
-		err := solver.Check(backend, c.solver, 1)
+		err := solver.Check(backend, c.solver)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, expected %q", name, err, c.want)
 		}

@@ -3,6 +3,7 @@ package solver_test
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/solver"
@@ -43,36 +44,58 @@ func ExampleProgram() {
 	// true
 }
 
-// Ralston is a user's own method: y + h·(k1 + 3·k2)/4, with the second slope at ⅔ of the
-// step.
-type Ralston struct{ N int }
-
-func (r Ralston) Traits() solver.Traits { return solver.Traits{Differentiable: true} }
-func (r Ralston) Steps() int            { return r.N }
-
-func (r Ralston) Step(f solver.Dynamics, y []*Node, over solver.Interval) []*Node {
-	h := over.Width()
-	k1 := f(y, over.At(0))
-	at := make([]*Node, len(y))
-	for part := range y {
-		at[part] = Add(y[part], Mul(Mul(h, ConstAs(h, 2./3)), k1[part]))
-	}
-	k2 := f(at, over.At(2./3))
-	next := make([]*Node, len(y))
-	for part := range y {
-		slope := Add(Mul(k1[part], ConstAs(h, 1./4)), Mul(k2[part], ConstAs(h, 3./4)))
-		next[part] = Add(y[part], Mul(h, slope))
-	}
-	return next
-}
-
-func ExampleCheck() {
+// A user's own Runge–Kutta method is a table: Ralston's, y + h·(k1 + 3·k2)/4 with the second
+// slope at ⅔ of the step.
+func ExampleTableau() {
 	backend, err := gomlx.Open("go")
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(solver.Check(backend, Ralston{N: 64}, 2))
-	// Output: <nil>
+	ralston := solver.Tableau{
+		Name: "Ralston", Convergence: 2,
+		A: [][]float64{{}, {2. / 3}}, B: []float64{1. / 4, 3. / 4}, C: []float64{0, 2. / 3},
+	}
+	fmt.Println(solver.Solver{Method: ralston, Steps: 64}, solver.Check(backend, ralston))
+	// Output: Ralston(64) <nil>
+}
+
+// Leapfrog is a user's own method with a memory, of order 2 with one evaluation in each
+// step: on even steps the state goes from the one before the last, y₋ + 2h·f(y, t).
+type Leapfrog struct{}
+
+func (Leapfrog) Order() float64 { return 2 }
+func (Leapfrog) Draws() int     { return 0 }
+
+// Init makes room for the state before, and says that there is none.
+func (Leapfrog) Init(_ solver.System, y []*Node, t *Node) []*Node {
+	return append(slices.Clone(y), ZerosLike(t))
+}
+
+func (Leapfrog) Step(s solver.System, y, carry []*Node, over solver.Interval, _ [][]*Node) solver.Step {
+	h, slope, first := over.Width(), s.Drift(y, over.From), Equal(carry[len(y)], ConstAs(over.From, 0))
+	var next []*Node
+	for part := range y {
+		euler := Add(y[part], Mul(h, slope[part]))
+		leap := Add(carry[part], Mul(Add(h, h), slope[part]))
+		next = append(next, Where(first, euler, leap))
+	}
+	return solver.Step{Y: next, Carry: append(slices.Clone(y), OnesLike(over.From))}
+}
+
+func ExampleMethod() {
+	backend, err := gomlx.Open("go")
+	if err != nil {
+		panic(err)
+	}
+	decay := func(y []*Node, _ *Node) []*Node { return []*Node{Neg(y[0])} }
+	out, err := CallOnce(backend, func(y *Node) *Node {
+		return solver.Unroll(solver.Solver{Method: Leapfrog{}, Steps: 100}, solver.System{Drift: decay}, []*Node{y}, 0, 1, nil)[0]
+	}, 1.0)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%.4f\n", out.Value())
+	// Output: 0.3679
 }
 
 func ExampleUnroll() {
@@ -82,7 +105,7 @@ func ExampleUnroll() {
 	}
 	decay := func(y []*Node, _ *Node) []*Node { return []*Node{Neg(y[0])} }
 	out, err := CallOnce(backend, func(y *Node) *Node {
-		return solver.Unroll(solver.RK4(10), decay, []*Node{y}, 0, 1)[0]
+		return solver.Unroll(solver.RK4(10), solver.System{Drift: decay}, []*Node{y}, 0, 1, nil)[0]
 	}, 1.0)
 	if err != nil {
 		panic(err)

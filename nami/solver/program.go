@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
@@ -22,7 +23,8 @@ import (
 
 // Build makes the system in the graph of one step. fixed are the inputs that don't
 // change along the solve: a context, a mask, the probes of a trace estimator. It may use
-// no other nodes, and change no variables.
+// no other nodes, and change no variables. What it says of the system's model must be the
+// same each time.
 type Build func(scope *model.Scope, fixed []*Node) System
 
 // Program is a solver compiled for one system: one loop, whose number of steps is an
@@ -32,25 +34,45 @@ type Build func(scope *model.Scope, fixed []*Node) System
 //
 // A Program is safe for concurrent use; calls take turns on the device.
 type Program struct {
-	solver Solver
-	build  Build
-	joint  bool // the parts have no lead in common: they are one sample
+	backend compute.Backend
+	store   *model.Store
+	solver  Solver
+	build   Build
+	joint   bool // the parts have no lead in common: they are one sample
 
-	begin *loop.Single // an adaptive solve's first slope and step
-	steps *loop.Program
+	mu       sync.Mutex
+	outlines map[string]outline
+	begins   map[layout]*loop.Single
+	loops    map[layout]*loop.Program
 
-	// Evaluations of the field by begin and by one step.
+	// Evaluations of the field before the first step and in each.
 	atBegin, inStep atomic.Int64
+}
+
+// layout says what a program's state and inputs are made of.
+type layout struct {
+	parts, carry int
+	even         bool // steps of equal length, computed rather than given
+	saves        bool // output within the solve
 }
 
 // Run says from where to where to solve.
 type Run struct {
-	// T0 and T1 are the times at the begin and at the end; time runs backwards if T1 < T0.
+	// T0 and T1 are the times at the beginning and at the end; time runs backwards if
+	// T1 < T0.
 	T0, T1 float64
 
-	// Steps is the number of steps, for an adaptive solver the most that it attempts; 0
+	// Steps is the number of steps, for an adaptive solve the most that it attempts; 0
 	// takes the solver's.
 	Steps int
+
+	// Save are times at which the state is wanted, from T0 to T1 and in this order, both
+	// ends included or not. They change nothing about the steps: a state within a step comes
+	// from the method's interpolant, or from a cubic polynomial through the step's ends and
+	// their slopes; that of a stochastic method from a Brownian bridge between the ends,
+	// with noise of its own, which has the right distribution where drift and diffusion
+	// change little in a step.
+	Save []float64
 
 	// Seed starts the noise of a stochastic equation. The noise of a sample depends on the
 	// seed and on the sample's number, and not on the others.
@@ -67,8 +89,7 @@ type Run struct {
 }
 
 // NewProgram returns the program that solves build's system with s, with the variables of
-// store. Nothing is compiled yet. It is an error if s is none of [ODE], [SDE] and
-// [Adaptive], or says otherwise.
+// store. Nothing is compiled yet. It is an error if the solver isn't valid.
 func NewProgram(backend compute.Backend, store *model.Store, s Solver, build Build) (*Program, error) {
 	return newProgram(backend, store, s, build, false)
 }
@@ -77,50 +98,13 @@ func newProgram(backend compute.Backend, store *model.Store, s Solver, build Bui
 	if backend == nil || store == nil || build == nil {
 		return nil, errors.New("solver: a program needs a backend, a store and the function that builds its system: one of them is nil")
 	}
-	if err := Validate(s); err != nil {
+	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Program{solver: s, build: build, joint: joint}
-	body := p.fixedStep
-	if a, ok := s.(Adaptive); ok {
-		p.begin = loop.NewSingle(backend, store, func(scope *model.Scope, in [][]*Node) []*Node {
-			return p.adaptiveBegin(a, scope, in[0], in[1], in[2])
-		})
-		body = func(scope *model.Scope, _ *Node, state, fixed []*Node) ([]*Node, *Node) {
-			return p.adaptiveStep(a, scope, state, fixed)
-		}
-	}
-	p.steps = loop.New(backend, store, body)
-	return p, nil
-}
-
-// Validate says what is wrong with a solver: nil, no steps, settings out of range, or
-// traits that contradict its methods.
-func Validate(s Solver) error {
-	if s == nil {
-		return errors.New("solver: the solver is nil: use solver.RK4(64), say")
-	}
-	if a, ok := s.(Adaptive); ok {
-		if err := a.validate(); err != nil {
-			return err
-		}
-	}
-	if s.Steps() < 1 {
-		return fmt.Errorf("solver: %v has %d steps: it needs at least 1", s, s.Steps())
-	}
-	traits := s.Traits()
-	_, ode := s.(ODE)
-	_, sde := s.(SDE)
-	_, adaptive := s.(Adaptive)
-	switch {
-	case traits.Adaptive != adaptive:
-		return fmt.Errorf("solver: the traits of %v say Adaptive: %t, but it is a %T: only this package's Adaptive chooses its steps", s, traits.Adaptive, s)
-	case traits.Stochastic && !sde:
-		return fmt.Errorf("solver: the traits of %v say that it is stochastic, but %T lacks the methods Draws and Step of solver.SDE", s, s)
-	case !traits.Stochastic && !ode && !adaptive:
-		return fmt.Errorf("solver: the traits of %v say that it is for ordinary equations, but %T lacks the method Step of solver.ODE", s, s)
-	}
-	return nil
+	return &Program{
+		backend: backend, store: store, solver: s, build: build, joint: joint,
+		outlines: map[string]outline{}, begins: map[layout]*loop.Single{}, loops: map[layout]*loop.Program{},
+	}, nil
 }
 
 // Solve solves from run.T0 to run.T1. Each part of y is [n, event...]: n samples, the
@@ -135,38 +119,120 @@ func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run
 		err = cmp.Or(run.validate(), checkFixed(fixed))
 	}
 	if err == nil && ctx == nil {
-		err = errors.New("solver: the context.Context is nil: give context.Background(), say")
+		err = errors.New("solver: the context.Context is nil: give context.Background()")
+	}
+	var about outline
+	if err == nil {
+		about, err = p.outline(y, fixed)
 	}
 	if err != nil {
 		finalize(y)
 		return nil, err
 	}
 	if run.Steps == 0 {
-		run.Steps = p.solver.Steps()
+		run.Steps = p.solver.limit()
 	}
 	solution := &Solution{
 		Y: y, Codes: make([]Code, n), Times: slices.Repeat([]float64{run.T1}, n),
 		Accepted: make([]int, n), Rejected: make([]int, n), t0: run.T0, t1: run.T1,
 	}
-	if run.T0 == run.T1 { // no step will find what isn't finite
-		for _, x := range y {
-			err = cmp.Or(err, gomlx.EachFloat(x, func(i int, v float64) {
-				if v-v != 0 {
-					solution.Codes[i/(x.Size()/n)] = NonFinite
-				}
-			}))
+	if len(run.Save) > 0 {
+		if solution.Saved, err = newRecords(y, run); err != nil {
+			finalize(y)
+			return nil, err
 		}
-		return solution, err
 	}
-	if p.begin != nil {
-		err = p.adaptive(ctx, solution, dtype, fixed, run)
-	} else {
-		err = p.equalSteps(ctx, solution, dtype, fixed, run)
+	switch {
+	case run.T0 == run.T1:
+		return solution, p.noSteps(solution)
+	case p.solver.Adaptive():
+		err = p.adaptive(ctx, solution, about, dtype, fixed, run)
+	default:
+		err = p.fixedSteps(ctx, solution, about, dtype, fixed, run)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return solution, nil
+}
+
+// noSteps finds what isn't finite where there is no step that would.
+func (p *Program) noSteps(s *Solution) (err error) {
+	for _, x := range s.Y {
+		err = cmp.Or(err, gomlx.EachFloat(x, func(i int, v float64) {
+			if v-v != 0 {
+				s.Codes[i/(x.Size()/len(s.Codes))] = NonFinite
+			}
+		}))
+	}
+	return err
+}
+
+// outline is what the host knows of a system and a method.
+type outline struct {
+	carry    int
+	model    *Model
+	modelled bool // steps are taken in the model's way, and end in its data
+}
+
+// outline builds the system in a graph that is thrown away, to see what it says of itself
+// and what the method carries.
+func (p *Program) outline(y, fixed []*tensors.Tensor) (about outline, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := loop.Key(y, fixed)
+	if about, ok := p.outlines[key]; ok {
+		return about, nil
+	}
+	calls := 0
+	_, err = loop.Variables(p.backend, p.store, func(g *Graph) {
+		parameters := func(ts []*tensors.Tensor) (out []*Node) {
+			for _, t := range ts {
+				out = append(out, Parameter(g, "", t.Shape()))
+			}
+			return out
+		}
+		state := parameters(y)
+		s := p.system(p.store.RootScope().ResetVisited(), parameters(fixed), &calls)
+		lead := p.lead(state)
+		if !p.solver.Adaptive() || p.solver.Shared {
+			lead = nil
+		}
+		about = outline{model: s.Model, carry: len(p.solver.Method.Init(s, state, Zeros(g, timeShape(state, lead))))}
+		_, noise := p.solver.Method.(NoiseLevels)
+		if noise && s.Model == nil {
+			exceptions.Panicf("solver: %v steps from one noise level to the next, and the system has no model that tells them: use it for a Diffusion, or a FlowMatching whose Path is given, or use solver.Heun(20)", p.solver)
+		}
+		about.modelled = s.Model != nil && (noise || s.Coordinates != nil)
+	})
+	if err != nil {
+		return about, err
+	}
+	if len(p.outlines) > 1000 { // of many shapes
+		clear(p.outlines)
+	}
+	p.outlines[key] = about
+	return about, nil
+}
+
+// begin is the graph of what comes before the first step.
+func (p *Program) begin(l layout, build func(scope *model.Scope, in [][]*Node) []*Node) *loop.Single {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.begins[l] == nil {
+		p.begins[l] = loop.NewSingle(p.backend, p.store, build)
+	}
+	return p.begins[l]
+}
+
+// steps is the loop over steps.
+func (p *Program) steps(l layout, body loop.Body) *loop.Program {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.loops[l] == nil {
+		p.loops[l] = loop.New(p.backend, p.store, body)
+	}
+	return p.loops[l]
 }
 
 func (r Run) validate() error {
@@ -179,6 +245,14 @@ func (r Run) validate() error {
 		return fmt.Errorf("solver: Run.Steps is %d: it must be less than 2³¹-1", r.Steps)
 	case r.Offset < 0 || int64(r.Offset) > math.MaxUint32:
 		return fmt.Errorf("solver: Run.Offset is %d: it must be from 0 to 2³²-1", r.Offset)
+	}
+	for i, t := range r.Save {
+		if !(t >= min(r.T0, r.T1) && t <= max(r.T0, r.T1)) {
+			return fmt.Errorf("solver: Run.Save[%d] is %v: it must lie on the way from t = %v to %v", i, t, r.T0, r.T1)
+		}
+		if i > 0 && !((t-r.Save[i-1])*(r.T1-r.T0) > 0) {
+			return fmt.Errorf("solver: Run.Save[%d] is %v and Run.Save[%d] is %v: the times must go strictly the way of the solve, from %v to %v", i-1, r.Save[i-1], i, t, r.T0, r.T1)
+		}
 	}
 	return nil
 }
@@ -201,12 +275,12 @@ func (p *Program) samples(y []*tensors.Tensor) (n int, dtype dtypes.DType, err e
 	if len(y) == 0 {
 		return 0, dtype, errors.New("solver: the state has no parts")
 	}
-	if a, ok := p.solver.(Adaptive); ok && len(a.Weights) > 0 {
-		if !p.joint && len(a.Weights) != len(y) {
-			return 0, dtype, fmt.Errorf("solver: %v has %d weights for a state of %d parts: give one for each", a, len(a.Weights), len(y))
+	if weights := p.solver.Weights; p.solver.Adaptive() && len(weights) > 0 {
+		if !p.joint && len(weights) != len(y) {
+			return 0, dtype, fmt.Errorf("solver: %v has %d weights for a state of %d parts: give one for each", p.solver, len(weights), len(y))
 		}
-		if slices.Max(a.Weights) == 0 {
-			return 0, dtype, fmt.Errorf("solver: all weights of %v are 0: the error of no part would choose the steps", a)
+		if slices.Max(weights) == 0 {
+			return 0, dtype, fmt.Errorf("solver: all weights of %v are 0: the error of no part would choose the steps", p.solver)
 		}
 	}
 	for part, x := range y {
@@ -232,7 +306,7 @@ func (p *Program) samples(y []*tensors.Tensor) (n int, dtype dtypes.DType, err e
 	return n, dtype, nil
 }
 
-// lead is the shape of what each sample has of its own.
+// lead is the shape of what each sample has for itself.
 func (p *Program) lead(y []*Node) []int {
 	if p.joint {
 		return nil
@@ -242,10 +316,27 @@ func (p *Program) lead(y []*Node) []int {
 
 // system builds the system, which counts its evaluations in calls.
 func (p *Program) system(scope *model.Scope, fixed []*Node, calls *int) System {
-	s := p.build(scope, fixed)
-	if s.Diffusion != nil && !p.solver.Traits().Stochastic {
-		exceptions.Panicf("solver: %v is a method for ordinary equations, but the system has a Diffusion: use SRA1(64), say", p.solver)
+	return p.solver.prepare(p.build(scope, fixed), calls)
+}
+
+// prepare is the system as the solver's method is to see it.
+func (s Solver) prepare(system System, calls *int) System {
+	if system.Diffusion != nil && !s.Stochastic() {
+		exceptions.Panicf("solver: %v is a method for ordinary equations, but the system has a Diffusion: use solver.SRA1(64)", s)
 	}
-	s.Drift = s.Drift.checked(calls)
-	return s
+	if s.InTime {
+		system.Coordinates = nil
+	}
+	return system.counted(calls)
+}
+
+// within is the system in one step: a stochastic method gets the drift and diffusion of
+// that step from the system itself, too.
+func (s Solver) within(system System, over Interval) System {
+	if s.Stochastic() && system.Coordinates != nil {
+		c := system.Coordinates(over)
+		system.Drift, system.Diffusion = c.Slope, c.Diffusion
+		system.Coordinates = func(Interval) *Coordinates { return c }
+	}
+	return system
 }

@@ -45,7 +45,7 @@ func TestProgramCompilesOnce(t *testing.T) {
 			t.Errorf("the system was built %d times for one number of steps, and %d for four", once, builds)
 		}
 		unrolled, err := CallOnceN(backend, func(x, z, w *Node) []*Node {
-			return solver.Unroll(solver.RK4(8), relaxation(nil, []*Node{w}).Drift, []*Node{x, z}, 1, 0)
+			return solver.Unroll(solver.RK4(8), relaxation(nil, []*Node{w}), []*Node{x, z}, 1, 0, nil)
 		}, floats(dtypes.Float64, b.x, 2, 2), floats(dtypes.Float64, b.z, 2), floats(dtypes.Float64, b.w, 2))
 		if err != nil {
 			t.Fatal(err)
@@ -128,7 +128,7 @@ func TestConcurrentSolves(t *testing.T) {
 func ornsteinUhlenbeck(*model.Scope, []*Node) solver.System {
 	return solver.System{
 		Drift:     func(y []*Node, _ *Node) []*Node { return []*Node{Neg(y[0]), Neg(y[1])} },
-		Diffusion: func(t *Node) *Node { return Add(t, ConstAs(t, 1)) },
+		Diffusion: func(_ []*Node, t *Node) []*Node { return []*Node{Add(t, ConstAs(t, 1)), Add(t, ConstAs(t, 1))} },
 	}
 }
 
@@ -207,15 +207,15 @@ func TestOrnsteinUhlenbeck(t *testing.T) {
 
 // Recorded noise goes into an unrolled solve, and gradients come out: for dy = -a·y dt + dW
 // with Euler–Maruyama steps, y_n = Σ (1-ah)^(n-1-i) √h z_i.
-func TestUnrollSDE(t *testing.T) {
+func TestUnrollStochastic(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		z := []float64{0.5, -1, 2, 0.1}
 		out, err := CallOnceN(backend, func(y, a, z *Node) []*Node {
 			system := solver.System{
 				Drift:     func(y []*Node, _ *Node) []*Node { return []*Node{Neg(Mul(a, y[0]))} },
-				Diffusion: func(t *Node) *Node { return OnesLike(t) },
+				Diffusion: func(_ []*Node, t *Node) []*Node { return []*Node{OnesLike(t)} },
 			}
-			end := solver.UnrollSDE(solver.EulerMaruyama(4), system, []*Node{y}, 1, 0, func(step, draw, part int, like *Node) *Node {
+			end := solver.Unroll(solver.EulerMaruyama(4), system, []*Node{y}, 1, 0, func(step, draw, part int, like *Node) *Node {
 				return Reshape(Slice(z, AxisElem(step)), like.Shape().Dimensions...)
 			})[0]
 			return append([]*Node{end}, Gradient(ReduceAllSum(end), y, a)...)
@@ -287,17 +287,17 @@ func TestProgramMisuse(t *testing.T) {
 		"too many steps":      {run: solver.Run{T1: 1, Steps: math.MaxInt32}, want: "less than 2³¹-1"},
 		"negative offset":     {run: solver.Run{T1: 1, Offset: -1}, want: "Run.Offset is -1"},
 		"no drift":            {build: drift(nil), want: "the system has no Drift"},
-		"diffusion":           {build: ornsteinUhlenbeck, y: zeros(2), want: "RK4(4) is a method for ordinary equations, but the system has a Diffusion: use SRA1"},
+		"diffusion":           {build: ornsteinUhlenbeck, y: zeros(2), want: "RK4(4) is a method for ordinary equations, but the system has a Diffusion: use solver.SRA1"},
 		"too few derivatives": {build: drift(func([]*Node, *Node) []*Node { return nil }), want: "returned 0 derivatives for a state of 1 parts"},
 		"other derivatives":   {build: drift(func(y []*Node, _ *Node) []*Node { return []*Node{InsertAxes(y[0], -1)} }), want: "returned (Float64)[2, 1] for part 0 of the state, which is (Float64)[2]"},
-		"g of another shape": {solver: solver.EulerMaruyama(4), want: "it must be shaped like the time", build: func(*model.Scope, []*Node) solver.System {
+		"g of another shape": {solver: solver.EulerMaruyama(4), want: "is (Float64)[3]: it must be shaped like the time, (Float64), or like the part, (Float64)[2]", build: func(*model.Scope, []*Node) solver.System {
 			return solver.System{
 				Drift:     func(y []*Node, _ *Node) []*Node { return y },
-				Diffusion: func(t *Node) *Node { return Const(t.Graph(), []float64{1, 2}) },
+				Diffusion: func(_ []*Node, t *Node) []*Node { return []*Node{Const(t.Graph(), []float64{1, 2, 3})} },
 			}
 		}},
 	} {
-		if c.solver == nil {
+		if c.solver.Method == nil {
 			c.solver = solver.RK4(4)
 		}
 		if c.build == nil {
@@ -314,44 +314,27 @@ func TestProgramMisuse(t *testing.T) {
 			t.Errorf("%s: got %v, expected %q", name, err, c.want)
 		}
 	}
-	for want, s := range map[string]solver.Solver{
-		"the solver is nil":           nil,
-		"RK4(0) has 0 steps":          solver.RK4(0),
-		"SRA1(-1) has -1 steps":       solver.SRA1(-1),
-		"RungeKutta{} has 0 steps":    solver.RungeKutta{},
-		"Stochastic{} has 0 steps":    solver.Stochastic{},
-		"lacks the method Step of so": struct{ solver.Solver }{solver.RK4(3)},
-	} {
-		if _, err := solver.NewProgram(backend, model.NewStore(), s, still); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, expected %q", err, want)
-		}
-	}
 	if _, err := solver.NewProgram(nil, nil, solver.RK4(1), still); err == nil || !strings.Contains(err.Error(), "one of them is nil") {
 		t.Errorf("got %v", err)
 	}
-	err := gomlx.Try(func() error {
-		g := NewGraph(backend, "misuse")
-		solver.Unroll(solver.Dopri5(1e-5, 1e-5), nil, []*Node{Const(g, 1.0)}, 0, 1)
-		return nil
-	})
-	if err == nil || !strings.Contains(err.Error(), "Dopri5(1e-05, 1e-05) is no method for ordinary equations with a fixed number of steps") {
-		t.Errorf("got %v", err)
-	}
-	err = gomlx.Try(func() error {
-		g := NewGraph(backend, "misuse")
-		solver.Unroll(own{steps: 2}, nil, []*Node{Const(g, 1.0)}, 0, 1)
-		return nil
-	})
-	if err == nil || !strings.Contains(err.Error(), "the traits of own say that gradients don't flow through it") {
-		t.Errorf("got %v", err)
-	}
-	err = gomlx.Try(func() error {
-		g := NewGraph(backend, "misuse")
-		solver.UnrollSDE(solver.SRA1(0), solver.System{}, []*Node{Const(g, 1.0)}, 0, 1, nil)
-		return nil
-	})
-	if err == nil || !strings.Contains(err.Error(), "solver.UnrollSDE: SRA1(0) has 0 steps") {
-		t.Errorf("got %v", err)
+	for want, build := range map[string]func(y *Node){
+		"Dopri5(1e-05, 1e-05) chooses its steps, and an unrolled graph needs a fixed number": func(y *Node) {
+			solver.Unroll(solver.Dopri5(1e-5, 1e-5), solver.System{}, []*Node{y}, 0, 1, nil)
+		},
+		"SRA1(3) is a method for stochastic equations, and there is no noise": func(y *Node) {
+			solver.Unroll(solver.SRA1(3), solver.System{}, []*Node{y}, 0, 1, nil)
+		},
+		"the noise of part 0 is nil": func(y *Node) {
+			solver.Unroll(solver.SRA1(3), solver.System{}, []*Node{y}, 0, 1, func(_, _, _ int, _ *Node) *Node { return nil })
+		},
+	} {
+		err := gomlx.Try(func() error {
+			build(Const(NewGraph(backend, "misuse"), 1.0))
+			return nil
+		})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, expected %q", err, want)
+		}
 	}
 }
 

@@ -26,11 +26,14 @@ func TestAnySolve(t *testing.T) {
 		adaptive.Shared = rapid.Bool().Draw(t, "shared")
 		adaptive.Weights = gomlxtest.Mostly(t, "weights", nil, rapid.SliceOfN(odd, 0, 3).Draw(t, "odd"))
 		few := min(steps, 3)
-		s := gomlxtest.Mostly[solver.Solver](t, "solver", rapid.SampledFrom([]solver.Solver{
-			solver.Euler(few), solver.RK4(few), adaptive, solver.Tsit5(1e-2, 1e-2), solver.EulerMaruyama(few), solver.SRA1(few),
-		}).Draw(t, "usual"), nil, solver.RungeKutta{}, solver.Adaptive{}, solver.Stochastic{})
+		s := gomlxtest.Mostly(t, "solver", rapid.SampledFrom([]solver.Solver{
+			solver.Euler(few), solver.RK4(few), adaptive, solver.Tsit5(1e-2, 1e-2), solver.LMS(3, few), solver.EulerMaruyama(few), solver.SRA1(few),
+		}).Draw(t, "usual"), solver.Solver{}, solver.Solver{Method: solver.Tableau{}, Steps: 2}, solver.DPM2(2), solver.LMS(9, 2))
+		if s.Method != nil && s.Steps > 0 {
+			s.Grid = gomlxtest.Mostly[solver.Grid](t, "grid", nil, solver.Even{}, solver.Power{}, solver.Karras{}, solver.Power{P: odd.Draw(t, "odd")}, solver.Times{1, 0.5, 0}, solver.Times{1, 1})
+		}
 		usual := "with fixed"
-		if s != nil && s.Traits().Stochastic {
+		if s.Stochastic() {
 			usual = "with noise"
 		}
 		kind := gomlxtest.Mostly(t, "system", usual, "decay", "with noise", "no drift", "too few", "another shape", "NaN")
@@ -57,7 +60,12 @@ func TestAnySolve(t *testing.T) {
 			case "too few":
 				return solver.System{Drift: func(y []*Node, t *Node) []*Node { return drift(y[1:], t) }}
 			case "with noise":
-				return solver.System{Drift: drift, Diffusion: OnesLike}
+				return solver.System{Drift: drift, Diffusion: func(y []*Node, t *Node) (g []*Node) {
+					for range y {
+						g = append(g, OnesLike(t))
+					}
+					return g
+				}}
 			}
 			return solver.System{Drift: drift}
 		}
@@ -72,7 +80,7 @@ func TestAnySolve(t *testing.T) {
 			T0: gomlxtest.Mostly(t, "T0", 1, odd.Draw(t, "odd")), T1: gomlxtest.Mostly(t, "T1", 0, 1, odd.Draw(t, "odd")),
 			Steps: gomlxtest.Mostly(t, "run's steps", 0, 2, -1, math.MaxInt32), Offset: gomlxtest.Mostly(t, "offset", 0, 1, -1, 1<<33),
 		}
-		if run.Steps > 2 && s != nil && !s.Traits().Adaptive {
+		if run.Steps > 2 && !s.Adaptive() {
 			run.Steps = 2
 		}
 		copies := func(all []*tensors.Tensor) []*tensors.Tensor {
@@ -123,17 +131,12 @@ func TestAnySolve(t *testing.T) {
 				return
 			}
 		}
-		if s == nil || few < 1 {
-			gomlxtest.Builds(t, backend, "Unroll", y, func(in []*Node) []*Node { return solver.Unroll(s, build(nil, nil).Drift, in, 1, 0) })
-			return
+		var noise func(_, _, _ int, like *Node) *Node
+		if gomlxtest.Mostly(t, "unroll with noise", s.Stochastic(), !s.Stochastic()) {
+			noise = func(_, _, _ int, like *Node) *Node { return like }
 		}
 		gomlxtest.Builds(t, backend, "Unroll", append(y, given...), func(in []*Node) []*Node {
-			return solver.Unroll(s, build(nil, in[len(y):]).Drift, in[:len(y)], run.T0, run.T1)
+			return solver.Unroll(s, build(nil, in[len(y):]), in[:len(y)], run.T0, run.T1, noise)
 		}, shapesOf(y)...)
-		if sde, ok := s.(solver.SDE); ok {
-			gomlxtest.Builds(t, backend, "UnrollSDE", append(y, given...), func(in []*Node) []*Node {
-				return solver.UnrollSDE(sde, build(nil, in[len(y):]), in[:len(y)], run.T0, run.T1, func(_, _, _ int, like *Node) *Node { return like })
-			}, shapesOf(y)...)
-		}
 	})
 }

@@ -55,6 +55,10 @@ type Solution struct {
 	// state from an adaptive solver, and what became of it from one with equal steps.
 	Y []*tensors.Tensor
 
+	// Saved are the parts of the state at the times of [Run.Save], [times]+n+event_i; nil if
+	// there are none. What a sample that failed didn't reach is NaN.
+	Saved []*tensors.Tensor
+
 	// Codes say how each sample ended.
 	Codes []Code
 
@@ -107,9 +111,6 @@ func (s *Solution) Err() error {
 
 // Finalize frees the states.
 func (s *Solution) Finalize() {
-	for _, y := range s.Y {
-		if y.Ok() {
-			y.MustFinalizeAll()
-		}
-	}
+	finalize(s.Y)
+	finalize(s.Saved)
 }

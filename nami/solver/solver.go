@@ -1,149 +1,225 @@
-// Package solver integrates ordinary and stochastic differential equations. A solver
-// builds the graph of one step; what drives it is chosen elsewhere, so that one method
-// serves a compiled loop and a loop on the host ([Program]), an unrolled graph that
-// gradients flow through ([Unroll]) and a solve backwards in time for gradients in
-// constant memory ([Adjoint]), with the same numbers.
+// Package solver integrates ordinary and stochastic differential equations.
 //
-//	method              order        evaluations in a step
-//	Euler               1            1
-//	Midpoint, Heun      2            2
-//	RK4                 4            4
-//	Bosh3               3, adaptive  3
-//	Dopri5, Tsit5       5, adaptive  6
-//	EulerMaruyama       1, strong    1
-//	StochasticHeun      1, strong    2
-//	SRA1                1.5, strong  2
+// A [Method] makes one step: an explicit Runge–Kutta method is a [Tableau], a table of
+// numbers; multistep and stochastic methods are types, and so may a user's own be. A
+// [Solver] is a method and where its steps go: a number of steps on a [Grid], or tolerances
+// that choose them. What drives the steps takes every solver: a compiled loop ([Program]),
+// an unrolled graph that gradients flow through ([Unroll]), a solve backwards for gradients
+// in constant memory ([Adjoint]), with the same numbers.
 //
-// The strong orders are those for additive noise, the only kind here: the diffusion of
-// a [System] depends on time alone.
+//	solver                         order        evaluations in a step
+//	Euler                          1            1
+//	Midpoint, Heun                 2            2
+//	RK4                            4            4
+//	Bosh3                          3, adaptive  3
+//	Dopri5, Tsit5                  5, adaptive  6
+//	LMS(k, n)                      k, 2 at most 1
+//	DPM2                           2            2
+//	DPMSolverPP2M                  2            1
+//	EulerMaruyama                  1, strong    1
+//	StochasticHeun                 1, strong    2
+//	SRA1                           1.5, strong  2
+//	Milstein                       1, strong    1
+//
+// The strong orders are those for additive noise. Where the diffusion depends on the state,
+// EulerMaruyama is of order ½, Milstein of order 1, and the others refuse it.
 package solver
 
 import (
-	"github.com/nami-flow/go-nami/nami/shape"
-
-	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/support/exceptions"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
 )
 
-// Dynamics is the right-hand side of dy/dt = f(y, t). The state y is a list of parts, so
-// that (x, log p) integrates as x alone does; each is lead+event of its own. t is a
-// scalar, or has the lead's shape where each sample has a time of its own. One
-// derivative comes back for each part, shaped like it.
-type Dynamics func(y []*Node, t *Node) []*Node
+// Solver is a method and where its steps go. The short constructors make one, such as
+// RK4(64) or Dopri5(1e-5, 1e-5), and its fields may be changed then:
+//
+//	s := solver.Heun(18)
+//	s.Grid = solver.Karras{}
+//
+// A solver of one's own method is Solver{Method: m, Steps: 20}. With Steps, or a Grid that
+// has its own number of them, the steps are those of the grid. Without, they are chosen so
+// that the estimate of the local error stays below the tolerances, which takes an
+// [Embedded] method. Each sample has its own time and step size then, unless they are
+// Shared: a stiff sample takes more steps itself, and the others' results are what they
+// would be without it.
+type Solver struct {
+	// Method makes a step.
+	Method Method
 
-// System is the equation dy = Drift(y, t) dt + Diffusion(t) dW, with noise on every
-// part of the state.
-type System struct {
-	// Drift is the right-hand side without noise.
-	Drift Dynamics
+	// Steps is the number of steps; 0 if they are chosen by the error.
+	Steps int
 
-	// Diffusion is g(t), shaped like t; nil for an ordinary equation. Time may run
-	// backwards: the noise of a step of length |h| has the variance g²·|h|.
-	Diffusion func(t *Node) *Node
+	// Grid places the steps. Nil is the one that suits the system: [Even] steps of time,
+	// or what a diffusion's schedule needs.
+	Grid Grid
+
+	// InTime makes a method step in the model's time and state where it would otherwise
+	// take the coordinates that suit the system (see [Coordinates]): dx/dt as it stands,
+	// from one end of time to the other, on even steps unless there is a Grid. Methods that
+	// are made for noise levels refuse it.
+	InTime bool
+
+	// RTol and ATol bound the error estimate of one step: a step is accepted if the root
+	// mean square of error/(ATol + RTol·max(|y|, |y'|)), over all values of a sample, is
+	// at most 1; y and y' are the state before and after. RTol may be 0, ATol not.
+	RTol, ATol float64
+
+	// Control chooses the next step from the error; [PI] if unset.
+	Control Control
+
+	// MaxSteps is how many steps are attempted at most, accepted or not; 4096 if 0. A
+	// sample that needs more ends with the code [MaxSteps].
+	MaxSteps int
+
+	// FirstStep is the length of the first step. 0 chooses it by how fast the slope
+	// changes, which costs another evaluation.
+	FirstStep float64
+
+	// Shared takes one step size for the whole batch, from the norm over all its values.
+	// The field is then called with a scalar time, and the batch fails or succeeds as one.
+	// It takes fewer evaluations where samples are alike.
+	Shared bool
+
+	// Weights multiply the error of each part of the state in the norm: {1, 0} lets the
+	// first part alone choose the steps. Empty is 1 for all.
+	Weights []float64
 }
 
-// Traits says how a solver is driven: is_sde, requires_steps (not Adaptive) and
-// supports_rsample of the Python library.
-type Traits struct {
-	// Stochastic is true for an [SDE].
-	Stochastic bool
+// defaultMaxSteps is how many steps an adaptive solver attempts if it isn't told.
+const defaultMaxSteps = 4096
 
-	// Adaptive is true if the solver chooses its steps, false if it needs a number of
-	// steps.
-	Adaptive bool
+// Adaptive is true if the solver chooses its steps by the error.
+func (s Solver) Adaptive() bool { return s.Grid == nil && s.Steps == 0 && s.tolerances() }
 
-	// Differentiable is true if gradients flow through [Unroll] or [UnrollSDE].
-	Differentiable bool
+func (s Solver) tolerances() bool { return s.RTol != 0 || s.ATol != 0 }
+
+// Stochastic is true if the solver is for stochastic equations: its method draws random
+// numbers.
+func (s Solver) Stochastic() bool { return s.Method != nil && s.Method.Draws() > 0 }
+
+// limit is the number of steps, or the most that are attempted.
+func (s Solver) limit() int {
+	if times, ok := s.Grid.(Times); ok {
+		return len(times) - 1
+	}
+	if !s.Adaptive() {
+		return s.Steps
+	}
+	if s.MaxSteps == 0 {
+		return defaultMaxSteps
+	}
+	return s.MaxSteps
 }
 
-// Solver is a method of integration: an [ODE], an [SDE] or an [Adaptive].
-type Solver interface {
-	// Traits says how the solver is driven.
-	Traits() Traits
-
-	// Steps is the number of steps from one end to the other, at least 1; for an
-	// adaptive solver the most that it attempts.
-	Steps() int
+// control is the controller, PI if none is given.
+func (s Solver) control() Control {
+	if s.Control == (Control{}) {
+		return PI()
+	}
+	return s.Control
 }
 
-// ODE is a method with equal steps for ordinary equations. A user's own type is one as
-// soon as it has these methods; [Check] tests it.
-type ODE interface {
-	Solver
-
-	// Step builds the graph of one step: y advanced over the interval, a list of the
-	// same shapes.
-	Step(f Dynamics, y []*Node, over Interval) []*Node
-}
-
-// SDE is a method with equal steps for stochastic equations with additive noise. A
-// user's own type is one as soon as it has these methods; [Check] tests it.
-type SDE interface {
-	Solver
-
-	// Draws is the number of standard normal numbers that a step needs for each value
-	// of the state.
-	Draws() int
-
-	// Step builds the graph of one step. noise[k][part] is the k-th draw, shaped like
-	// the part: independent standard normal numbers. The first is the increment of the
-	// Wiener process, ΔW = √|h|·noise[0]; the second, if any, completes its integral
-	// over the step, ∫(W(s)-W(t))ds = ½|h|^(3/2)·(noise[0] + noise[1]/√3).
-	Step(s System, y []*Node, over Interval, noise [][]*Node) []*Node
-}
-
-// checked is f with the shapes of what it returns checked, and each call counted.
-func (f Dynamics) checked(calls *int) Dynamics {
-	return func(y []*Node, t *Node) []*Node {
-		if f == nil {
-			exceptions.Panicf("solver: the system has no Drift")
-		}
-		*calls++
-		dy := f(y, t)
-		if len(dy) != len(y) {
-			exceptions.Panicf("solver: the dynamics returned %d derivatives for a state of %d parts: expected one for each", len(dy), len(y))
-		}
-		for part := range y {
-			if !dy[part].Shape().Equal(y[part].Shape()) {
-				exceptions.Panicf("solver: the dynamics returned %s for part %d of the state, which is %s: a derivative must have the shape and dtype of its part",
-					dy[part].Shape(), part, y[part].Shape())
+// String names the method and its steps or tolerances, as in RK4(64) or
+// Dopri5(1e-05, 1e-05), and whatever isn't as usual.
+func (s Solver) String() string {
+	if s.Method == nil {
+		return "Solver{}"
+	}
+	var in []string
+	switch {
+	case s.Adaptive():
+		in = append(in, fmt.Sprint(s.RTol), fmt.Sprint(s.ATol))
+		for _, option := range []struct {
+			name  string
+			value any
+			set   bool
+		}{
+			{"Control", s.Control, s.control() != PI()},
+			{"MaxSteps", s.MaxSteps, s.limit() != defaultMaxSteps},
+			{"FirstStep", s.FirstStep, s.FirstStep != 0},
+			{"Shared", s.Shared, s.Shared},
+			{"Weights", s.Weights, len(s.Weights) > 0},
+		} {
+			if option.set {
+				in = append(in, fmt.Sprintf("%s: %v", option.name, option.value))
 			}
 		}
-		return dy
+	case s.Grid == nil:
+		in = append(in, fmt.Sprint(s.Steps))
+	case s.Steps == 0:
+		in = append(in, fmt.Sprint(s.Grid))
+	default:
+		in = append(in, fmt.Sprint(s.Steps), fmt.Sprint(s.Grid))
 	}
+	if s.InTime {
+		in = append(in, "InTime")
+	}
+	return fmt.Sprintf("%v(%s)", s.Method, strings.Join(in, ", "))
 }
 
-// scaled returns y + c·slope, where c is a scalar or has the lead's shape.
-func scaled(y, c, slope *Node) *Node {
-	return Add(y, Mul(shape.Lift(c, slope), slope))
-}
-
-// combine returns Σ weights[i]·slopes[i][part], or nil if all weights are 0.
-func combine(weights []float64, slopes [][]*Node, part int) (sum *Node) {
-	for i, w := range weights {
-		if w == 0 {
-			continue
-		}
-		term := slopes[i][part]
-		if w != 1 {
-			term = Mul(term, ConstAs(term, w))
-		}
-		if sum == nil {
-			sum = term
-		} else {
-			sum = Add(sum, term)
+// Validate says what is wrong with a solver: no method, no steps, or settings that are out
+// of range or contradict one another.
+func (s Solver) Validate() error {
+	if s.Method == nil {
+		return errors.New("solver: the solver has no method: use solver.RK4(64), or give Method and Steps")
+	}
+	if v, ok := s.Method.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return err
 		}
 	}
-	return sum
-}
-
-// advance returns y + h·Σ weights[i]·slopes[i], part by part.
-func advance(y []*Node, slopes [][]*Node, weights []float64, h *Node) []*Node {
-	next := append([]*Node(nil), y...)
-	for part := range y {
-		if sum := combine(weights, slopes, part); sum != nil {
-			next[part] = scaled(y[part], h, sum)
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("solver: %s: %s", s, fmt.Sprintf(format, args...))
+	}
+	if v, ok := s.Grid.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return fail("%v", err)
 		}
 	}
-	return next
+	_, noise := s.Method.(NoiseLevels)
+	_, times := s.Grid.(Times)
+	switch {
+	case s.InTime && noise:
+		return fail("the method steps from one noise level to the next, and InTime asks for steps in time: leave one of them out")
+	case times && s.Steps != 0 && s.Steps != s.limit():
+		return fail("Steps is %d, and the grid has %d times, which are %d steps: leave Steps at 0", s.Steps, s.limit()+1, s.limit())
+	case (s.Grid != nil || s.Steps != 0) && s.tolerances():
+		return fail("it has both a number of steps and tolerances: give Steps for a fixed number, RTol and ATol for steps chosen by the error")
+	}
+	if s.Adaptive() {
+		return s.validateAdaptive(fail)
+	}
+	if s.limit() < 1 {
+		return fmt.Errorf("solver: %v has %d steps: it needs at least 1", s, s.limit())
+	}
+	return nil
+}
+
+func (s Solver) validateAdaptive(fail func(format string, args ...any) error) error {
+	c := s.control()
+	embedded, ok := s.Method.(Embedded)
+	switch {
+	case s.Stochastic():
+		return fail("a stochastic method has no error estimate: give it a number of steps")
+	case !ok || embedded.ErrorOrder() < 1:
+		return fail("the method has no error estimate to choose its steps by: give it a number of steps, or use a method that has one, such as solver.Dopri5(1e-5, 1e-5)")
+	case !(s.RTol >= 0 && s.ATol > 0) || math.IsInf(s.RTol+s.ATol, 0):
+		return fail("rtol must be at least 0 and atol more than 0: a value that passes 0 has no relative error")
+	case s.MaxSteps < 0:
+		return fail("MaxSteps is %d: it must be at least 1, or 0 for %d", s.MaxSteps, defaultMaxSteps)
+	case !(s.FirstStep >= 0) || math.IsInf(s.FirstStep, 0):
+		return fail("FirstStep is %g: it must be a length of time, or 0 to be chosen", s.FirstStep)
+	case !(c.I >= 0 && c.P >= 0 && c.I+c.P > 0):
+		return fail("the controller has I = %g and P = %g: they must be at least 0 and one of them more (use solver.PI())", c.I, c.P)
+	case !(c.Safety > 0 && c.Safety <= 1 && c.Min > 0 && c.Min < 1 && c.Max > 1):
+		return fail("the controller has Safety = %g, Min = %g, Max = %g: expected 0 < Safety ≤ 1, 0 < Min < 1 and Max > 1", c.Safety, c.Min, c.Max)
+	}
+	for part, w := range s.Weights {
+		if !(w >= 0) || math.IsInf(w, 0) {
+			return fail("the weight of part %d of the state is %g: it must be at least 0", part, w)
+		}
+	}
+	return nil
 }

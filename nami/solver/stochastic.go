@@ -1,93 +1,149 @@
 package solver
 
 import (
-	"fmt"
 	"math"
+
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Stochastic is a method with equal steps for stochastic equations with additive noise.
-// [EulerMaruyama], [StochasticHeun] and [SRA1] make one; the zero value is no method.
-// Without diffusion they are methods for ordinary equations. As the noise is additive,
-// Itô's and Stratonovich's readings of the equation are the same.
-type Stochastic struct {
-	method *stochastic
-	steps  int
-}
-
+// stochastic is a method for stochastic equations. Without diffusion it is one for
+// ordinary equations.
 type stochastic struct {
-	name  string
-	order float64
-	draws int
-	step  func(s System, y []*Node, over Interval, noise [][]*Node) []*Node
+	name     string
+	order    float64
+	draws    int
+	step     func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node
+	diagonal float64 // the order where the diffusion depends on the state; 0 if it may not
 }
 
-var _ SDE = Stochastic{}
+// Order implements [Method].
+func (m stochastic) Order() float64 { return m.order }
 
-// EulerMaruyama is y + f·h + g·ΔW, both taken at the begin of the step: of strong order 1
-// for additive noise, with one evaluation of the drift in each step (Kloeden & Platen
-// 1992, eq. 10.2.4).
-func EulerMaruyama(steps int) Stochastic { return Stochastic{&eulerMaruyama, steps} }
+// Draws implements [Method].
+func (m stochastic) Draws() int { return m.draws }
 
-// StochasticHeun averages drift and diffusion over both ends of the step, the second
-// reached by an Euler–Maruyama step: of strong order 1 for additive noise, with two
-// evaluations in each step; of order 2 without noise (Rümelin 1982, SIAM J. Numer. Anal.
-// 19, 604).
-func StochasticHeun(steps int) Stochastic { return Stochastic{&stochasticHeun, steps} }
+// String is the method's name.
+func (m stochastic) String() string { return m.name }
 
-// SRA1 is of strong order 1.5 for additive noise, and of order 2 without noise, with two
-// evaluations in each step and two random numbers (Rößler 2010, SIAM J. Numer. Anal. 48,
-// 922: the scheme SRA1).
-func SRA1(steps int) Stochastic { return Stochastic{&sra1, steps} }
+// Init implements [Method].
+func (m stochastic) Init(System, []*Node, *Node) []*Node { return nil }
 
-// Traits implements [Solver].
-func (s Stochastic) Traits() Traits { return Traits{Stochastic: true, Differentiable: true} }
-
-// Steps implements [Solver].
-func (s Stochastic) Steps() int { return s.steps }
-
-// Order is the method's strong order of convergence for additive noise.
-func (s Stochastic) Order() float64 { return s.method.order }
-
-// Draws implements [SDE].
-func (s Stochastic) Draws() int { return s.method.draws }
-
-// String names the method and its number of steps, as in SRA1(64).
-func (s Stochastic) String() string {
-	if s.method == nil {
-		return "Stochastic{}"
+// Step implements [Method].
+func (m stochastic) Step(s System, y, _ []*Node, over Interval, noise [][]*Node) Step {
+	c := s.Over(over)
+	if c.U != nil {
+		exceptions.Panicf("solver: %s steps in time, and the system has coordinates of its own: use a method for ordinary equations", m.name)
 	}
-	return fmt.Sprintf("%s(%d)", s.method.name, s.steps)
+	h := c.Width(over)
+	return Step{Y: m.step(kick{c, m.name, m.diagonal > 0, h, c.inStage(h)}, y, over, noise)}
 }
 
-// Step implements [SDE].
-func (s Stochastic) Step(system System, y []*Node, over Interval, noise [][]*Node) []*Node {
-	if s.method == nil {
-		exceptions.Panicf("solver.Stochastic: the zero value is no method: use solver.EulerMaruyama(64), say")
+// anyNoise is a stochastic method whose diffusion may depend on the state.
+type anyNoise struct{ stochastic }
+
+// DiagonalOrder implements [DiagonalNoise].
+func (m anyNoise) DiagonalOrder() float64 { return m.diagonal }
+
+// kick adds diffusion in a step of width h, whose stages are that of the width within.
+type kick struct {
+	*Coordinates
+	name      string
+	diagonal  bool
+	h, within *Node
+}
+
+// width is √|h|.
+func (k kick) root() *Node { return Sqrt(Abs(k.h)) }
+
+// wiener is ΔW = √|h|·noise[0].
+func (k kick) wiener(noise [][]*Node) []*Node {
+	dW := make([]*Node, len(noise[0]))
+	for part, z := range noise[0] {
+		dW[part] = Mul(z, k.root())
 	}
-	return s.method.step(system, y, over, noise)
+	return dW
 }
 
-var eulerMaruyama = stochastic{
-	name: "EulerMaruyama", order: 1, draws: 1,
-	step: func(s System, y []*Node, over Interval, noise [][]*Node) []*Node {
-		next := advance(y, [][]*Node{s.Drift(y, over.At(0))}, []float64{1}, over.Width())
-		return s.shaken(next, over, 0, wiener(over, noise))
+// diffusion is g of each part at y and t; nil if there is none.
+func (k kick) diffusion(y []*Node, t *Node) []*Node {
+	if k.Diffusion == nil {
+		return nil
+	}
+	g := k.Diffusion(y, t)
+	if len(g) != len(y) {
+		exceptions.Panicf("solver: the diffusion returned %d values for a state of %d parts: expected one for each", len(g), len(y))
+	}
+	for part := range g {
+		switch {
+		case g[part].Shape().Equal(t.Shape()):
+		case !g[part].Shape().Equal(y[part].Shape()):
+			exceptions.Panicf("solver: the diffusion of part %d is %s: it must be shaped like the time, %s, or like the part, %s", part, g[part].Shape(), t.Shape(), y[part].Shape())
+		case !k.diagonal:
+			exceptions.Panicf("solver: %s is for additive noise, and the diffusion of part %d depends on the state: use solver.Milstein(64), or return one value shaped like the time", k.name, part)
+		}
+	}
+	return g
+}
+
+// add is y + g·dW.
+func (k kick) add(y, g, dW []*Node) []*Node {
+	if g == nil {
+		return y
+	}
+	next := make([]*Node, len(y))
+	for part := range y {
+		next[part] = scaled(y[part], g[part], dW[part])
+	}
+	return next
+}
+
+var eulerMaruyama = anyNoise{stochastic{
+	name: "EulerMaruyama", order: 1, draws: 1, diagonal: 0.5,
+	step: func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node {
+		next := advance(y, [][]*Node{k.Slope(y, over.From)}, []float64{1}, k.h)
+		return k.add(next, k.diffusion(y, over.From), k.wiener(noise))
 	},
-}
+}}
+
+var milstein = anyNoise{stochastic{
+	name: "Milstein", order: 1, draws: 1, diagonal: 1,
+	step: func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node {
+		next := advance(y, [][]*Node{k.Slope(y, over.From)}, []float64{1}, k.h)
+		if k.Diffusion == nil {
+			return next
+		}
+		// The derivative is of this place alone, not of how it came about.
+		at := make([]*Node, len(y))
+		for part := range y {
+			at[part] = Identity(StopGradient(y[part]))
+		}
+		g, dW := k.diffusion(at, over.From), k.wiener(noise)
+		next = k.add(next, g, dW)
+		for part := range y {
+			if g[part].Shape().Equal(over.From.Shape()) {
+				continue
+			}
+			slope := Gradient(contract(g[part:part+1], []*Node{OnesLike(g[part])}), at[part])[0]
+			excess := Sub(Square(dW[part]), shape.Lift(Abs(k.h), dW[part]))
+			next[part] = Add(next[part], Mul(Mul(Mul(g[part], slope), excess), ConstAs(excess, 1./2)))
+		}
+		return next
+	},
+}}
 
 var stochasticHeun = stochastic{
 	name: "StochasticHeun", order: 1, draws: 1,
-	step: func(s System, y []*Node, over Interval, noise [][]*Node) []*Node {
-		h, dW := over.Width(), wiener(over, noise)
-		first := s.Drift(y, over.At(0))
-		predicted := s.shaken(advance(y, [][]*Node{first}, []float64{1}, h), over, 0, dW)
-		second := s.Drift(predicted, over.At(1))
-		next := advance(y, [][]*Node{first, second}, []float64{1. / 2, 1. / 2}, h)
-		half := times(dW, 1./2)
-		return s.shaken(s.shaken(next, over, 0, half), over, 1, half)
+	step: func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node {
+		dW, g := k.wiener(noise), k.diffusion(y, over.From)
+		first := k.Slope(y, over.From)
+		predicted := k.add(advance(y, [][]*Node{first}, []float64{1}, k.within), g, dW)
+		second := k.Slope(predicted, over.To)
+		next := advance(y, [][]*Node{first, second}, []float64{1. / 2, 1. / 2}, k.h)
+		half := multiplied(dW, 1./2)
+		return k.add(k.add(next, g, half), k.diffusion(predicted, over.To), half)
 	},
 }
 
@@ -97,52 +153,25 @@ var stochasticHeun = stochastic{
 //	y' = y + h·(k1 + 2·k2)/3 + g1·ΔW + (g0 - g1)·J
 var sra1 = stochastic{
 	name: "SRA1", order: 1.5, draws: 2,
-	step: func(s System, y []*Node, over Interval, noise [][]*Node) []*Node {
-		h, dW := over.Width(), wiener(over, noise)
+	step: func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node {
+		dW := k.wiener(noise)
 		J, rest := make([]*Node, len(y)), make([]*Node, len(y)) // rest = ΔW - J
 		for part := range y {
 			z := noise[1][part]
-			J[part] = scaled(dW[part], Mul(root(over), ConstAs(z, 1/math.Sqrt(3))), z)
+			J[part] = scaled(dW[part], Mul(k.root(), ConstAs(z, 1/math.Sqrt(3))), z)
 			J[part] = Mul(J[part], ConstAs(z, 1./2))
 			rest[part] = Sub(dW[part], J[part])
 		}
-		first := s.Drift(y, over.At(0))
-		at := s.shaken(advance(y, [][]*Node{first}, []float64{3. / 4}, h), over, 1, times(J, 3./2))
-		second := s.Drift(at, over.At(3./4))
-		next := advance(y, [][]*Node{first, second}, []float64{1. / 3, 2. / 3}, h)
-		return s.shaken(s.shaken(next, over, 1, rest), over, 0, J)
+		g0, g1 := k.diffusion(y, over.From), k.diffusion(y, over.To)
+		first := k.Slope(y, over.From)
+		at := k.add(advance(y, [][]*Node{first}, []float64{3. / 4}, k.within), g1, multiplied(J, 3./2))
+		second := k.Slope(at, over.At(3./4))
+		next := advance(y, [][]*Node{first, second}, []float64{1. / 3, 2. / 3}, k.h)
+		return k.add(k.add(next, g1, rest), g0, J)
 	},
 }
 
-// shaken is y with the diffusion at a fraction of the step times dW added.
-func (s System) shaken(y []*Node, over Interval, fraction float64, dW []*Node) []*Node {
-	if s.Diffusion == nil {
-		return y
-	}
-	g := s.Diffusion(over.At(fraction))
-	if !g.IsScalar() {
-		exceptions.Panicf("solver: the diffusion is %s at a scalar time: it must be shaped like the time", g.Shape())
-	}
-	next := make([]*Node, len(y))
-	for part := range y {
-		next[part] = scaled(y[part], g, dW[part])
-	}
-	return next
-}
-
-// wiener is ΔW = √|h|·noise[0].
-func wiener(over Interval, noise [][]*Node) []*Node {
-	dW := make([]*Node, len(noise[0]))
-	for part, z := range noise[0] {
-		dW[part] = Mul(z, root(over))
-	}
-	return dW
-}
-
-// root is √|h|.
-func root(over Interval) *Node { return Sqrt(Abs(over.Width())) }
-
-func times(xs []*Node, c float64) []*Node {
+func multiplied(xs []*Node, c float64) []*Node {
 	out := make([]*Node, len(xs))
 	for i, x := range xs {
 		out[i] = Mul(x, ConstAs(x, c))

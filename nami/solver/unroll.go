@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 )
@@ -9,68 +10,85 @@ import (
 // the last state. Gradients flow through it; each step is a checkpoint, so that the
 // backward pass holds one step's intermediate values at a time. The graph, and the
 // time to compile it, grow with the number of steps: [Program] solves without
-// unrolling, and [Adjoint] differentiates without. It panics unless s is an [ODE] with at
-// least one step, through which gradients flow (see [Traits]).
-func Unroll(s Solver, f Dynamics, y []*Node, t0, t1 float64) []*Node {
-	ode, ok := s.(ODE)
-	if !ok {
-		exceptions.Panicf("solver.Unroll: %v is no method for ordinary equations with a fixed number of steps, which an unrolled graph needs: use RK4(64), say", s)
+// unrolling, and [Adjoint] differentiates without.
+//
+// noise returns standard normal numbers shaped like a part of the state, for each step,
+// draw (see [Method]) and part, recorded ones or new; nil for an ordinary equation. It
+// panics on misuse: if the solver isn't valid or chooses its steps, and if a stochastic
+// method gets no noise.
+func Unroll(s Solver, system System, y []*Node, t0, t1 float64, noise func(step, draw, part int, like *Node) *Node) []*Node {
+	if err := s.Validate(); err != nil {
+		panic(err)
+	}
+	method := s.Method
+	switch {
+	case s.Adaptive():
+		exceptions.Panicf("solver.Unroll: %v chooses its steps, and an unrolled graph needs a fixed number of them: use solver.RK4(64)", s)
+	case s.Stochastic() && noise == nil:
+		exceptions.Panicf("solver.Unroll: %v is a method for stochastic equations, and there is no noise: use solver.RK4(64) for an ordinary one", s)
+	case len(y) == 0:
+		exceptions.Panicf("solver.Unroll: the state has no parts")
+	}
+	run := Run{T0: t0, T1: t1, Steps: s.limit()}
+	if err := run.validate(); err != nil {
+		panic(err)
+	}
+	if t0 == t1 {
+		return y
 	}
 	calls := 0
-	f = f.checked(&calls)
-	return unroll("Unroll", s, y, t0, t1, func(_ int, y []*Node, over Interval) []*Node {
-		return ode.Step(f, y, over)
-	})
-}
-
-// UnrollSDE is [Unroll] for a stochastic equation. noise returns standard normal numbers
-// shaped like a part of the state, for each step, draw (see [SDE]) and part: recorded
-// ones, say.
-func UnrollSDE(s SDE, system System, y []*Node, t0, t1 float64, noise func(step, draw, part int, like *Node) *Node) []*Node {
-	calls := 0
-	system.Drift = system.Drift.checked(&calls)
-	return unroll("UnrollSDE", s, y, t0, t1, func(i int, y []*Node, over Interval) []*Node {
-		draws := make([][]*Node, s.Draws())
-		for k := range draws {
+	system = s.prepare(system, &calls)
+	g, dtype := y[0].Graph(), y[0].DType()
+	_, needed := method.(NoiseLevels)
+	modelled := system.Model != nil && (needed || system.Coordinates != nil)
+	nodes, err := s.nodes(Clock{g.Backend(), system.Model}, modelled, run)
+	if err != nil {
+		panic(err)
+	}
+	if nodes != nil {
+		run.Steps = len(nodes) - 1
+	}
+	at := func(i int) *Node { return ConstAsDType(g, dtype, run.node(nodes, i)) }
+	carry := method.Init(system, y, at(0))
+	for i := range run.Steps {
+		start, memory := checkpoints(y), checkpoints(carry)
+		over := Interval{From: at(i), To: at(i + 1), Last: Const(g, modelled && t1 == 0 && i == run.Steps-1)}
+		var draws [][]*Node
+		for k := range method.Draws() {
+			draws = append(draws, nil)
 			for part := range y {
 				z := noise(i, k, part, y[part])
-				if !z.Shape().Equal(y[part].Shape()) {
-					exceptions.Panicf("solver.UnrollSDE: the noise of part %d is %s, the part %s: both must have one shape and dtype", part, z.Shape(), y[part].Shape())
+				if z == nil || !z.Shape().Equal(y[part].Shape()) {
+					exceptions.Panicf("solver.Unroll: the noise of part %d is %v, the part %s: both must have one shape and dtype", part, shapeOf(z), y[part].Shape())
 				}
 				draws[k] = append(draws[k], z)
 			}
 		}
-		return s.Step(system, y, over, draws)
-	})
+		step := method.Step(s.within(system, over), start, memory, over, draws)
+		checkStep(method, start, memory, step)
+		y, carry = step.Y, step.Carry
+	}
+	out := make([]*Node, len(y))
+	for part := range y {
+		out[part] = y[part].StopCheckpoint()
+	}
+	return out
 }
 
-func unroll(name string, s Solver, y []*Node, t0, t1 float64, step func(i int, y []*Node, over Interval) []*Node) []*Node {
-	if s == nil {
-		exceptions.Panicf("solver.%s: the solver is nil", name)
-	}
-	if s.Steps() < 1 {
-		exceptions.Panicf("solver.%s: %v has %d steps: it needs at least 1", name, s, s.Steps())
-	}
-	if !s.Traits().Differentiable {
-		exceptions.Panicf("solver.%s: the traits of %v say that gradients don't flow through it: solve with a Program, and differentiate with an Adjoint", name, s)
-	}
-	if len(y) == 0 {
-		exceptions.Panicf("solver.%s: the state has no parts", name)
-	}
-	if err := (Run{T0: t0, T1: t1}).validate(); err != nil {
-		panic(err)
-	}
-	scalar := func(v float64) *Node { return ConstAsDType(y[0].Graph(), y[0].DType(), v) }
-	n := scalar(float64(s.Steps()))
-	for i := range s.Steps() {
-		start := make([]*Node, len(y))
-		for part := range y {
-			start[part] = y[part].Checkpoint()
+// checkpoints marks what the backward pass may start from again.
+func checkpoints(nodes []*Node) []*Node {
+	out := make([]*Node, len(nodes))
+	for i, x := range nodes {
+		if out[i] = x; x.DType() == dtypes.Float32 || x.DType() == dtypes.Float64 {
+			out[i] = x.Checkpoint()
 		}
-		y = step(i, start, NewInterval(scalar(t0), scalar(t1), scalar(float64(i)), n))
 	}
-	for part := range y {
-		y[part] = y[part].StopCheckpoint()
+	return out
+}
+
+func shapeOf(x *Node) any {
+	if x == nil {
+		return "nil"
 	}
-	return y
+	return x.Shape()
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
@@ -18,14 +17,11 @@ import (
 // recently used ones: one for each combination of input shapes.
 const maxKept = 16
 
-// building guards the graphs under construction: variables of a store note the graph
-// that uses them, and one store may serve several programs.
-var building sync.Mutex
-
 // compiled is a graph for one combination of shapes.
 type compiled struct {
 	key     string
 	exec    *model.Exec
+	store   *model.Store
 	onHost  bool  // it makes one step, else it loops
 	success bool  // it ran at least once
 	failure error // why the graph can't be built
@@ -40,8 +36,7 @@ func (c *compiled) call(inputs ...[]*tensors.Tensor) (out []*tensors.Tensor, err
 		}
 	}
 	if !c.success {
-		building.Lock()
-		defer building.Unlock()
+		defer lock(c.store)()
 	}
 	err = gomlx.Try(func() (err error) {
 		out, err = c.exec.Call(args...)
@@ -78,7 +73,7 @@ func (c *cache) find(key string) *compiled {
 
 // add keeps build's graph for key; it is compiled when it is first called.
 func (c *cache) add(key string, onHost bool, build func(scope *model.Scope, in []*Node) []*Node) (*compiled, error) {
-	k := &compiled{key: key, onHost: onHost}
+	k := &compiled{key: key, store: c.store, onHost: onHost}
 	exec, err := model.NewExec(c.backend, c.store, func(scope *model.Scope, in []*Node) (out []*Node) {
 		k.failure = gomlx.Try(func() error {
 			out = build(scope, in)
@@ -124,8 +119,8 @@ func (c *cache) drop(k *compiled) {
 	k.exec.Finalize()
 }
 
-// keyOf is the combination of shapes.
-func keyOf(inputs ...[]*tensors.Tensor) string {
+// Key is the combination of shapes.
+func Key(inputs ...[]*tensors.Tensor) string {
 	var key strings.Builder
 	for _, ts := range inputs {
 		for _, t := range ts {

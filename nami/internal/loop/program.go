@@ -37,7 +37,7 @@ func New(backend compute.Backend, store *model.Store, body Body) *Program {
 // and the state, to be read only; and it looks at ctx, whose cause it returns when it is
 // done.
 func (p *Program) Run(ctx context.Context, n int, state, fixed []*tensors.Tensor, after func(done int, state []*tensors.Tensor)) ([]*tensors.Tensor, int, error) {
-	key := keyOf(state, fixed)
+	key := Key(state, fixed)
 	chunk, done := 1, 0
 	for more := true; more && done < n; {
 		if err := context.Cause(ctx); err != nil {

@@ -29,7 +29,7 @@ func NewSingle(backend compute.Backend, store *model.Store, build func(scope *mo
 func (s *Single) Call(groups ...[]*tensors.Tensor) ([]*tensors.Tensor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := keyOf(groups...)
+	key := Key(groups...)
 	c := s.cache.find(key)
 	if c == nil {
 		var err error

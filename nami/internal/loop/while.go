@@ -81,8 +81,7 @@ func variablesUsed(scope *model.Scope, state, fixed []*Node, body Body) (read, c
 // Variables finds the variables of store that a graph uses, in the store's order. It is
 // an error if it changes one.
 func Variables(backend compute.Backend, store *model.Store, build func(g *Graph)) (read []*model.Variable, err error) {
-	building.Lock()
-	defer building.Unlock()
+	defer lock(store)()
 	err = gomlx.Try(func() error {
 		var changed []*model.Variable
 		if read, changed = used(backend, store, build); len(changed) > 0 {

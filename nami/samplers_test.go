@@ -1,0 +1,184 @@
+package nami_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/nami/solver"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// modes is the distribution ½N(-1, 0.2²) + ½N(1, 0.2²).
+const modeSpread = 0.2
+
+// modesDenoiser predicts E[x0 | x_t] of the modes, from x = α·x0 + σ·ε.
+func modesDenoiser(s schedule.Schedule) field.Func {
+	return field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
+		alpha, sigma := shape.Lift(s.Alpha(t), x), shape.Lift(s.Sigma(t), x)
+		alpha2, sigma2 := Square(alpha), Square(sigma)
+		variance := Add(MulScalar(alpha2, modeSpread*modeSpread), sigma2)
+		// The mean given a mode at ±1, and the modes' share, a logistic function of x.
+		mean := func(mode float64) *Node {
+			return Div(Add(MulScalar(sigma2, mode), MulScalar(Mul(alpha, x), modeSpread*modeSpread)), variance)
+		}
+		share := Logistic(Div(MulScalar(Mul(alpha, x), 2), variance))
+		return Add(Mul(share, mean(1)), Mul(OneMinus(share), mean(-1)))
+	}}
+}
+
+// modesQuantile is the quantile of the modes.
+func modesQuantile(p float64) float64 {
+	low, high := -4., 4.
+	for range 100 {
+		middle := (low + high) / 2
+		cdf := 0.
+		for _, mode := range []float64{-1, 1} {
+			cdf += distuv.Normal{Mu: mode, Sigma: modeSpread}.CDF(middle) / 2
+		}
+		if cdf < p {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return (low + high) / 2
+}
+
+// fromQuantiles carries scale·Φ⁻¹((i+½)/n) to the data, and returns the root mean square
+// distance to the exact quantiles: W2, as the flow of one dimension is monotone.
+func fromQuantiles(t *testing.T, p *nami.Process, scale float64, n int) float64 {
+	t.Helper()
+	start := make([]float64, n)
+	for i := range start {
+		start[i] = scale * distuv.UnitNormal.Quantile((float64(i)+0.5)/float64(n))
+	}
+	got, err := p.SampleFrom(context.Background(), doubles(start, n, 1))
+	sum := 0.
+	for i, x := range values(t, got, err) {
+		d := x - modesQuantile((float64(i)+0.5)/float64(n))
+		sum += d * d
+	}
+	return math.Sqrt(sum / float64(n))
+}
+
+// The samplers' numbers are those of other implementations of the same steps, to the last
+// digit: W2 to the modes from 2,001 quantiles of N(0, 80²), by Karras's levels from 80 to
+// 0.002 and then 0, computed with k-diffusion's code in float64.
+func TestSamplersOfTheLiterature(t *testing.T) {
+	edm := schedule.EDM{SigmaMin: 0.002, SigmaMax: 80, Rho: 7}
+	table := map[string][]float64{
+		"Euler":         {0.36773, 0.15629, 0.07999, 0.04319, 0.02095},
+		"Heun":          {1.46859, 0.12933, 0.02352, 0.00618, 0.00148},
+		"DPM2":          {1.13348, 0.07446, 0.01594, 0.00478, 0.00133},
+		"DPMSolverPP2M": {0.16772, 0.20757, 0.03949, 0.01067, 0.00331},
+		"LMS4":          {0.33990, 0.09634, 0.02911, 0.00954, 0.00194},
+	}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for i, steps := range []int{5, 10, 18, 32, 64} {
+			if backend.Name() != "go" && i != 1 {
+				continue
+			}
+			for _, s := range []solver.Solver{solver.Euler(steps), solver.Heun(steps), solver.DPM2(steps), solver.DPMSolverPP2M(steps), solver.LMS(4, steps)} {
+				s.Grid = solver.Karras{Rho: 7}
+				m := nami.Diffusion{Field: modesDenoiser(edm), Prediction: schedule.X0, Schedule: edm, Solver: s, EventShape: []int{1}}
+				p, err := m.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := table[fmt.Sprint(s.Method)][i]
+				if got := fromQuantiles(t, p, 80, 2001); !(math.Abs(got-want) <= 0.5001e-5) {
+					t.Errorf("%v: W2 is %.7f, expected %.5f", s, got, want)
+				}
+			}
+		}
+	})
+}
+
+// Every method samples every schedule, from every prediction, and a flow along an affine
+// path: with more steps W2 falls as the order says, to a small one.
+func TestSamplersAtEverySchedule(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	methods := map[string]func(n int) solver.Solver{
+		"Euler": solver.Euler, "Heun": solver.Heun, "RK4": solver.RK4, "DPM2": solver.DPM2, "DPMSolverPP2M": solver.DPMSolverPP2M,
+		"LMS4": func(n int) solver.Solver { return solver.LMS(4, n) },
+	}
+	// W2 with 64 steps of a method, in units of what is usual.
+	most := map[string]float64{"Euler": 0.03, "Heun": 0.005, "RK4": 0.0005, "DPM2": 0.01, "DPMSolverPP2M": 0.02, "LMS4": 0.01}
+	bind := func(m interface {
+		Bind(backend compute.Backend, store *model.Store, context *tensors.Tensor, options ...nami.Option) (*nami.Process, error)
+	},
+	) *nami.Process {
+		p, err := m.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	turn := 0 // each prediction comes in its turn
+	for _, name := range slices.Sorted(maps.Keys(schedules)) {
+		s := schedules[name]
+		if name == "VE" {
+			s = schedule.VE{SigmaMin: 0.002, SigmaMax: 80}
+		}
+		scale := map[string]float64{"VE": 80, "EDM": 80}[name]
+		if scale == 0 {
+			scale = 1
+		}
+		for _, method := range slices.Sorted(maps.Keys(methods)) {
+			make := methods[method]
+			predictions := []schedule.Prediction{schedule.X0, schedule.Eps, schedule.V, schedule.Velocity, schedule.Score}
+			p := predictions[turn%len(predictions)]
+			turn++
+			f := field.Field(modesDenoiser(s))
+			if p != schedule.X0 {
+				f = schedule.Converted{Field: f, Schedule: s, From: schedule.X0, To: p}
+			}
+			w2 := func(n int) float64 {
+				return fromQuantiles(t, bind(nami.Diffusion{Field: f, Prediction: p, Schedule: s, Solver: make(n), EventShape: []int{1}}), scale, 101)
+			}
+			if few, many := w2(16), w2(64); !(many < most[method] && many < few/2) {
+				t.Errorf("%s by %s from %v: W2 is %.5f with 16 steps and %.5f with 64", name, method, p, few, many)
+			}
+		}
+	}
+	for _, along := range []path.Path{
+		path.Linear{},
+		path.Cosine{},
+		path.Scheduled{Schedule: schedule.Linear{}},
+		path.Affine{
+			Alpha: OneMinus, Sigma: func(t *Node) *Node { return Identity(t) },
+			AlphaDot: func(t *Node) *Node { return Neg(OnesLike(t)) }, SigmaDot: func(t *Node) *Node { return OnesLike(t) },
+		},
+	} {
+		s, ok := path.ScheduleOf(along)
+		if !ok {
+			t.Fatalf("%v has no schedule", along)
+		}
+		velocity := schedule.Converted{Field: modesDenoiser(s), Schedule: s, From: schedule.X0, To: schedule.Velocity}
+		for method, make := range methods {
+			w2 := func(n int) float64 {
+				return fromQuantiles(t, bind(nami.FlowMatching{Field: velocity, Base: distribution.NewStandardNormal(1), Solver: make(n), Path: along}), 1, 101)
+			}
+			if few, many := w2(16), w2(64); !(many < max(most[method], 0.001) && many < few/2) { // RK4 in time
+				t.Errorf("flow along %v by %s: W2 is %.5f with 16 steps and %.5f with 64", along, method, few, many)
+			}
+		}
+	}
+}

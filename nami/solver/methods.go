@@ -1,0 +1,79 @@
+package solver
+
+// Euler is the method of order 1, with one evaluation of the field in each of the
+// given number of steps. In the noise levels of a diffusion it is DDIM (Song, Meng & Ermon
+// 2021, arXiv:2010.02502, eq. 12 with σ = 0).
+func Euler(steps int) Solver { return Solver{Method: EulerTableau, Steps: steps} }
+
+// Midpoint is Runge's method of order 2, with two evaluations in each step.
+func Midpoint(steps int) Solver { return Solver{Method: MidpointTableau, Steps: steps} }
+
+// Heun is the explicit trapezoidal rule, of order 2, with two evaluations in each step. In
+// the noise levels of a diffusion it is the deterministic sampler of Karras et al. 2022
+// (arXiv:2206.00364, algorithm 1).
+func Heun(steps int) Solver { return Solver{Method: HeunTableau, Steps: steps} }
+
+// RK4 is Kutta's classical method of order 4, with four evaluations in each step.
+func RK4(steps int) Solver { return Solver{Method: RK4Tableau, Steps: steps} }
+
+// Bosh3 is the method of Bogacki and Shampine, of order 3 with an error estimate of
+// order 2: three evaluations in each step, for low accuracy, with rtol from 1e-2 to 1e-3.
+func Bosh3(rtol, atol float64) Solver {
+	return Solver{Method: Bosh3Tableau, RTol: rtol, ATol: atol}
+}
+
+// Dopri5 is the method of Dormand and Prince, of order 5 with an error estimate of order
+// 4: six evaluations in each step.
+func Dopri5(rtol, atol float64) Solver {
+	return Solver{Method: Dopri5Tableau, RTol: rtol, ATol: atol}
+}
+
+// Tsit5 is Tsitouras's method, of order 5 with an error estimate of order 4: six
+// evaluations in each step, with smaller error constants than [Dopri5].
+func Tsit5(rtol, atol float64) Solver {
+	return Solver{Method: Tsit5Tableau, RTol: rtol, ATol: atol}
+}
+
+// LMS is the linear multistep method of the given order, from 1 to 4, on steps of any
+// lengths, with one evaluation in each: the slopes of the last steps are extrapolated by a
+// polynomial and integrated (Adams and Bashforth; Hairer, Nørsett & Wanner, III.5). The
+// first steps, with fewer slopes, are of lower order, which limits that of convergence to 2
+// where they are as long as the others. In the noise levels of a diffusion it is what diffusion
+// models call LMS, PLMS on even steps (Liu et al. 2022, arXiv:2202.09778, eq. 12).
+func LMS(order, steps int) Solver { return Solver{Method: multistep{order}, Steps: steps} }
+
+// DPM2 is DPM-Solver-2 in the noise levels of a diffusion, of order 2 with two evaluations
+// in each step: the slope in the middle of the logarithms of the noise levels carries the
+// whole step (Karras et al. 2022, arXiv:2206.00364, appendix D; Lu et al. 2022,
+// arXiv:2206.00927).
+func DPM2(steps int) Solver { return Solver{Method: dpm2{}, Steps: steps} }
+
+// DPMSolverPP2M is DPM-Solver++(2M), of order 2 with one evaluation in each step: the
+// predicted data is extrapolated from the last two steps, and the rest of the equation,
+// which is linear, solved exactly (Lu et al. 2022, arXiv:2211.01095, algorithm 2).
+func DPMSolverPP2M(steps int) Solver { return Solver{Method: dpmSolverPP2M{}, Steps: steps} }
+
+// EulerMaruyama is y + f·h + g·ΔW, both taken at the beginning of the step, with one
+// evaluation of the drift: of strong order 1 for additive noise, ½ where the diffusion
+// depends on the state (Kloeden & Platen 1992, eq. 10.2.4).
+func EulerMaruyama(steps int) Solver { return Solver{Method: eulerMaruyama, Steps: steps} }
+
+// StochasticHeun averages drift and diffusion over both ends of the step, the second
+// reached by an Euler–Maruyama step: of strong order 1 for additive noise, with two
+// evaluations in each step; of order 2 without noise (Rümelin 1982, SIAM J. Numer. Anal.
+// 19, 604).
+func StochasticHeun(steps int) Solver { return Solver{Method: stochasticHeun, Steps: steps} }
+
+// SRA1 is of strong order 1.5 for additive noise, and of order 2 without noise, with two
+// evaluations in each step and two random numbers (Rößler 2010, SIAM J. Numer. Anal. 48,
+// 922: the scheme SRA1).
+func SRA1(steps int) Solver { return Solver{Method: sra1, Steps: steps} }
+
+// Milstein is Euler–Maruyama with the next term of the Itô–Taylor expansion,
+//
+//	½·g·∂g/∂y·(ΔW² - |h|),
+//
+// of strong order 1 where each value's diffusion depends on that value itself, diagonal
+// noise; the derivative is taken by automatic differentiation (Kloeden & Platen 1992, eq.
+// 10.3.1). With additive noise it is [EulerMaruyama].
+func Milstein(steps int) Solver { return Solver{Method: milstein, Steps: steps} }
