@@ -5,6 +5,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/field"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -27,6 +28,8 @@ type NLL struct {
 	Reduction Reduction
 }
 
+var _ OfField = NLL{}
+
 // Loss implements [Loss]. It panics if the batch has a source: a likelihood asks the flow's
 // own base.
 func (l NLL) Loss(scope *model.Scope, b Batch) *Node {
@@ -45,6 +48,9 @@ func (l NLL) PerEvent(scope *model.Scope, b Batch) *Node {
 	}
 	return Neg(flow.LogProb(scope, b.X, b.Context, l.Estimator))
 }
+
+// LearnedField implements [OfField].
+func (l NLL) LearnedField() field.Field { return l.Flow.Field }
 
 // String describes the loss on one line, the same in every process.
 func (l NLL) String() string {
