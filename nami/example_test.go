@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
@@ -48,14 +49,14 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	data, err := toy.TwoMoons{Noise: 0.05}.Sample(1, 2000)
+	points, err := toy.TwoMoons{Noise: 0.05}.Sample(1, 2000)
 	if err != nil {
 		panic(err)
 	}
 	store := model.NewStore()
 	net := velocity{dim: 2}
 	// Without a path the loss takes the linear one.
-	history, err := train.Fit(ctx, backend, store, loss.FM{Field: net}, data, train.Steps(50), train.BatchSize(64), train.Progress(nil))
+	history, err := train.Fit(ctx, backend, store, loss.FM{Field: net}, data.Events{X: points}, train.Steps(50), train.BatchSize(64))
 	if err != nil {
 		panic(err)
 	}
@@ -108,14 +109,14 @@ func ExampleDiffusion() {
 	if err != nil {
 		panic(err)
 	}
-	data, err := toy.TwoMoons{Noise: 0.05}.Sample(1, 2000)
+	points, err := toy.TwoMoons{Noise: 0.05}.Sample(1, 2000)
 	if err != nil {
 		panic(err)
 	}
 	store, net := model.NewStore(), velocity{dim: 2}
 	vp := schedule.VP{BetaMin: 0.1, BetaMax: 20}
 	denoising := loss.Denoising{Field: net, Prediction: schedule.Eps, Schedule: vp}
-	if _, err := train.Fit(ctx, backend, store, denoising, data, train.Steps(50), train.BatchSize(64), train.Progress(nil)); err != nil {
+	if _, err := train.Fit(ctx, backend, store, denoising, data.Events{X: points}, train.Steps(50), train.BatchSize(64)); err != nil {
 		panic(err)
 	}
 	m := nami.Diffusion{Field: net, Prediction: schedule.Eps, Schedule: vp, Solver: solver.EulerMaruyama(100), EventShape: []int{2}}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -74,7 +75,17 @@ func (p *Process) inspectStore(contextDim int) error {
 			}
 		}
 	}
-	return errors.Join(err, missing(p.store, known))
+	if err = errors.Join(err, missing(p.store, known)); err != nil {
+		return err
+	}
+	var context []int
+	if contextDim > 0 {
+		context = []int{contextDim}
+	}
+	if err := fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), context, p.dtype); err != nil {
+		return fmt.Errorf("nami: %w", err)
+	}
+	return nil
 }
 
 // inspect builds f in a graph that is thrown away; its variables stay in the store.

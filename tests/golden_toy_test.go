@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/toy"
 
 	"github.com/gomlx/compute/dtypes"
@@ -340,7 +341,7 @@ func TestGoldenToysExact(t *testing.T) {
 
 func goldenStandardizer(t *testing.T, c goldenCase, dtype dtypes.DType) {
 	t.Helper()
-	s, err := toy.FitStandardizer(tensorOf(t, c.Inputs, "fit_x", dtype))
+	s, err := data.FitStandardizer(data.Events{X: tensorOf(t, c.Inputs, "fit_x", dtype)})
 	if err != nil {
 		t.Fatal(err)
 	}

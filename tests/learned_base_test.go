@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -13,6 +14,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/stat"
@@ -30,18 +32,18 @@ func TestLearnedBase(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
 		for _, conditional := range []bool{false, true} {
 			base := distribution.LearnedNormal{Event: []int{2}}
-			x := normals(1, n, 3, 0.5)
+			events := data.Events{X: normals(1, n, 3, 0.5)}
 			options := []train.Option{train.LearningRate(0.05)}
 			var at *tensors.Tensor
 			want := [2]float64{3, 3}
 			if conditional {
 				base.ContextDim = 1
-				x = fromFloats(shifted, []int{n, 2}, x.DType())
-				options = append(options, train.Context(tensors.FromFlatDataAndDimensions(contexts, n, 1)))
+				events.X = fromFloats(shifted, []int{n, 2}, dtypes.Float32)
+				events.Context = tensors.FromFlatDataAndDimensions(contexts, n, 1)
 				at, want = tensors.FromValue([]float32{0.5}), [2]float64{2, 1}
 			}
 			flow := nami.FlowMatching{Field: still(1), Base: base, Solver: solver.Euler(1)}
-			store, _ := fitted(t, backend, loss.NLL{Flow: flow, Estimator: divergence.Exact{}}, x, options...)
+			store, _ := fitted(t, backend, loss.NLL{Flow: flow, Estimator: divergence.Exact{}}, events, options...)
 			process, err := flow.Bind(backend, store, at)
 			if err != nil {
 				t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/coupling"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
@@ -33,11 +34,11 @@ func normals(seed uint64, n int, mean, std float64) *tensors.Tensor {
 }
 
 // fitted trains a small network and returns the mean of its last 50 losses.
-func fitted(t *testing.T, backend compute.Backend, loss loss.Loss, x *tensors.Tensor, options ...train.Option) (*model.Store, float64) {
+func fitted(t *testing.T, backend compute.Backend, loss loss.Loss, events data.Events, options ...train.Option) (*model.Store, float64) {
 	t.Helper()
 	store := model.NewStore()
-	options = append([]train.Option{train.Steps(400), train.BatchSize(64), train.LearningRate(5e-3), train.Progress(nil)}, options...)
-	history, err := train.Fit(context.Background(), backend, store, loss, x, options...)
+	options = append([]train.Option{train.Steps(400), train.BatchSize(64), train.LearningRate(5e-3)}, options...)
+	history, err := train.Fit(context.Background(), backend, store, loss, events, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ var small = field.MLP{EventShape: []int{2}, Hidden: []int{16, 16}}
 // small part of that of independent pairs, whose expectation is 2 at the least.
 func TestCoupledTraining(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
-		x := normals(1, 512, 3, 1)
+		x := data.Events{X: normals(1, 512, 3, 1)}
 		_, independent := fitted(t, backend, loss.FM{Field: small}, x, train.Couple(coupling.Independent{}))
 		_, optimal := fitted(t, backend, loss.FM{Field: small}, x, train.Couple(coupling.OptimalTransport{}))
 		if independent < 0.8 || optimal > 0.5*independent {
@@ -66,7 +67,7 @@ func TestCoupledTraining(t *testing.T) {
 // A flow from one distribution to another: samples of the source's end at the target's.
 func TestTrainingFromASource(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
-		store, _ := fitted(t, backend, loss.FM{Field: small}, normals(1, 512, 2, 0.5), train.Source(normals(2, 300, -2, 0.5)), train.Couple(coupling.OptimalTransport{}))
+		store, _ := fitted(t, backend, loss.FM{Field: small}, data.Events{X: normals(1, 512, 2, 0.5)}, train.StartFrom(normals(2, 300, -2, 0.5)), train.Couple(coupling.OptimalTransport{}))
 		flow := nami.FlowMatching{Field: small, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(10)}
 		process, err := flow.Bind(backend, store, nil)
 		if err != nil {
@@ -93,7 +94,7 @@ func TestMaximumLikelihood(t *testing.T) {
 		flow := nami.FlowMatching{
 			Field: field.MLP{EventShape: []int{2}, Hidden: []int{8}}, Base: distribution.NewStandardNormal(2), Solver: solver.Heun(2),
 		}
-		_, nll := fitted(t, backend, loss.NLL{Flow: flow, Estimator: divergence.Exact{}}, normals(1, 512, 1, 0.5), train.Steps(250), train.LearningRate(2e-2))
+		_, nll := fitted(t, backend, loss.NLL{Flow: flow, Estimator: divergence.Exact{}}, data.Events{X: normals(1, 512, 1, 0.5)}, train.Steps(250), train.LearningRate(2e-2))
 		entropy := 2 * (math.Log(0.5) + 0.5*math.Log(2*math.Pi*math.E))
 		if math.Abs(nll-entropy) > 0.15 {
 			t.Errorf("the loss is %.3f, expected the entropy %.3f", nll, entropy)
@@ -121,8 +122,9 @@ func TestMaskedTraining(t *testing.T) {
 					}
 				}
 			}
-			history, err := train.Fit(context.Background(), backend, model.NewStore(), loss, tensors.FromFlatDataAndDimensions(flat, 32, 3, 2),
-				train.Mask(tensors.FromFlatDataAndDimensions(slices.Clone(mask), 32, 3)), train.Steps(20), train.BatchSize(16), train.Progress(nil))
+			history, err := train.Fit(context.Background(), backend, model.NewStore(), loss, data.Events{
+				X: tensors.FromFlatDataAndDimensions(flat, 32, 3, 2), Mask: tensors.FromFlatDataAndDimensions(slices.Clone(mask), 32, 3),
+			}, train.Steps(20), train.BatchSize(16))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,8 +141,8 @@ func TestCoupledResume(t *testing.T) {
 	backend := all.Go(t)
 	run := func(folder string, steps ...int) (losses []float64) {
 		for _, n := range steps {
-			history, err := train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, normals(1, 128, 1, 1),
-				train.Steps(n), train.BatchSize(32), train.Couple(coupling.OptimalTransport{}), train.Checkpoint(folder), train.Progress(nil))
+			history, err := train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, data.Events{X: normals(1, 128, 1, 1)},
+				train.Steps(n), train.BatchSize(32), train.Couple(coupling.OptimalTransport{}), train.Checkpoint(folder))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,30 +158,37 @@ func TestCoupledResume(t *testing.T) {
 func TestBadTrainingInputs(t *testing.T) {
 	backend := all.Go(t)
 	masked := loss.FM{Field: field.MLP{EventShape: []int{3, 2}, Hidden: []int{4}}}
-	events := tensors.FromFlatDataAndDimensions(make([]float32, 8*3*2), 8, 3, 2)
 	points := normals(1, 64, 0, 1)
 	for want, c := range map[string]struct {
-		loss loss.Loss
-		x    *tensors.Tensor
-		with train.Option
+		loss   loss.Loss
+		events data.Events
+		with   train.Option
 	}{
-		"a mask [n, objects]":                          {masked, events, train.Mask(tensors.FromFlatDataAndDimensions(make([]float32, 8*2), 8, 2))},
-		"at least one batch of them":                   {loss.FM{Field: small}, points, train.Source(normals(1, 4, 0, 1))},
-		"the coupling tests.lost paired 0 of 8 events": {loss.FM{Field: small}, points, train.Couple(lost{})},
+		"a mask [n, objects]": {
+			masked, data.Events{X: tensors.FromFlatDataAndDimensions(make([]float32, 8*3*2), 8, 3, 2), Mask: tensors.FromFlatDataAndDimensions(make([]float32, 8*2), 8, 2)}, train.Steps(1),
+		},
+		"at least one batch of them":                   {loss.FM{Field: small}, data.Events{X: points}, train.StartFrom(normals(1, 4, 0, 1))},
+		"the coupling tests.lost paired 0 of 8 events": {loss.FM{Field: small}, data.Events{X: points}, train.Couple(lost{})},
+		"across conditions":                            {loss.FM{Field: small}, data.Events{X: points, Context: normals(2, 64, 0, 1)}, train.Couple(coupling.OptimalTransport{})},
+		"the coupling tests.burning panicked: fire":    {loss.FM{Field: small}, data.Events{X: points}, train.Couple(burning{})},
 	} {
-		_, err := train.Fit(context.Background(), backend, model.NewStore(), c.loss, c.x, c.with, train.BatchSize(8), train.Steps(1), train.Progress(nil))
+		_, err := train.Fit(context.Background(), backend, model.NewStore(), c.loss, c.events, c.with, train.BatchSize(8), train.Steps(1))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected it to say %q", err, want)
 		}
-	}
-	_, err := train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, points,
-		train.Couple(coupling.OptimalTransport{}), train.Context(normals(2, 64, 0, 1)), train.BatchSize(8), train.Progress(nil))
-	if err == nil || !strings.Contains(err.Error(), "across conditions") {
-		t.Errorf("got %v, expected a coupling to be refused across conditions", err)
 	}
 }
 
 // lost is a coupling that pairs nothing.
 type lost struct{}
 
-func (lost) Pair(_, _ *tensors.Tensor) ([]int, error) { return nil, nil }
+func (lost) Pair(*rand.Rand, *tensors.Tensor, *tensors.Tensor, *tensors.Tensor) ([]int, error) {
+	return nil, nil
+}
+
+// burning is a coupling that panics.
+type burning struct{}
+
+func (burning) Pair(*rand.Rand, *tensors.Tensor, *tensors.Tensor, *tensors.Tensor) ([]int, error) {
+	panic("fire")
+}

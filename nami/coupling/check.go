@@ -7,24 +7,36 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Check reports where c breaks a rule of [Coupling], for the test of one's own: on batches of
-// several sizes, event shapes and dtypes, pairs must be a permutation of the rows, the same
-// each time, the batches must stay as they are, and what doesn't fit must be an error.
+// Check reports where c breaks a rule of [Coupling], for a test of your own coupling: on
+// batches of several sizes, event shapes and dtypes, each event must get a row that there
+// is, the same in the same state of the random source; every row of the source must come
+// as often as any other; the batches must stay as they are; and what doesn't fit must be
+// an error. A [Conditional] is given contexts too.
+//
+// How often rows come is counted over 400 calls, and may be off by 100, or 5 standard
+// deviations: a coupling that draws each row independently is refused wrongly in fewer than
+// 2 of 1,000 cases, and in the same ones each time, as the seeds are fixed.
 func Check(c Coupling) error {
 	if c == nil {
 		return errors.New("coupling.Check: the coupling is nil")
 	}
 	for _, dims := range [][]int{{1, 2}, {2}, {7, 1}, {6, 2, 3}, {16, 2}} {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
-			if err := checkPairs(c, batch(dtype, 1, dims...), batch(dtype, 2, dims...)); err != nil {
-				return fmt.Errorf("coupling.Check: %T: %w, for source and target of shape %s %s", c, err, dtype, shape.Format(dims))
+			contexts := []*tensors.Tensor{nil}
+			if TakesContexts(c) {
+				contexts = append(contexts, batch(dtype, 3, dims[0], 2))
+			}
+			for _, context := range contexts {
+				if err := checkPairs(c, batch(dtype, 1, dims...), batch(dtype, 2, dims...), context); err != nil {
+					return fmt.Errorf("coupling.Check: %T: %w, for source and target of shape %s %s", c, err, dtype, shape.Format(dims))
+				}
 			}
 		}
 	}
@@ -34,38 +46,57 @@ func Check(c Coupling) error {
 	return nil
 }
 
-func checkPairs(c Coupling, source, target *tensors.Tensor) error {
+// calls is how often [Check] pairs the same batches, and off by how much the number of
+// times that a row comes in these calls may be from it: 5·√calls, as the variance of the
+// number is at most calls.
+const (
+	calls = 400
+	off   = 100
+)
+
+func checkPairs(c Coupling, source, target, context *tensors.Tensor) error {
 	sourceCopy, targetCopy, err := read(source, target)
 	if err != nil {
 		return err
 	}
-	pair, err := c.Pair(source, target)
-	if err != nil {
-		return fmt.Errorf("Pair failed: %w", err)
-	}
 	n := source.Shape().Dimensions[0]
-	if len(pair) != n {
-		return fmt.Errorf("Pair returned %d rows: it must return one for each of the %d", len(pair), n)
+	times := make([]int, n)
+	var pairs []int
+	for call := range calls {
+		if pairs, err = pairSafely(c, seeded(call), source, target, context); err != nil {
+			return fmt.Errorf("Pair failed: %w", err)
+		}
+		if len(pairs) != n {
+			return fmt.Errorf("Pair returned %d rows: it must return one for each of the %d events", len(pairs), n)
+		}
+		for i, row := range pairs {
+			if row < 0 || row >= n {
+				return fmt.Errorf("Pair gave event %d the row %d of a source of %d: rows are 0 to %d", i, row, n, n-1)
+			}
+			times[row]++
+		}
 	}
-	sorted := slices.Sorted(slices.Values(pair))
-	for i, row := range sorted {
-		if row != i {
-			return fmt.Errorf("Pair returned %v, which is no permutation of 0 to %d: each row must occur once", pair, n-1)
+	for row, k := range times {
+		if k < calls-off || k > calls+off {
+			return fmt.Errorf("row %d of the source came %d times in %d calls of Pair, with other random numbers in each: every row must come as often as any other, %d times give or take %d", row, k, calls, calls, off)
 		}
 	}
 	sources, targets, err := read(source, target)
 	if err != nil || !slices.Equal(sources, sourceCopy) || !slices.Equal(targets, targetCopy) {
 		return errors.New("Pair changed the source or the target: it may only read them")
 	}
-	again, err := c.Pair(source, target)
+	again, err := pairSafely(c, seeded(calls-1), source, target, context)
 	if err != nil {
 		return fmt.Errorf("Pair failed when it was called again: %w", err)
 	}
-	if !slices.Equal(pair, again) {
-		return fmt.Errorf("Pair returned %v, and %v when it was called again: the same batches must give the same pairs", pair, again)
+	if !slices.Equal(pairs, again) {
+		return fmt.Errorf("Pair returned %v, and %v when it was called again: the same batches and the same random numbers must give the same pairs", pairs, again)
 	}
 	return nil
 }
+
+// seeded is the random source of a call.
+func seeded(call int) *rand.Rand { return rand.New(rand.NewPCG(4, uint64(call))) }
 
 // checkErrors calls c with what must be an error.
 func checkErrors(c Coupling) error {
@@ -89,7 +120,7 @@ func checkErrors(c Coupling) error {
 			if swapped {
 				source, target = target, source
 			}
-			if err := pairSafely(c, source, target); err == nil {
+			if _, err := pairSafely(c, seeded(0), source, target, nil); err == nil {
 				return fmt.Errorf("Pair accepted %s (swapped: %v): it must be an error; coupling.Validate finds it", wrong.what, swapped)
 			} else if errors.As(err, new(panicked)) {
 				return fmt.Errorf("Pair was given %s (swapped: %v): %w", wrong.what, swapped, err)
@@ -106,31 +137,21 @@ func (p panicked) Error() string {
 	return fmt.Sprintf("it panicked (%v): it must return an error", p.value)
 }
 
-func pairSafely(c Coupling, source, target *tensors.Tensor) (err error) {
+func pairSafely(c Coupling, random *rand.Rand, source, target, context *tensors.Tensor) (rows []int, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked{r}
 		}
 	}()
-	_, err = c.Pair(source, target)
-	return err
+	return c.Pair(random, source, target, context)
 }
 
 // batch is a batch of normal numbers.
 func batch(dtype dtypes.DType, seed uint64, dims ...int) *tensors.Tensor {
-	rng := rand.New(rand.NewPCG(seed, 0))
-	t := tensors.FromShape(shapes.Make(dtype, dims...))
-	t.MustMutableFlatData(func(flat any) {
-		switch flat := flat.(type) {
-		case []float32:
-			for i := range flat {
-				flat[i] = float32(rng.NormFloat64())
-			}
-		case []float64:
-			for i := range flat {
-				flat[i] = rng.NormFloat64()
-			}
-		}
-	})
-	return t
+	random := rand.New(rand.NewPCG(seed, 0))
+	flat := make([]float64, shape.Size(dims))
+	for i := range flat {
+		flat[i] = random.NormFloat64()
+	}
+	return gomlx.FromFloats(dtype, flat, dims...)
 }

@@ -5,6 +5,7 @@ package coupling
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
@@ -16,18 +17,51 @@ import (
 // Coupling pairs the rows of two batches, on the host. A user's own type is a Coupling as
 // soon as it has this method; check it with [Check].
 type Coupling interface {
-	// Pair returns a permutation: row i of target (data) goes with row pair[i] of source
-	// (noise). Both are [n]+event, n at least 1, of one shape and dtype; they are only
-	// read. The same batches give the same pairs. What doesn't fit is an error, as
-	// [Validate] finds it.
-	Pair(source, target *tensors.Tensor) (pair []int, err error)
+	// Pair returns for each row of target (data) the row of source (noise) that goes with
+	// it. A row of the source may occur more than once, but each as often as any other on
+	// average over what random draws: else the model's noise is no longer that of the
+	// source. Source and target are [n]+event, n at least 1, of one shape and dtype; context
+	// is the condition of each event, [n]+context_shape, or nil; all are only read. The same
+	// batches and a random source in the same state give the same pairs. What doesn't fit is
+	// an error, as [Validate] finds it.
+	Pair(random *rand.Rand, source, target, context *tensors.Tensor) (rows []int, err error)
 }
 
-// Validate reports what is wrong with two batches: one that is nil, without rows, or not of
-// floats, shapes or dtypes that differ, and values that are not finite.
-func Validate(source, target *tensors.Tensor) error {
-	_, _, err := read(source, target)
-	return err
+// Conditional is a [Coupling] that may be used where events have contexts: given the
+// context, the source that it pairs with the events must be distributed as without it. One
+// that pairs what is close regardless of the context isn't: for each context it leaves
+// another noise than that from which samples start, and the model of a condition is wrong
+// (Cheng & Schwing 2025, arXiv:2503.10636).
+type Conditional interface {
+	Coupling
+
+	// PairsWithinContexts says whether that is so.
+	PairsWithinContexts() bool
+}
+
+// TakesContexts says whether c may be used where events have contexts: see [Conditional].
+func TakesContexts(c Coupling) bool {
+	conditional, ok := c.(Conditional)
+	return ok && conditional.PairsWithinContexts()
+}
+
+// Validate reports what is wrong with two batches and their contexts, or nil: one that is
+// nil, without rows, or not of floats, shapes or dtypes that differ, and values that are not
+// finite.
+func Validate(source, target, context *tensors.Tensor) error {
+	if _, _, err := read(source, target); err != nil {
+		return err
+	}
+	if context == nil {
+		return nil
+	}
+	if _, err := gomlx.Floats("context", context); err != nil {
+		return fmt.Errorf("coupling: %w", err)
+	}
+	if n := target.Shape().Dimensions[0]; context.Rank() == 0 || context.Shape().Dimensions[0] != n {
+		return fmt.Errorf("coupling: the context is %s and target (data) %s: expected a context for each event, [%d]+context_shape", context.Shape(), target.Shape(), n)
+	}
+	return nil
 }
 
 // read returns the values of two batches that fit.
@@ -52,16 +86,20 @@ func read(source, target *tensors.Tensor) (sources, targets []float64, err error
 type Independent struct{}
 
 // Pair implements [Coupling].
-func (Independent) Pair(source, target *tensors.Tensor) ([]int, error) {
-	if err := Validate(source, target); err != nil {
+func (Independent) Pair(_ *rand.Rand, source, target, context *tensors.Tensor) ([]int, error) {
+	if err := Validate(source, target, context); err != nil {
 		return nil, err
 	}
-	pair := make([]int, source.Shape().Dimensions[0])
-	for i := range pair {
-		pair[i] = i
+	rows := make([]int, source.Shape().Dimensions[0])
+	for i := range rows {
+		rows[i] = i
 	}
-	return pair, nil
+	return rows, nil
 }
+
+// PairsWithinContexts implements [Conditional]: independent pairs are independent of
+// contexts, too.
+func (Independent) PairsWithinContexts() bool { return true }
 
 // String names the coupling.
 func (Independent) String() string { return "Independent" }

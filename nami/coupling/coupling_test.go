@@ -25,7 +25,7 @@ func TestOurCouplingsPass(t *testing.T) {
 
 func TestIndependentIsTheIdentity(t *testing.T) {
 	x := tensors.FromValue([]float64{3, 1, 2})
-	pair, err := coupling.Independent{}.Pair(x, x)
+	pair, err := coupling.Independent{}.Pair(nil, x, x, nil)
 	if err != nil || !slices.Equal(pair, []int{0, 1, 2}) {
 		t.Errorf("got %v (%v), expected each row with itself", pair, err)
 	}
@@ -67,7 +67,7 @@ func TestOptimalTransportIsOptimal(t *testing.T) {
 		}
 		points := rapid.SliceOfN(rapid.SliceOfN(coordinate, d, d), n, n)
 		source, target := points.Draw(t, "source"), points.Draw(t, "target")
-		pair, err := coupling.OptimalTransport{}.Pair(tensors.FromValue(source), tensors.FromValue(target))
+		pair, err := coupling.OptimalTransport{}.Pair(nil, tensors.FromValue(source), tensors.FromValue(target), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestOptimalTransportSortsOnALine(t *testing.T) {
 		for i := range n {
 			source[i], target[i] = float32(rng.NormFloat64()), float32(5+rng.ExpFloat64())
 		}
-		pair, err := coupling.OptimalTransport{}.Pair(tensors.FromValue(source), tensors.FromValue(target))
+		pair, err := coupling.OptimalTransport{}.Pair(nil, tensors.FromValue(source), tensors.FromValue(target), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,14 +122,14 @@ func TestOptimalTransportFindsCopies(t *testing.T) {
 			target[i] = append(target[i], source[j][k]+10*float64(k))
 		}
 	}
-	pair, err := coupling.OptimalTransport{}.Pair(tensors.FromValue(source), tensors.FromValue(target))
+	pair, err := coupling.OptimalTransport{}.Pair(nil, tensors.FromValue(source), tensors.FromValue(target), nil)
 	if err != nil || !slices.Equal(pair, permutation) {
 		t.Errorf("got %v (%v), expected %v", pair, err, permutation)
 	}
 }
 
 func TestOptimalTransportRefusesWhatOverflows(t *testing.T) {
-	_, err := coupling.OptimalTransport{}.Pair(tensors.FromValue([]float64{0, 1}), tensors.FromValue([]float64{0, 1e200}))
+	_, err := coupling.OptimalTransport{}.Pair(nil, tensors.FromValue([]float64{0, 1}), tensors.FromValue([]float64{0, 1e200}), nil)
 	if want := "target (data) row 1 and source (noise) row 0 overflows"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, expected %q", err, want)
 	}
@@ -145,7 +145,7 @@ func TestValidate(t *testing.T) {
 		"source and target have shape (): expected rows of events":            {tensors.FromValue(1.), tensors.FromValue(2.)},
 		"source and target have shape (0, 2)":                                 {tensors.FromFlatDataAndDimensions([]float64{}, 0, 2), tensors.FromFlatDataAndDimensions([]float64{}, 0, 2)},
 	} {
-		if err := coupling.Validate(c[0], c[1]); err == nil || !strings.Contains(err.Error(), want) {
+		if err := coupling.Validate(c[0], c[1], nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected %q", err, want)
 		}
 	}
@@ -154,16 +154,18 @@ func TestValidate(t *testing.T) {
 // broken couplings are what Check is for.
 type broken func(source, target *tensors.Tensor) ([]int, error)
 
-func (b broken) Pair(source, target *tensors.Tensor) ([]int, error) { return b(source, target) }
+func (b broken) Pair(_ *rand.Rand, source, target, _ *tensors.Tensor) ([]int, error) {
+	return b(source, target)
+}
 
 func TestCheckFindsBrokenCouplings(t *testing.T) {
 	identity := func(source, target *tensors.Tensor) ([]int, error) {
-		return coupling.Independent{}.Pair(source, target)
+		return coupling.Independent{}.Pair(nil, source, target, nil)
 	}
 	calls := 0
 	for want, c := range map[string]coupling.Coupling{
 		"the coupling is nil": nil,
-		"no permutation of 0 to 1: each row must occur once": broken(func(source, target *tensors.Tensor) ([]int, error) {
+		"row 0 of the source came 800 times in 400 calls": broken(func(source, target *tensors.Tensor) ([]int, error) {
 			pair, err := identity(source, target)
 			clear(pair)
 			return pair, err
@@ -171,10 +173,17 @@ func TestCheckFindsBrokenCouplings(t *testing.T) {
 		"Pair returned 2 rows: it must return one for each of the 1": broken(func(source, target *tensors.Tensor) ([]int, error) {
 			return append([]int{0}, make([]int, source.Shape().Dim(0))...), nil
 		}),
-		"and [0 1] when it was called again": broken(func(source, target *tensors.Tensor) ([]int, error) {
+		"when it was called again: the same batches and the same random numbers": broken(func(source, target *tensors.Tensor) ([]int, error) {
 			pair, err := identity(source, target)
 			if calls++; calls%2 == 1 {
 				slices.Reverse(pair)
+			}
+			return pair, err
+		}),
+		"the row 7 of a source of 1: rows are 0 to 0": broken(func(source, target *tensors.Tensor) ([]int, error) {
+			pair, err := identity(source, target)
+			if len(pair) > 0 {
+				pair[0] = 7
 			}
 			return pair, err
 		}),
@@ -210,6 +219,53 @@ func TestCheckFindsBrokenCouplings(t *testing.T) {
 	}
 }
 
+// drawn draws a row for each event by itself, with as much weight on each as it says.
+type drawn struct{ weight func(row, n int) int }
+
+func (d drawn) Pair(random *rand.Rand, source, target, context *tensors.Tensor) (rows []int, err error) {
+	if err := coupling.Validate(source, target, context); err != nil {
+		return nil, err
+	}
+	n := source.Shape().Dim(0)
+	var all []int
+	for row := range n {
+		all = append(all, slices.Repeat([]int{row}, d.weight(row, n))...)
+	}
+	for range n {
+		rows = append(rows, all[random.IntN(len(all))])
+	}
+	return rows, nil
+}
+
+func (d drawn) PairsWithinContexts() bool { return true }
+
+// Rows may come twice, as long as all come equally often in the end.
+func TestCheckOfDrawnPairs(t *testing.T) {
+	if err := coupling.Check(drawn{func(int, int) int { return 1 }}); err != nil {
+		t.Errorf("rows drawn with replacement: %v", err)
+	}
+	err := coupling.Check(drawn{func(row, n int) int { return 1 + row/(n-1+1/n) }}) // the last one twice as often
+	if err == nil || !strings.Contains(err.Error(), "every row must come as often as any other") {
+		t.Errorf("one row drawn twice as often: got %v", err)
+	}
+}
+
+func TestTakesContexts(t *testing.T) {
+	for _, c := range []struct {
+		coupling coupling.Coupling
+		want     bool
+	}{{coupling.Independent{}, true}, {coupling.OptimalTransport{}, false}, {drawn{}, true}} {
+		if got := coupling.TakesContexts(c.coupling); got != c.want {
+			t.Errorf("%T takes contexts: %v, expected %v", c.coupling, got, c.want)
+		}
+	}
+	x := tensors.FromValue([][]float32{{1}, {2}})
+	err := coupling.Validate(x, x, tensors.FromValue([]float32{1, 2, 3}))
+	if err == nil || !strings.Contains(err.Error(), "the context is (Float32)[3]") {
+		t.Errorf("three contexts of two events: got %v", err)
+	}
+}
+
 func BenchmarkOptimalTransport(b *testing.B) {
 	for _, n := range []int{256, 1024} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -220,7 +276,7 @@ func BenchmarkOptimalTransport(b *testing.B) {
 			}
 			source, target := tensors.FromFlatDataAndDimensions(x, n, 2), tensors.FromFlatDataAndDimensions(y, n, 2)
 			for b.Loop() {
-				if _, err := (coupling.OptimalTransport{}).Pair(source, target); err != nil {
+				if _, err := (coupling.OptimalTransport{}).Pair(nil, source, target, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

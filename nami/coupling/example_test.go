@@ -3,6 +3,7 @@ package coupling_test
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/coupling"
@@ -14,8 +15,8 @@ import (
 // and the same on a line.
 type byFirst struct{}
 
-func (byFirst) Pair(source, target *tensors.Tensor) ([]int, error) {
-	if err := coupling.Validate(source, target); err != nil {
+func (byFirst) Pair(_ *rand.Rand, source, target, context *tensors.Tensor) ([]int, error) {
+	if err := coupling.Validate(source, target, context); err != nil {
 		return nil, err
 	}
 	from, to := sorted(source), sorted(target)
@@ -47,12 +48,12 @@ func sorted(x *tensors.Tensor) (rows []int) {
 
 func Example() {
 	if err := coupling.Check(byFirst{}); err != nil {
-		panic(err) // as a test of one's own coupling would fail
+		panic(err) // as a test of your own coupling would fail
 	}
 	noise := tensors.FromValue([][]float32{{0.3}, {-1}, {1.2}})
 	data := tensors.FromValue([][]float32{{7}, {6}, {5}})
 	for _, c := range []coupling.Coupling{coupling.Independent{}, coupling.OptimalTransport{}, byFirst{}} {
-		pair, err := c.Pair(noise, data)
+		pair, err := c.Pair(rand.New(rand.NewPCG(1, 0)), noise, data, nil)
 		if err != nil {
 			panic(err)
 		}

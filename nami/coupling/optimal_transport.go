@@ -3,6 +3,7 @@ package coupling
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -12,7 +13,7 @@ import (
 // arXiv:2302.00482). It is exact, and each row occurs once: nothing is drawn from a plan
 // with replacement, so no point of the data is lost.
 //
-// It is not for models with a context: it would pair noise and data across contexts, so
+// It is not for models with a context, and training refuses it there: it would pair noise and data across contexts, so
 // that for each context the noise is no longer that of the base, from which samples start
 // (Cheng & Schwing 2025, arXiv:2503.10636). Pair within one context, or use [Independent].
 //
@@ -20,8 +21,9 @@ import (
 // a second for 1024, and 8n² bytes.
 type OptimalTransport struct{}
 
-// Pair implements [Coupling].
-func (OptimalTransport) Pair(source, target *tensors.Tensor) ([]int, error) {
+// Pair implements [Coupling]. It leaves the context alone, and draws nothing: each row of
+// the source occurs once.
+func (OptimalTransport) Pair(_ *rand.Rand, source, target, _ *tensors.Tensor) ([]int, error) {
 	sources, targets, err := read(source, target)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package coupling_test
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -17,7 +18,7 @@ func TestAnyBatches(t *testing.T) {
 		source, target := gomlxtest.Misfit(t, "source", 4, 2), gomlxtest.Misfit(t, "target", 4, 2)
 		for _, c := range []coupling.Coupling{coupling.Independent{}, coupling.OptimalTransport{}} {
 			gomlxtest.Bears(t, "Pair", func() ([]*tensors.Tensor, error) {
-				pair, err := c.Pair(source, target)
+				pair, err := c.Pair(rand.New(rand.NewPCG(1, 0)), source, target, nil)
 				if err != nil {
 					return nil, err
 				}

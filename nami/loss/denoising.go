@@ -36,7 +36,10 @@ type Denoising struct {
 	Reduction Reduction
 }
 
-var _ Sourced = Denoising{}
+var (
+	_ Sourced = Denoising{}
+	_ OfField = Denoising{}
+)
 
 // Loss implements [Loss]: it draws ε, unless the batch has a source, and a time for each
 // event.
@@ -77,6 +80,9 @@ func (l Denoising) PerEvent(scope *model.Scope, b Batch, t *Node) *Node {
 
 // SourceOf implements [Sourced]: ε is standard normal.
 func (l Denoising) SourceOf(event []int) distribution.Base { return orNormal(nil, event) }
+
+// LearnedField implements [OfField].
+func (l Denoising) LearnedField() field.Field { return l.Field }
 
 // String describes the loss on one line, the same in every process.
 func (l Denoising) String() string {

@@ -35,7 +35,10 @@ type FM struct {
 	Reduction Reduction
 }
 
-var _ Sourced = FM{}
+var (
+	_ Sourced = FM{}
+	_ OfField = FM{}
+)
 
 // Loss implements [Loss]: it draws the source, unless the batch has one, and a time for
 // each event.
@@ -57,6 +60,9 @@ func (l FM) PerEvent(scope *model.Scope, b Batch, t *Node) *Node {
 
 // SourceOf implements [Sourced].
 func (l FM) SourceOf(event []int) distribution.Base { return orNormal(l.Base, event) }
+
+// LearnedField implements [OfField].
+func (l FM) LearnedField() field.Field { return l.Field }
 
 // String describes the loss on one line, the same in every process.
 func (l FM) String() string {

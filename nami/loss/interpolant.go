@@ -31,7 +31,10 @@ type Interpolant struct {
 	Reduction Reduction
 }
 
-var _ Sourced = Interpolant{}
+var (
+	_ Sourced = Interpolant{}
+	_ OfField = Interpolant{}
+)
 
 // Loss implements [Loss], with the latent noise z and -z alike: with u = dI_t/dt and
 // x± = I_t ± γz, the mean of
@@ -86,6 +89,9 @@ func (l Interpolant) checked(b Batch, t, z *Node) (Batch, *Node) {
 
 // SourceOf implements [Sourced].
 func (l Interpolant) SourceOf(event []int) distribution.Base { return orNormal(l.Base, event) }
+
+// LearnedField implements [OfField].
+func (l Interpolant) LearnedField() field.Field { return l.Field }
 
 // String describes the loss on one line, the same in every process.
 func (l Interpolant) String() string {

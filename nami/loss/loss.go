@@ -13,6 +13,7 @@ package loss
 
 import (
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/field"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -56,4 +57,13 @@ type Sourced interface {
 
 	// SourceOf is the distribution of the source of events of the given shape.
 	SourceOf(event []int) distribution.Base
+}
+
+// OfField is a [Loss] that tells which field learns from it. Training keeps what is to be
+// known of that field with its weights, so that they aren't bound to another one.
+type OfField interface {
+	Loss
+
+	// LearnedField is the field, whose variables are in the loss's own scope.
+	LearnedField() field.Field
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -28,6 +29,8 @@ type NLL struct {
 	// Reduction makes the loss of the events' losses: [Mean] if unset.
 	Reduction Reduction
 }
+
+var _ OfField = NLL{}
 
 // Loss implements [Loss]. It panics if the batch has a source: a likelihood asks the flow's
 // own base.
@@ -52,6 +55,9 @@ func (l NLL) PerEvent(scope *model.Scope, b Batch) *Node {
 	}
 	return Neg(flow.LogProb(scope, b.X, b.Context, l.Estimator))
 }
+
+// LearnedField implements [OfField].
+func (l NLL) LearnedField() field.Field { return l.Flow.Field }
 
 // String describes the loss on one line, the same in every process.
 func (l NLL) String() string {

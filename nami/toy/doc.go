@@ -1,6 +1,6 @@
 // Package toy holds small data sets with which to try, teach and test generative
 // models: points drawn from a seed, some with labels or a known density, and real images
-// that are embedded; and the standardisation that data wants before it is learned.
+// that are embedded. Package data prepares them, and yours, for training.
 //
 //	                  dimensions  labels                     density
 //	TwoMoons          2           the moon                   no

@@ -7,7 +7,6 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -64,36 +63,17 @@ func noise(set string, std float64) error {
 }
 
 // values are the floats of points, which must be finite, and of which each must have dim
-// values, or any number if dim is 0.
+// values.
 func values(what string, points *tensors.Tensor, dim int) ([]float64, error) {
 	flat, err := gomlx.Floats("points", points)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	shape := points.Shape()
-	if shape.Rank() == 0 || dim > 0 && shape.Dim(-1) != dim {
-		return nil, fmt.Errorf("%s: the points are %s: their last axis must hold the %s values of one", what, shape, count(dim))
+	if shape.Rank() == 0 || shape.Dim(-1) != dim {
+		return nil, fmt.Errorf("%s: the points are %s: their last axis must hold the %d values of one", what, shape, dim)
 	}
 	return flat, nil
-}
-
-func count(dim int) string {
-	if dim == 0 {
-		return "d"
-	}
-	return fmt.Sprint(dim)
-}
-
-// tensor is a tensor of the given dtype and dimensions.
-func tensor(dtype dtypes.DType, flat []float64, dims ...int) *tensors.Tensor {
-	if dtype == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(flat, dims...)
-	}
-	single := make([]float32, len(flat))
-	for i, v := range flat {
-		single[i] = float32(v)
-	}
-	return tensors.FromFlatDataAndDimensions(single, dims...)
 }
 
 // logProb applies a log-density to each of the points, lead+[dim].
@@ -109,7 +89,7 @@ func logProb(set string, points *tensors.Tensor, dim int, f func(x []float64) fl
 		}
 	}
 	dims := points.Shape().Dimensions
-	return tensor(points.DType(), out, dims[:len(dims)-1]...), nil
+	return gomlx.FromFloats(points.DType(), out, dims[:len(dims)-1]...), nil
 }
 
 // logSumExp is log Σ exp(v), which doesn't underflow.

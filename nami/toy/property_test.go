@@ -73,29 +73,8 @@ func TestAnyPoints(t *testing.T) {
 		}
 		one("LogLikelihoodRatio", func() (*tensors.Tensor, error) { return ratios.LogLikelihoodRatio(x, v("theta")) }, lead)
 
-		labels, classes := rapid.SliceOfN(rapid.IntRange(-1, 3), 0, 3).Draw(t, "labels"), rapid.IntRange(-1, 4).Draw(t, "classes")
-		one("OneHot", func() (*tensors.Tensor, error) { return toy.OneHot(labels, classes) }, []int{len(labels), classes})
 		if _, err := toy.Poisson(1, v("mean")); err != nil {
 			gomlxtest.Teaches(t, "Poisson", err)
 		}
-
-		s := toy.Standardizer{Mean: means("mean"), Std: means("std")}
-		gomlxtest.Bears(t, "FitStandardizer", func() ([]*tensors.Tensor, error) {
-			fitted, err := toy.FitStandardizer(x)
-			if err == nil {
-				s = fitted
-				if err := s.Validate(); err != nil || len(s.Mean) != x.Shape().Dim(-1) {
-					t.Errorf("the fit of %s is %v: %v", x.Shape(), s, err)
-				}
-			}
-			return nil, err
-		})
-		y := gomlxtest.Misfit(t, "y", 4, 2)
-		var dims []int
-		if y != nil {
-			dims = y.Shape().Dimensions
-		}
-		one("Standardizer.Apply", func() (*tensors.Tensor, error) { return s.Apply(y) }, dims)
-		one("Standardizer.Inverse", func() (*tensors.Tensor, error) { return s.Inverse(y) }, dims)
 	})
 }

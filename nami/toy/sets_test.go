@@ -177,56 +177,6 @@ func TestSetsRefuse(t *testing.T) {
 	}
 }
 
-func TestStandardizer(t *testing.T) {
-	x := tensors.FromValue([][]float32{{1, 0.1, -5}, {2, 0.1, 3}, {6, 0.1, 4}})
-	s, err := toy.FitStandardizer(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Mean[1] != float64(float32(0.1)) || s.Std[1] != 1 {
-		t.Errorf("the constant feature has mean %v and standard deviation %v, want its value and 1", s.Mean[1], s.Std[1])
-	}
-	z, err := s.Apply(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	back, err := s.Inverse(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, v := range tensors.MustCopyFlatData[float32](back) {
-		if want := tensors.MustCopyFlatData[float32](x)[i]; math.Abs(float64(v-want)) > 1e-6 {
-			t.Errorf("value %d comes back as %v, was %v", i, v, want)
-		}
-	}
-	if got, want := s.LogDet(), -math.Log(s.Std[0]*s.Std[2]); math.Abs(got-want) > 1e-12 {
-		t.Errorf("LogDet is %v, want %v", got, want)
-	}
-	for want, f := range map[string]func() error{
-		"toy.FitStandardizer: the points are (Float32)[1, 2]: a standard deviation needs at least 2": func() error {
-			_, err := toy.FitStandardizer(tensors.FromValue([][]float32{{1, 2}}))
-			return err
-		},
-		"value 2 of points, of shape (Float64)[2, 2], is +Inf": func() error {
-			_, err := toy.FitStandardizer(tensors.FromValue([][]float64{{1, 2}, {math.Inf(1), 1}}))
-			return err
-		},
-		"Standardizer.Apply: the points are (Float32)[1, 2]: their last axis must hold the 3": func() error {
-			_, err := s.Apply(tensors.FromValue([][]float32{{1, 2}}))
-			return err
-		},
-		"feature 0 has Mean 0 and Std 0": func() error {
-			_, err := toy.Standardizer{Mean: []float64{0}, Std: []float64{0}}.Inverse(x)
-			return err
-		},
-		"Mean has 1 values and Std 0": func() error { return toy.Standardizer{Mean: []float64{0}}.Validate() },
-	} {
-		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
-	}
-}
-
 func ExampleParametricMixture() {
 	mixture, err := toy.ParametricMixture{}.At(0.7)
 	if err != nil {
@@ -242,21 +192,4 @@ func ExampleParametricMixture() {
 	}
 	fmt.Println(points.Shape().Dim(0) == n, len(labels) == n)
 	// Output: true true
-}
-
-func ExampleStandardizer() {
-	points, err := toy.TwoMoons{Noise: 0.1}.Sample(1, 10_000)
-	if err != nil {
-		panic(err)
-	}
-	s, err := toy.FitStandardizer(points)
-	if err != nil {
-		panic(err)
-	}
-	standard, err := s.Apply(points) // train on these, and give samples to s.Inverse
-	if err != nil {
-		panic(err)
-	}
-	fmt.Printf("%v, mean %.1f, standard deviation %.1f\n", standard.Shape(), s.Mean, s.Std)
-	// Output: (Float32)[10000, 2], mean [0.5 0.3], standard deviation [0.9 0.5]
 }

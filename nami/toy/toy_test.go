@@ -182,26 +182,6 @@ func TestDamagedDigitsAreErrors(t *testing.T) {
 	}
 }
 
-func TestOneHotErrors(t *testing.T) {
-	for _, labels := range [][]int{{0, 3}, {-1}} {
-		if _, err := OneHot(labels, 3); err == nil || !strings.Contains(err.Error(), "from 0 to 2") {
-			t.Errorf("%v: error is %v", labels, err)
-		}
-	}
-	if _, err := OneHot(nil, 0); err == nil {
-		t.Error("no classes: no error")
-	}
-}
-
-func ExampleOneHot() {
-	context, err := OneHot([]int{2, 0}, 3)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(context.Value())
-	// Output: [[0 0 1] [1 0 0]]
-}
-
 func ExampleTwoMoons() {
 	points, err := TwoMoons{Noise: 0.05}.Sample(1, 1000)
 	if err != nil {

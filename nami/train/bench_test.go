@@ -1,10 +1,10 @@
 package train_test
 
 import (
-	"io"
 	"math"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -32,13 +32,13 @@ var netA = loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{128, 128
 func BenchmarkStep(b *testing.B) {
 	for name, open := range map[string]func(testing.TB) compute.Backend{"go": gomlxtest.Go, "xla": gomlxtest.XLA} {
 		b.Run(name, func(b *testing.B) {
-			trainer, err := train.NewTrainer(open(b), model.NewStore(), netA, 1e-3, 1)
+			trainer, err := train.NewTrainer(open(b), model.NewStore(), netA, train.Seed(1))
 			if err != nil {
 				b.Fatal(err)
 			}
-			x := wave(512)
+			x := data.Events{X: wave(512)}
 			step := func(i int) {
-				if err := trainer.Step(x, nil); err != nil {
+				if err := trainer.Steps(x, 1); err != nil {
 					b.Fatal(err)
 				}
 				if i%100 == 99 {
@@ -64,10 +64,10 @@ func BenchmarkStep(b *testing.B) {
 func BenchmarkFit(b *testing.B) {
 	for name, open := range map[string]func(testing.TB) compute.Backend{"go": gomlxtest.Go, "xla": gomlxtest.XLA} {
 		b.Run(name, func(b *testing.B) {
-			backend, x := open(b), wave(20_000)
+			backend, x := open(b), data.Events{X: wave(20_000)}
 			b.ResetTimer()
 			if _, err := train.Fit(b.Context(), backend, model.NewStore(), netA, x,
-				train.Steps(b.N), train.BatchSize(512), train.Progress(io.Discard)); err != nil {
+				train.Steps(b.N), train.BatchSize(512)); err != nil {
 				b.Fatal(err)
 			}
 		})

@@ -21,7 +21,7 @@ import (
 func TestProcessSeesTraining(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		store := model.NewStore()
-		trainer, err := train.NewTrainer(backend, store, tiny, 0.01, 0)
+		trainer, err := train.NewTrainer(backend, store, tiny, train.LearningRate(0.01))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,18 +34,18 @@ func TestProcessSeesTraining(t *testing.T) {
 			return process
 		}
 		logProb := func(process *nami.Process) []float32 {
-			out, err := process.LogProb(t.Context(), line(), divergence.Exact{})
+			out, err := process.LogProb(t.Context(), line().X, divergence.Exact{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return tensors.MustCopyFlatData[float32](out)
 		}
-		if err := trainer.Steps(line(), nil, 1); err != nil {
+		if err := trainer.Steps(line(), 1); err != nil {
 			t.Fatal(err)
 		}
 		process := bind()
 		before := logProb(process)
-		if err := trainer.Steps(line(), nil, 20); err != nil {
+		if err := trainer.Steps(line(), 20); err != nil {
 			t.Fatal(err)
 		}
 		after, fresh := logProb(process), logProb(bind())

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/google/renameio/v2/maybe"
@@ -26,11 +28,20 @@ const (
 	fileSuffix = ".safetensors"
 )
 
+// format is the number of the format of what a checkpoint says of itself.
+const format = 2
+
 // saved is what a checkpoint says of itself, beside the tensors.
 type saved struct {
-	Identity  identity `json:"identity"`
-	History   History  `json:"history"`
-	Trainable []string `json:"trainable"` // paths of variables; the others are state
+	Format    int                 `json:"format"`
+	Identity  identity            `json:"identity"`
+	Code      fingerprint.Code    `json:"code"`
+	Fields    []fingerprint.Field `json:"fields"` // whose weights these are
+	History   History             `json:"history"`
+	First     int                 `json:"first"`     // the number of the run's first batch
+	Batches   int                 `json:"batches"`   // on how many the store was trained, with runs before
+	Trainable []string            `json:"trainable"` // paths of variables
+	State     []string            `json:"state"`     // those of the optimiser's and of hooks
 }
 
 // folder resolves a checkpoint's name.
@@ -52,14 +63,15 @@ func (f *fit) save() error {
 		return err
 	}
 	if bad != "" {
-		return fmt.Errorf("train: after step %d, %s, though the loss isn't: the loss's gradient has a singular point (a square root of 0?), or the learning rate %g is too large%s",
-			f.history.Steps(), bad, f.config.learningRate, f.where())
+		return fmt.Errorf("train: after step %d, %s, though the loss isn't: the loss's gradient has a singular point (a square root of 0?), or the learning rate %s is too large%s",
+			f.history.Steps(), bad, f.rate(), f.where())
 	}
 	if f.folder == "" {
 		return nil
 	}
-	about := saved{Identity: f.identity, History: *f.history}
-	values, err := about.collect(f.store, func(*model.Variable) bool { return true })
+	f.history.Saved = time.Now().Round(time.Second)
+	about := saved{Identity: f.identity, Code: f.code, History: *f.history, First: f.trainer.first}
+	values, err := about.collect(f.store, paths(f.store))
 	if err != nil {
 		return err
 	}
@@ -92,21 +104,22 @@ func nonFinite(store *model.Store) (string, error) {
 	return "", nil
 }
 
-// collect picks the values of those variables that are to be kept, and notes which are
-// trainable.
-func (about *saved) collect(store *model.Store, keep func(*model.Variable) bool) (values []namedTensor, err error) {
-	for v := range store.IterVariables() {
-		if !keep(v) {
-			continue
-		}
+// collect reads the values of variables, and notes what else the store knows.
+func (about *saved) collect(store *model.Store, paths []string) (values []namedTensor, err error) {
+	about.Format, about.Batches, about.State = format, batchesMade(store), stateVariables(store)
+	if about.Fields, err = fingerprint.Fields(store); err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		v := store.GetVariable(path)
 		value, err := v.Value()
 		if err != nil {
-			return nil, fmt.Errorf("train: the variable %s can't be saved: %w", v.Path(), err)
+			return nil, fmt.Errorf("train: the variable %s can't be saved: %w", path, err)
 		}
 		if v.Trainable {
-			about.Trainable = append(about.Trainable, v.Path())
+			about.Trainable = append(about.Trainable, path)
 		}
-		values = append(values, namedTensor{v.Path(), value})
+		values = append(values, namedTensor{path, value})
 	}
 	return values, nil
 }
@@ -173,6 +186,9 @@ func checksum(values []namedTensor) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
+// errOlder is what a checkpoint of an earlier version of the package is.
+var errOlder = errors.New("it was written by an earlier version, which kept less of a run: train again, in another folder")
+
 // read reads one checkpoint, and checks that it is whole.
 func read(path string) (about saved, values []namedTensor, err error) {
 	file, err := os.ReadFile(path)
@@ -184,10 +200,16 @@ func read(path string) (about saved, values []namedTensor, err error) {
 		return about, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if metadata["nami"] == "" {
-		return about, nil, fmt.Errorf("%s: it is a safetensors file, but no checkpoint of nami's", path)
+		return about, nil, fmt.Errorf("%s: it is a safetensors file, and not one that nami wrote", path)
 	}
 	if err := json.Unmarshal([]byte(metadata["nami"]), &about); err != nil {
 		return about, nil, fmt.Errorf("%s: %w: %w", path, errNotSafetensors, err)
+	}
+	switch {
+	case about.Format < format:
+		return about, nil, fmt.Errorf("%s: %w", path, errOlder)
+	case about.Format > format:
+		return about, nil, fmt.Errorf("%s: it was written by a later version, in format %d; this one reads %d", path, about.Format, format)
 	}
 	sum, err := checksum(values)
 	if err == nil && sum != metadata["sha256"] {
@@ -196,19 +218,22 @@ func read(path string) (about saved, values []namedTensor, err error) {
 	return about, values, err
 }
 
-// newest reads the newest checkpoint in a folder that can be read. One that can't is
-// named on standard error, and left where it is.
+// newest reads the newest checkpoint in a folder that can be read. What is wrong with newer
+// ones, which are left where they are, it notes in the history.
 func newest(folder string) (about saved, values []namedTensor, err error) {
 	var failures []error
 	for _, path := range list(folder) {
 		about, values, err := read(path)
 		if err == nil {
 			for _, failure := range failures {
-				fmt.Fprintf(os.Stderr, "train: passing over a checkpoint that can't be read, for the one before it: %v\n", failure)
+				about.History.Notes = append(about.History.Notes, fmt.Sprintf("a checkpoint that can't be read was passed over, for the one before it: %v", failure))
 			}
 			return about, values, nil
 		}
 		failures = append(failures, err)
+		if errors.Is(err, errOlder) {
+			break
+		}
 	}
 	if len(failures) > 0 {
 		return about, nil, fmt.Errorf("train: no checkpoint in %s can be read: %w; move the folder away, or choose another name", folder, errors.Join(failures...))
@@ -231,33 +256,25 @@ func (f *fit) resume() error {
 	if about.Identity.isSaves() {
 		return fmt.Errorf("train: the checkpoint in %s holds weights that Save kept, which no fit can resume: Load them into the store, and choose another name for the run", f.folder)
 	}
-	if difference := f.identity.differs(about.Identity); difference != "" {
-		return fmt.Errorf("train: the checkpoint in %s belongs to another run: %s; choose another name, or remove the folder", f.folder, difference)
+	difference := f.identity.differs(about.Identity)
+	if code := f.code.Differs(about.Code); code != "" && difference == "" {
+		difference = "the code of the loss, its field or the step was another: " + code
 	}
-	f.history, f.kept = &about.History, about.History.Steps()
-	return put(f.store, about, values)
-}
-
-// Load puts the weights of the newest checkpoint into store, to sample with them or to
-// train on: not the optimiser's state, nor the random one. name is what [Checkpoint]
-// was given; the weights may come from another backend. A damaged checkpoint is passed
-// over for the one before it.
-func Load(store *model.Store, name string) error {
-	if store == nil {
-		return errors.New("train: the store is nil: make one with model.NewStore()")
+	if difference != "" {
+		return fmt.Errorf("train: the checkpoint in %s belongs to another run, saved %s: %s; choose another name, or remove the folder", f.folder, about.History.Saved.Format(time.DateTime), difference)
 	}
-	dir := folder(name)
-	about, values, err := newest(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("train: there is no checkpoint in %s: train it first, with train.Checkpoint(%q)", dir, name)
-	}
-	if err != nil {
+	if err := put(f.store, about, values); err != nil {
 		return err
 	}
-	weights := slices.DeleteFunc(values, func(v namedTensor) bool {
-		return !isModels(v.name)
-	})
-	return put(store, about, weights)
+	for _, note := range about.History.Notes {
+		if err := f.note(note); err != nil {
+			return err
+		}
+	}
+	about.History.Notes = f.history.Notes
+	f.history, f.kept = &about.History, about.History.Steps()
+	f.trainer.first, f.feeder.first, f.trainer.made = about.First, about.First, f.history.Steps()
+	return nil
 }
 
 // put sets variables of store, and makes those that it lacks. What isn't marked as
@@ -287,6 +304,21 @@ func put(store *model.Store, about saved, values []namedTensor) error {
 			return fmt.Errorf("train: the variable %s: %w", v.name, err)
 		}
 		variable.SetTrainable(slices.Contains(about.Trainable, v.name))
+	}
+	store.SetParam(madeParam, about.Batches)
+	addState(store, about.State)
+	return addFields(store, about)
+}
+
+// addFields notes whose the weights are that were put into a store.
+func addFields(store *model.Store, about saved) error {
+	if err := fingerprint.AddField(store, about.Trainable, nil); err != nil {
+		return err
+	}
+	for _, field := range about.Fields {
+		if err := fingerprint.AddField(store, nil, &field); err != nil {
+			return err
+		}
 	}
 	return nil
 }

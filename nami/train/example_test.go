@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
@@ -28,11 +29,11 @@ func ExampleFit() {
 		log.Fatal(err)
 	}
 	flow := loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{16}}}
-	data := wave(100)
+	events := data.Events{X: wave(100)}
 
 	for range 2 {
-		history, err := train.Fit(context.Background(), backend, model.NewStore(), flow, data,
-			train.Steps(50), train.BatchSize(32), train.Checkpoint(filepath.Join(folder, "wave")), train.Progress(nil))
+		history, err := train.Fit(context.Background(), backend, model.NewStore(), flow, events,
+			train.Steps(50), train.BatchSize(32), train.Checkpoint(filepath.Join(folder, "wave")))
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -40,30 +41,31 @@ func ExampleFit() {
 	}
 
 	store := model.NewStore()
-	if err := train.Load(store, filepath.Join(folder, "wave")); err != nil {
+	history, err := train.Load(store, filepath.Join(folder, "wave"))
+	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(store.NumVariables(), "variables")
+	fmt.Println(store.NumVariables(), "variables after", history.Steps(), "steps")
 	// Output:
 	// 50 steps
 	// 50 steps
-	// 4 variables
+	// 4 variables after 50 steps
 }
 
-// A loop of one's own: five steps on the same batch, then a look at their losses.
+// A loop of your own: five steps on the same batch, then a look at their losses.
 func ExampleTrainer() {
 	backend, err := nami.OpenBackend("go")
 	if err != nil {
 		log.Fatal(err)
 	}
 	flow := loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{16}}}
-	trainer, err := train.NewTrainer(backend, model.NewStore(), flow, 1e-3, 0)
+	trainer, err := train.NewTrainer(backend, model.NewStore(), flow)
 	if err != nil {
 		log.Fatal(err)
 	}
-	batch := wave(64)
+	batch := data.Events{X: wave(64)}
 	for range 4 {
-		if err := trainer.Steps(batch, nil, 5); err != nil {
+		if err := trainer.Steps(batch, 5); err != nil {
 			log.Fatal(err)
 		}
 		losses, err := trainer.Losses()

@@ -2,121 +2,113 @@ package train
 
 import (
 	"fmt"
-	"math/rand/v2"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/nami-flow/go-nami/nami/data"
 )
 
-// feeder chooses what each step learns from, ahead of the device.
+// feeder makes what steps learn from, ahead of the device.
 type feeder struct {
-	config
-	x        *tensors.Tensor
-	data     *order
-	starting *order // rows of the source; nil if it is noise
+	batches data.Batches
+	sources *sources // nil if the loss draws them
+	first   int      // the number of the first batch
+	perStep int      // batches
+	like    data.Events
+	ready   chan prepared // of what is being made; nil if nothing is
 }
 
-// prepared is what the steps before end are given.
+// prepared is what the steps before end are given. If err isn't nil, it is what failed in
+// making step end.
 type prepared struct {
 	feed feed
 	end  int
 	err  error
 }
 
-func newFeeder(c config, x *tensors.Tensor) *feeder {
-	f := &feeder{config: c, x: x, data: &order{seed: c.seed, n: x.Shape().Dimensions[0], size: c.batchSize}}
-	if c.source != nil {
-		// Another seed, or both would go through their rows in the same order.
-		f.starting = &order{seed: ^c.seed, n: c.source.Shape().Dimensions[0], size: c.batchSize}
-	}
-	return f
+// start makes the steps from first to end, exclusive, in the background. What was started
+// must have been received before.
+func (f *feeder) start(first, end int) {
+	f.ready = make(chan prepared, 1)
+	go func() { f.ready <- f.prepare(first, end) }()
 }
 
-// start prepares the steps from first to end, exclusive, in the background. One call must
-// have been received from before the next is made.
-func (f *feeder) start(first, end int) <-chan prepared {
-	ready := make(chan prepared, 1)
-	go func() {
-		p := prepared{feed: feed{x: f.x, c: f.context, mask: f.mask, weight: f.weight}, end: end}
-		for step := first; step < end && p.err == nil; step++ {
-			rows := f.data.batch(step)
-			p.feed.rows = append(p.feed.rows, rows)
-			if f.source != nil || f.coupling != nil {
-				var source *tensors.Tensor
-				source, p.err = f.from(step, rows)
-				p.feed.sources = append(p.feed.sources, source)
+// next waits for what was started.
+func (f *feeder) next() prepared {
+	p := <-f.ready
+	f.ready = nil
+	return p
+}
+
+// stop waits for what was started, if anything was.
+func (f *feeder) stop() {
+	if f.ready != nil {
+		f.next()
+	}
+}
+
+func (f *feeder) prepare(first, end int) prepared {
+	p := prepared{end: first}
+	for step := first; step < end; step++ {
+		before := p.feed
+		for i := range f.perStep {
+			number := f.first + step*f.perStep + i
+			err := guard("the data", func() error { return f.add(&p.feed, number) })
+			if err != nil {
+				p.feed, p.err = before, err
+				return p
 			}
 		}
-		ready <- p
-	}()
-	return ready
+		p.end = step + 1
+	}
+	return p
 }
 
-// from returns the source of each event of a step's batch.
-func (f *feeder) from(step int, rows []int32) (*tensors.Tensor, error) {
-	var source *tensors.Tensor
+// add makes one batch more.
+func (f *feeder) add(to *feed, number int) error {
+	indexed, inMemory := f.batches.(data.Indexed)
+	var batch data.Events
 	var err error
-	if f.starting != nil {
-		source, err = pick(f.source, f.starting.batch(step))
-	} else {
-		source, err = f.noise(step)
-	}
-	if err != nil || f.coupling == nil {
-		return source, err
-	}
-	target, err := pick(f.x, rows)
-	if err != nil {
-		return nil, err
-	}
-	pairs, err := f.coupling.Pair(source, target)
-	if err != nil {
-		return nil, fmt.Errorf("the coupling %T: %w", f.coupling, err)
-	}
-	if len(pairs) != len(rows) {
-		return nil, fmt.Errorf("the coupling %T paired %d of %d events: expected a row of the source for each (coupling.Check tests a coupling)", f.coupling, len(pairs), len(rows))
-	}
-	partners := make([]int32, len(pairs))
-	for i, row := range pairs {
-		if row < 0 || row >= len(rows) {
-			return nil, fmt.Errorf("the coupling %T paired event %d with row %d of a source of %d (coupling.Check tests a coupling)", f.coupling, i, row, len(rows))
+	if inMemory {
+		to.fixed = indexed.All()
+		rows := indexed.Rows(number)
+		to.rows = append(to.rows, rows)
+		if f.sources == nil {
+			return nil
 		}
-		partners[i] = int32(row)
+		batch, err = f.targets(rows)
+	} else {
+		batch, err = f.made(number)
 	}
-	return pick(source, partners)
+	if err != nil {
+		return err
+	}
+	own := batch
+	if inMemory {
+		own = data.Events{}
+	}
+	if f.sources != nil {
+		if own.Source, err = f.sources.of(number, batch); err != nil {
+			return err
+		}
+	}
+	to.own = append(to.own, own)
+	return nil
 }
 
-// noise draws standard normal numbers for a batch; they depend on the seed and the step
-// only, so that a resumed run goes on as if never stopped.
-func (f *feeder) noise(step int) (*tensors.Tensor, error) {
-	shape := f.x.Shape().Clone()
-	shape.Dimensions[0] = f.batchSize
-	random := rand.New(rand.NewPCG(uint64(f.seed), ^uint64(step)))
-	values := make([]float64, shape.Size())
-	for i := range values {
-		values[i] = random.NormFloat64()
+// targets are the events and contexts of rows of what is in memory: what a coupling looks at.
+func (f *feeder) targets(rows []int32) (data.Events, error) {
+	all := f.batches.(data.Indexed).All()
+	numbers := make([]int, len(rows))
+	for i, row := range rows {
+		numbers[i] = int(row)
 	}
-	if shape.DType == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(values, shape.Dimensions...), nil
-	}
-	single := make([]float32, len(values))
-	for i, v := range values {
-		single[i] = float32(v)
-	}
-	return tensors.FromFlatDataAndDimensions(single, shape.Dimensions...), nil
+	return data.Events{X: all.X, Context: all.Context}.Rows(numbers...)
 }
 
-// pick copies rows of t.
-func pick(t *tensors.Tensor, rows []int32) (*tensors.Tensor, error) {
-	shape := t.Shape().Clone()
-	size := int(t.ByteSize()) / shape.Dimensions[0]
-	shape.Dimensions[0] = len(rows)
-	out := tensors.FromShape(shape)
-	err := t.ConstBytes(func(from []byte) {
-		out.MutableBytes(func(to []byte) {
-			for i, row := range rows {
-				copy(to[i*size:(i+1)*size], from[int(row)*size:])
-			}
-		})
-	})
-	return out, err
+// made is a batch that isn't rows of what is in memory.
+func (f *feeder) made(number int) (data.Events, error) {
+	batch, err := f.batches.Batch(number)
+	if err == nil && f.like.X != nil && shapesOf(batch) != shapesOf(f.like) {
+		err = fmt.Errorf("the data of step %d is %sthat of the first step %sall batches must have the same parts and shapes", number, shapesOf(batch), shapesOf(f.like))
+	}
+	return batch, err
 }

@@ -2,7 +2,6 @@ package train_test
 
 import (
 	"context"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,21 +10,26 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
 var tiny = loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{8}}}
 
-// line is 40 points on a line.
-func line() *tensors.Tensor {
+// line are 40 points on a line.
+func line() data.Events { return data.Events{X: points()} }
+
+func points() *tensors.Tensor {
 	flat := make([]float32, 80)
 	for i := range flat {
 		flat[i] = float32(i%2) + float32(i)/40
@@ -64,7 +68,7 @@ func same(t *testing.T, a, b map[string][]float32) {
 }
 
 func fit(backend compute.Backend, store *model.Store, options ...train.Option) (*train.History, error) {
-	defaults := []train.Option{train.Steps(30), train.BatchSize(16), train.Seed(3), train.Progress(nil)}
+	defaults := []train.Option{train.Steps(30), train.BatchSize(16), train.Seed(3)}
 	return train.Fit(context.Background(), backend, store, tiny, line(), append(defaults, options...)...)
 }
 
@@ -112,14 +116,14 @@ func TestLoadOnAnotherBackend(t *testing.T) {
 		t.Fatal(err)
 	}
 	loaded := model.NewStore()
-	if err := train.Load(loaded, name); err != nil {
+	if _, err := train.Load(loaded, name); err != nil {
 		t.Fatal(err)
 	}
 	same(t, weights(t, store), weights(t, loaded))
 	halfway := func(backend compute.Backend, store *model.Store) []float64 {
 		out, err := model.CallOnce(backend, store, func(scope *model.Scope, x *Node) *Node {
 			return tiny.PerEvent(scope, loss.Batch{X: x, Source: x}, ConstAs(x, 0.5))
-		}, line())
+		}, line().X)
 		return gomlxtest.Floats(t, out, err)
 	}
 	gomlxtest.Near(t, "the loss where it was loaded", halfway(gomlxtest.XLA(t), loaded), halfway(gomlxtest.Go(t), store), 1e-5)
@@ -156,48 +160,72 @@ func (divergingLoss) Loss(scope *model.Scope, b loss.Batch) *Node {
 
 func TestBadInput(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	nan := line()
+	nan := points()
 	nan.MustMutableFlatData(func(flat any) { flat.([]float32)[7] = float32(math.NaN()) })
-	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
+	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	three := tensors.FromFlatDataAndDimensions(make([]float32, 120), 40, 3)
-	for name, c := range map[string]struct {
-		loss loss.Loss
-		x    *tensors.Tensor
-		opts []train.Option
-		want string
+	three := gomlxtest.Filled(0, 40, 3)
+	flow := func(options ...train.Option) []train.Option { return options }
+	for _, c := range []struct {
+		want   string
+		loss   loss.Loss
+		source data.Source
+		opts   []train.Option
 	}{
-		"no steps":          {tiny, line(), []train.Option{train.Steps(0)}, "Steps is 0"},
-		"negative steps":    {tiny, line(), []train.Option{train.Steps(-2)}, "Steps is -2"},
-		"no batch":          {tiny, line(), []train.Option{train.BatchSize(0)}, "BatchSize is 0"},
-		"batch over data":   {tiny, line(), []train.Option{train.BatchSize(41)}, "BatchSize is 41, and the data has 40"},
-		"learning rate":     {tiny, line(), []train.Option{train.LearningRate(math.NaN())}, "LearningRate is NaN"},
-		"nan":               {tiny, nan, nil, "1 of 80 values of the data are NaN or infinite, the first in row 3"},
-		"no data":           {tiny, nil, nil, "the data is nil"},
-		"event":             {tiny, three, nil, "must end in the event shape (2)"},
-		"context not asked": {tiny, line(), []train.Option{train.Context(three)}, "expects none"},
-		"context rows":      {tiny, line(), []train.Option{train.Context(tensors.FromFlatDataAndDimensions(make([]float32, 30), 10, 3))}, "[40, context_dim], context_dim at least 1"},
-		"context empty":     {tiny, line(), []train.Option{train.Context(tensors.FromFlatDataAndDimensions([]float32{}, 40, 0))}, "context_dim at least 1"},
-		"mask of halves": {
-			loss.FM{},
-			tensors.FromFlatDataAndDimensions(make([]float32, 32), 8, 2, 2),
-			[]train.Option{train.Mask(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{0.5}, 16), 8, 2))},
-			"value 0 of the mask, (Float32)[8, 2], is 0.5",
-		},
-		"diverging":         {divergingLoss{}, line(), nil, "the loss of step 1 is NaN"},
-		"checkpoint a file": {tiny, line(), []train.Option{train.Checkpoint(file)}, "is a file"},
+		{"Steps is 0", tiny, line(), flow(train.Steps(0))},
+		{"Steps is -2", tiny, line(), flow(train.Steps(-2))},
+		{"BatchSize is 0", tiny, line(), flow(train.BatchSize(0))},
+		{"BatchSize is 41, and the data has 40", tiny, line(), flow(train.BatchSize(41))},
+		{"LearningRate is NaN", tiny, line(), flow(train.LearningRate(math.NaN()))},
+		{"LearningRate is 0", tiny, line(), flow(train.LearningRate(0))},
+		{"WeightDecay is -1", tiny, line(), flow(train.WeightDecay(-1))},
+		{"ClipNorm is 0", tiny, line(), flow(train.ClipNorm(0))},
+		{"Accumulate is 0", tiny, line(), flow(train.Accumulate(0))},
+		{"FirstBatch is -2", tiny, line(), flow(train.FirstBatch(-2))},
+		{"the Optimizer is nil", tiny, line(), flow(train.Optimizer(nil))},
+		{"and no LearningRate", tiny, line(), flow(train.Optimizer(optimizer.Adam().Done()), train.Schedule(train.Cosine{}))},
+		{"the Schedule is nil", tiny, line(), flow(train.Schedule(nil))},
+		{"train.Cosine: Steps is -1", tiny, line(), flow(train.Schedule(train.Cosine{Steps: -1}))},
+		{"train.WarmUp: Steps is 0", tiny, line(), flow(train.Schedule(train.WarmUp{}))},
+		{"train.RateFunc: the function is nil", tiny, line(), flow(train.Schedule(train.WarmUp{Steps: 2, Then: train.RateFunc(nil)}))},
+		{"gives the factor", tiny, line(), flow(train.Schedule(train.RateFunc(func(step *Node) *Node { return ConvertDType(step, dtypes.Float32) })))},
+		{`has the name "a/b"`, tiny, line(), flow(train.Average("a/b", 0.9))},
+		{`name "best" is taken`, tiny, line(), flow(train.Average("best", 0.9))},
+		{`name "a" is taken`, tiny, line(), flow(train.Average("a", 0.9), train.Average("a", 0.99))},
+		{"the decay of the Average a is 1", tiny, line(), flow(train.Average("a", 1))},
+		{"Every is -1", tiny, line(), flow(train.Validate(train.Validation{Events: line(), Every: -1}))},
+		{"Patience is -1", tiny, line(), flow(train.Validate(train.Validation{Events: line(), Patience: -1}))},
+		{`of the average "ema", and there is none`, tiny, line(), flow(train.Validate(train.Validation{Events: line(), Weights: "ema"}))},
+		{"the Validation's events: the data is nil", tiny, line(), flow(train.Validate(train.Validation{}))},
+		{"an event of the Validation is data (Float32)[3]", tiny, line(), flow(train.Validate(train.Validation{Events: data.Events{X: three}}))},
+		{"AfterStep's function is nil", tiny, line(), flow(train.AfterStep(nil))},
+		{"AfterBurst's function is nil", tiny, line(), flow(train.AfterBurst(nil))},
+		{"option 2 of 3 is nil", tiny, line(), flow(nil)},
+		{"1 of 80 values of the data are NaN or infinite, the first in row 3", tiny, data.Events{X: nan}, nil},
+		{"the data is nil", tiny, data.Events{}, nil},
+		{"the data is nil", tiny, nil, nil},
+		{"the loss is nil", nil, line(), nil},
+		{"must end in the event shape (2)", tiny, data.Events{X: three}, nil},
+		{"expects none", tiny, data.Events{X: points(), Context: three}, nil},
+		{"[40, context...] with at least one axis", tiny, data.Events{X: points(), Context: gomlxtest.Filled(0, 10, 3)}, nil},
+		{"the loss of step 1 is NaN", divergingLoss{}, line(), nil},
+		{"is a file", tiny, line(), flow(train.Checkpoint(file))},
+		{"Checkpoint's name is empty", tiny, line(), flow(train.Checkpoint(""))},
 	} {
-		t.Run(name, func(t *testing.T) {
-			options := append([]train.Option{train.Steps(3), train.BatchSize(8), train.Progress(io.Discard)}, c.opts...)
-			_, err := train.Fit(context.Background(), backend, model.NewStore(), c.loss, c.x, options...)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Fatalf("got %v, expected it to say %q", err, c.want)
-			}
+		t.Run(c.want, func(t *testing.T) {
+			options := append([]train.Option{train.Steps(3), train.BatchSize(8)}, c.opts...)
+			_, err := train.Fit(context.Background(), backend, model.NewStore(), c.loss, c.source, options...)
+			gomlxtest.Says(t, c.want, err, c.want)
 		})
 	}
+	_, err := train.Fit(nil, backend, model.NewStore(), tiny, line()) //nolint:staticcheck // that is the mistake
+	gomlxtest.Says(t, "a nil context", err, "the context ctx is nil")
+	_, err = train.Fit(t.Context(), nil, model.NewStore(), tiny, line())
+	gomlxtest.Says(t, "a nil backend", err, "the backend is nil")
+	_, err = train.Fit(t.Context(), backend, nil, tiny, line())
+	gomlxtest.Says(t, "a nil store", err, "the store is nil")
 }
 
 func TestDamagedCheckpoints(t *testing.T) {
@@ -219,14 +247,15 @@ func TestDamagedCheckpoints(t *testing.T) {
 	}
 	flipped := append([]byte(nil), whole...)
 	flipped[len(flipped)-3] ^= 1
-	for damage, bytes := range map[string][]byte{"truncated": whole[:len(whole)/2], "flipped": flipped, "empty": nil, "foreign": []byte("what is this file doing here?")} {
-		if err := os.WriteFile(newest, bytes, 0o644); err != nil {
+	for damage, damaged := range map[string][]byte{"truncated": whole[:len(whole)/2], "flipped": flipped, "empty": nil, "foreign": []byte("what is this file doing here?")} {
+		if err := os.WriteFile(newest, damaged, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := train.Load(model.NewStore(), name); err != nil {
-			t.Errorf("%s: the older checkpoint isn't taken: %v", damage, err)
+		history, err := train.Load(model.NewStore(), name)
+		if err != nil || history.Steps() != 8 || len(history.Notes) != 1 || !strings.Contains(history.Notes[0], newest) {
+			t.Errorf("%s: the older checkpoint isn't taken, or it isn't said: %v, %v", damage, history, err)
 		}
-		if left, _ := os.ReadFile(newest); len(left) != len(bytes) {
+		if left, _ := os.ReadFile(newest); !slices.Equal(left, damaged) {
 			t.Errorf("%s: the damaged file was touched", damage)
 		}
 	}
@@ -234,7 +263,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
-		train.Load(model.NewStore(), name),
+		func() error { _, err := train.Load(model.NewStore(), name); return err }(),
 		func() error { _, err := fit(backend, model.NewStore(), train.Checkpoint(name)); return err }(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "no checkpoint in "+name+" can be read") {
@@ -256,10 +285,10 @@ func TestForeignCheckpoint(t *testing.T) {
 	if err := nami.Initialize(backend, wider, field.MLP{EventShape: []int{2}, Hidden: []int{9}}, []int{2}, 0, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := train.Load(wider, name); err == nil || !strings.Contains(err.Error(), "another model") {
+	if _, err := train.Load(wider, name); err == nil || !strings.Contains(err.Error(), "another model") {
 		t.Errorf("got %v, expected an error about another model", err)
 	}
-	if err := train.Load(model.NewStore(), filepath.Join(name, "nothing")); err == nil || !strings.Contains(err.Error(), "no checkpoint") {
+	if _, err := train.Load(model.NewStore(), filepath.Join(name, "nothing")); err == nil || !strings.Contains(err.Error(), "there is no folder and no file") {
 		t.Errorf("got %v, expected an error that there is none", err)
 	}
 }
@@ -275,29 +304,4 @@ func TestUnwritableFolder(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the checkpoint can't be saved in") {
 		t.Errorf("got %v, expected an error about saving", err)
 	}
-}
-
-// Who watches sees the history grow to its end, from the resumed steps on; a run that is
-// done isn't watched.
-func TestWatch(t *testing.T) {
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		folder := t.TempDir()
-		fit := func(steps int) (seen []int) {
-			_, err := train.Fit(t.Context(), backend, model.NewStore(), tiny, line(), train.BatchSize(8), train.Steps(steps),
-				train.Checkpoint(folder), train.Progress(nil), train.Watch(func(h *train.History) { seen = append(seen, h.Steps()) }))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return seen
-		}
-		if first := fit(10); len(first) == 0 || first[len(first)-1] != 10 || !slices.IsSorted(first) {
-			t.Errorf("10 steps: seen after %v, want a rising list that ends with 10", first)
-		}
-		if more := fit(20); len(more) == 0 || more[0] <= 10 || more[len(more)-1] != 20 {
-			t.Errorf("10 more: seen after %v, want 11 or later up to 20", more)
-		}
-		if again := fit(20); len(again) != 0 {
-			t.Errorf("done before: seen after %v, want no call", again)
-		}
-	})
 }

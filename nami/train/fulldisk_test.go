@@ -32,7 +32,7 @@ func TestFullDisk(t *testing.T) {
 		if out, err := command.CombinedOutput(); err != nil {
 			t.Fatalf("under the limit: %v\n%s", err, out)
 		}
-		if err := train.Load(model.NewStore(), folder); err != nil {
+		if _, err := train.Load(model.NewStore(), folder); err != nil {
 			t.Errorf("the checkpoint before is gone: %v", err)
 		}
 		files, err := os.ReadDir(folder)

@@ -1,69 +1,100 @@
 package train
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"regexp"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
-	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/loss"
 )
 
-// identity says which run a checkpoint belongs to. The number of steps isn't part of
-// it, except with [Decay]: a run may be continued.
+// identity says which run a checkpoint belongs to, in words by what they are of. The number
+// of steps isn't part of it, except with a schedule that depends on it: a run may be
+// continued.
 type identity map[string]string
 
-// address matches pointers, which differ from process to process.
-var address = regexp.MustCompile(`0x[0-9a-f]+`)
-
-func identify(c config, l loss.Loss, x *tensors.Tensor) (identity, error) {
-	data, err := digest(x)
-	if err != nil {
-		return nil, err
-	}
+// identify is the identity of a fit. The code of its graphs is apart, as it isn't words.
+func identify(c config, l loss.Loss, batches data.Batches) (identity, error) {
 	id := identity{
-		"loss":          address.ReplaceAllString(fmt.Sprintf("%v", l), "func"),
-		"data":          data,
+		"loss":          fingerprint.Describe(l),
 		"batch size":    fmt.Sprint(c.batchSize),
-		"learning rate": fmt.Sprint(c.learningRate),
 		"seed":          fmt.Sprint(c.seed),
-		"context":       "none",
-		"decay":         "none",
+		"optimizer":     "Adam",
+		"learning rate": fmt.Sprint(c.learningRate),
+		"accumulation":  fmt.Sprint(c.accumulate),
 	}
-	if c.decay {
-		id["decay"] = fmt.Sprintf("over %d steps", c.steps)
+	if c.has("Optimizer") {
+		id["optimizer"] = fmt.Sprintf("%T", c.optimizer) // its numbers are in the graph
 	}
-	for name, t := range map[string]*tensors.Tensor{"context": c.context, "mask": c.mask, "source": c.source, "weights": c.weight} {
-		if t != nil {
-			if id[name], err = digest(t); err != nil {
-				return nil, err
-			}
+	if c.schedule != nil {
+		id["schedule"] = fingerprint.Describe(c.schedule)
+		if dependsOnSteps(c.schedule) {
+			id["schedule"] += fmt.Sprintf(" over %d steps", c.steps)
 		}
 	}
-	if c.coupling != nil {
-		id["coupling"] = fmt.Sprintf("%T %v", c.coupling, c.coupling)
+	if c.weightDecay > 0 {
+		id["weight decay"] = fmt.Sprint(c.weightDecay)
 	}
-	return id, nil
+	if c.clip > 0 {
+		id["clipping"] = fmt.Sprint(c.clip)
+	}
+	for _, a := range c.averages {
+		id["average "+a.name] = fmt.Sprint(a.decay)
+	}
+	if c.coupling != nil {
+		id["coupling"] = fingerprint.Describe(c.coupling)
+	}
+	return id, id.addData(c, batches)
 }
 
-// digest is a tensor's shape and the first digits of its bytes' hash.
-func digest(x *tensors.Tensor) (string, error) {
-	var sum [sha256.Size]byte
-	err := x.ConstBytes(func(raw []byte) { sum = sha256.Sum256(raw) })
-	return x.Shape().String() + " " + hex.EncodeToString(sum[:6]), err
+// addData adds digests of all that is learned from and measured.
+func (id identity) addData(c config, batches data.Batches) error {
+	parts, err := batches.Identity()
+	if err != nil {
+		return err
+	}
+	maps.Copy(id, parts)
+	if c.start != nil {
+		if id["events to start from"], err = data.Digest(c.start); err != nil {
+			return err
+		}
+	}
+	v := c.validation
+	if v == nil {
+		return nil
+	}
+	id["validation"] = fmt.Sprintf("every %d steps, patience %d, of weights %q", v.every(), v.Patience, v.Weights)
+	for _, p := range v.Events.Parts() {
+		if id["validation "+p.Name], err = data.Digest(p.Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // differs lists what sets other apart from id, empty if nothing does.
 func (id identity) differs(other identity) string {
 	var lines []string
-	for key, value := range id {
-		if other[key] != value {
-			lines = append(lines, fmt.Sprintf("%s is %s here and was %s", key, value, other[key]))
+	or := func(value string) string {
+		if value == "" {
+			return "none"
+		}
+		return value
+	}
+	keys := slices.Collect(maps.Keys(id))
+	for key := range other {
+		if _, both := id[key]; !both {
+			keys = append(keys, key)
 		}
 	}
-	sort.Strings(lines)
+	slices.Sort(keys)
+	for _, key := range keys {
+		if id[key] != other[key] {
+			lines = append(lines, fmt.Sprintf("%s is %s here and was %s", key, or(id[key]), or(other[key])))
+		}
+	}
 	return strings.Join(lines, "; ")
 }

@@ -3,109 +3,256 @@ package train
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
+	"regexp"
+	"slices"
 
 	"github.com/nami-flow/go-nami/nami/coupling"
+	"github.com/nami-flow/go-nami/nami/loss"
 
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
-// Option changes a fit from its defaults.
+// Option changes a fit, a trainer or an evaluator from its defaults.
 type Option func(*config)
 
+// config is what options set.
 type config struct {
-	steps, batchSize int
-	context          *tensors.Tensor
-	mask             *tensors.Tensor
-	weight           *tensors.Tensor
-	source           *tensors.Tensor
-	coupling         coupling.Coupling
-	checkpoint       string
-	kept             bool // whether Checkpoint was given
-	seed             int64
-	learningRate     float64
-	decay            bool // whether the learning rate falls to 0
-	progress         io.Writer
-	watch            func(*History)
+	// Of Fit alone.
+	steps      int
+	start      *tensors.Tensor // events of the source that belong to no event of the data
+	coupling   coupling.Coupling
+	checkpoint string
+	validation *Validation
+	afterBurst []func(*History) error
+	reporter   Reporter
+
+	// Of all.
+	batchSize    int // 0 if not given
+	seed         int64
+	firstBatch   int // continued if it isn't given
+	optimizer    optimizer.Interface
+	learningRate float64 // 0 if not given
+	schedule     RateSchedule
+	weightDecay  float64
+	clip         float64
+	accumulate   int
+	averages     []average
+	afterStep    []func(scope *model.Scope, b loss.Batch, value *Node)
+
+	given []string // the names of the options
 }
 
-func configure(options []Option) (config, error) {
-	c := config{steps: 1000, batchSize: 256, learningRate: 1e-3, progress: os.Stderr}
-	for _, option := range options {
+// continued stands for a first batch that comes after those of the store's training before.
+const continued = -1
+
+// average is a moving average of the weights.
+type average struct {
+	name  string
+	decay float64
+}
+
+// configure makes a configuration of the options, of which only those named in known have
+// a meaning for who asks; all have if there are none.
+func configure(who string, options []Option, known ...string) (config, error) {
+	c := config{steps: 1000, accumulate: 1, firstBatch: continued}
+	for i, option := range options {
+		if option == nil {
+			return c, fmt.Errorf("train: option %d of %d is nil: leave it out", i, len(options))
+		}
 		option(&c)
+	}
+	for _, name := range c.given {
+		if len(known) > 0 && !slices.Contains(known, name) {
+			return c, fmt.Errorf("train: the option %s has no meaning for %s: leave it out; it belongs to Fit", name, who)
+		}
+	}
+	return c, c.check()
+}
+
+// has says whether an option was given.
+func (c *config) has(name string) bool { return slices.Contains(c.given, name) }
+
+// check refuses what is out of range.
+func (c *config) check() error {
+	positive := func(name string, value float64) error {
+		if c.has(name) && (!(value > 0) || math.IsInf(value, 0)) {
+			return fmt.Errorf("train: %s is %v: it must be positive and finite", name, value)
+		}
+		return nil
 	}
 	switch {
 	case c.steps < 1:
-		return c, fmt.Errorf("train: Steps is %d: it must be at least 1", c.steps)
-	case c.batchSize < 1:
-		return c, fmt.Errorf("train: BatchSize is %d: it must be at least 1", c.batchSize)
-	case c.kept && c.checkpoint == "":
-		return c, errors.New("train: Checkpoint's name is empty: expected the name of a folder")
+		return fmt.Errorf("train: Steps is %d: it must be at least 1", c.steps)
+	case c.has("BatchSize") && c.batchSize < 1:
+		return fmt.Errorf("train: BatchSize is %d: it must be at least 1", c.batchSize)
+	case c.accumulate < 1:
+		return fmt.Errorf("train: Accumulate is %d: a step takes at least 1 batch", c.accumulate)
+	case c.has("FirstBatch") && c.firstBatch < 0:
+		return fmt.Errorf("train: FirstBatch is %d: the first batch of all is 0", c.firstBatch)
+	case c.has("Checkpoint") && c.checkpoint == "":
+		return errors.New("train: Checkpoint's name is empty: expected the name of a folder")
+	case c.has("Optimizer") && c.optimizer == nil:
+		return errors.New("train: the Optimizer is nil: give one of GoMLX's, as optimizer.Adam().Done(), or leave the option out for Adam")
+	case c.has("Optimizer") && c.schedule != nil && !c.has("LearningRate"):
+		return errors.New("train: there are an Optimizer and a Schedule, and no LearningRate: give the rate that the schedule multiplies")
+	case c.has("Schedule") && c.schedule == nil:
+		return errors.New("train: the Schedule is nil: give one, as train.Cosine{}, or leave the option out for a constant rate")
 	}
-	return c, checkLearningRate(c.learningRate)
+	return errors.Join(positive("LearningRate", c.learningRate), positive("WeightDecay", c.weightDecay), positive("ClipNorm", c.clip),
+		checkSchedule(c.schedule), c.checkAverages(), c.checkHooks(), c.validation.check(c.averages))
 }
 
-func checkLearningRate(rate float64) error {
-	if !(rate > 0) || math.IsInf(rate, 0) {
-		return fmt.Errorf("train: LearningRate is %v: it must be positive and finite", rate)
+// names are those that an average may have: it is part of a variable's path.
+var names = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+
+func (c *config) checkAverages() error {
+	var before []string
+	for _, a := range c.averages {
+		switch {
+		case !names.MatchString(a.name):
+			return fmt.Errorf("train: an Average has the name %q: expected letters, digits, dots, - and _", a.name)
+		case a.name == Best || slices.Contains(before, a.name):
+			return fmt.Errorf("train: the Average's name %q is taken: each needs its own, and %q is for the best weights of a validation", a.name, Best)
+		case !(a.decay > 0 && a.decay < 1):
+			return fmt.Errorf("train: the decay of the Average %s is %v: expected a number between 0 and 1, as 0.999", a.name, a.decay)
+		}
+		before = append(before, a.name)
 	}
 	return nil
 }
 
+func (c *config) checkHooks() error {
+	for _, f := range c.afterStep {
+		if f == nil {
+			return errors.New("train: AfterStep's function is nil: leave it out")
+		}
+	}
+	for _, f := range c.afterBurst {
+		if f == nil {
+			return errors.New("train: AfterBurst's function is nil: leave it out")
+		}
+	}
+	return nil
+}
+
+// named is an option of that name.
+func named(name string, set func(c *config)) Option {
+	return func(c *config) {
+		c.given = append(c.given, name)
+		set(c)
+	}
+}
+
 // Steps sets the number of optimiser steps; 1,000 if not given.
-func Steps(n int) Option { return func(c *config) { c.steps = n } }
+func Steps(n int) Option { return named("Steps", func(c *config) { c.steps = n }) }
 
-// BatchSize sets how many events a step sees; 256 if not given. At most as many as
-// there are in the data.
-func BatchSize(n int) Option { return func(c *config) { c.batchSize = n } }
+// BatchSize sets how many events a batch has; 256 if not given. It can't be more than there
+// are in the data. A [data.Func] decides it by itself.
+func BatchSize(n int) Option { return named("BatchSize", func(c *config) { c.batchSize = n }) }
 
-// Context gives each event its context, of shape [n, context_dim] for n events.
-func Context(context *tensors.Tensor) Option { return func(c *config) { c.context = context } }
+// StartFrom gives events of another distribution to start from, of shape [m, event...],
+// where the loss would draw noise: each batch takes as many of them as it has events, going
+// through all in epochs of a random order of their own. Where each event has one that
+// belongs to it, give both in [data.Events].
+func StartFrom(events *tensors.Tensor) Option {
+	return named("StartFrom", func(c *config) { c.start = events })
+}
 
-// Weights says how much each event counts, of shape [n] for n events. They may be negative,
-// as those of simulated events are; their sum must not be 0. A batch's loss is Σwℓ/Σw.
-func Weights(weights *tensors.Tensor) Option { return func(c *config) { c.weight = weights } }
+// Couple pairs the data of each batch with its source, on the host while the device makes
+// the steps before: with [StartFrom]'s events, or with those of the distribution that the
+// loss draws from. Where events have contexts, only a coupling that keeps to them is taken:
+// see [coupling.Conditional].
+func Couple(pairing coupling.Coupling) Option {
+	return named("Couple", func(c *config) { c.coupling = pairing })
+}
 
-// Mask says which objects of each event there are, of shape [n, objects] for n events of
-// shape (objects, features...): 1 for an object, 0 for padding.
-func Mask(mask *tensors.Tensor) Option { return func(c *config) { c.mask = mask } }
-
-// Source gives events to start from, of shape [m, event...], where the loss would draw
-// noise: each batch takes as many of them, going through all in epochs of a random order.
-func Source(events *tensors.Tensor) Option { return func(c *config) { c.source = events } }
-
-// Couple pairs the data of each batch with its source, [Source]'s or standard normal
-// noise, on the host while the device makes the steps before. A coupling other than [coupling.Independent] doesn't go with a context.
-func Couple(pairing coupling.Coupling) Option { return func(c *config) { c.coupling = pairing } }
-
-// Checkpoint keeps the run in a folder: weights, the optimiser's and the random state.
-// A relative name is below $NAMI_STATE if that is set, else below the working folder.
-// [Fit] saves there about every 30 seconds, when it is cancelled and at its end.
-func Checkpoint(name string) Option { return func(c *config) { c.checkpoint, c.kept = name, true } }
+// Checkpoint keeps the run in a folder: weights, averages, the optimiser's and the random
+// state. A relative name is below $NAMI_STATE if that is set, else below the working
+// folder. [Fit] saves there about every 30 seconds, when it is cancelled and at its end.
+func Checkpoint(name string) Option {
+	return named("Checkpoint", func(c *config) { c.checkpoint = name })
+}
 
 // Seed sets where the random numbers start: initial weights, order of the batches and
 // noise; 0 if not given. The same seed, backend and shapes give the same weights.
-func Seed(seed int64) Option { return func(c *config) { c.seed = seed } }
+func Seed(seed int64) Option { return named("Seed", func(c *config) { c.seed = seed }) }
 
-// LearningRate sets Adam's step size; 0.001 if not given.
-func LearningRate(rate float64) Option { return func(c *config) { c.learningRate = rate } }
+// FirstBatch sets the number of the first batch, which its events and its noise depend on. If
+// not given it is the number of batches that the store was trained on before, so that one fit
+// after another goes on to new batches and noise; 0 repeats those of the first.
+func FirstBatch(n int) Option { return named("FirstBatch", func(c *config) { c.firstBatch = n }) }
 
-// Decay lets the learning rate fall along half a cosine, from [LearningRate] at the first
-// step to 0 after the last of [Steps] (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5,
-// without restarts): the last steps settle what the large ones scatter. As the rate of each
-// step depends on how many there are, a checkpoint of such a run can't be continued with
-// more of them.
-func Decay() Option { return func(c *config) { c.decay = true } }
+// Optimizer sets what moves the weights: any of GoMLX's, with its own learning rate unless
+// [LearningRate] is given. If not given it is Adam (Kingma & Ba 2015, arXiv:1412.6980;
+// β₁ = 0.9, β₂ = 0.999, ε = 1e-8).
+func Optimizer(o optimizer.Interface) Option {
+	return named("Optimizer", func(c *config) { c.optimizer = o })
+}
 
-// Progress sets where progress is reported; standard error if not given, nil for
-// nowhere. A terminal gets a bar, anything else a line now and then. In a notebook the
-// bar is below the cell, whatever w is, unless it is nil.
-func Progress(w io.Writer) Option { return func(c *config) { c.progress = w } }
+// LearningRate sets the optimiser's step size; 0.001 if neither it nor [Optimizer] is given.
+func LearningRate(rate float64) Option {
+	return named("LearningRate", func(c *config) { c.learningRate = rate })
+}
 
-// Watch calls f about five times a second with how the fit has gone so far, resumed runs
-// among it, and once when it is done: to draw the loss live, say. Training waits for f,
-// which only reads the history, and only until it returns. A run that was done before
-// makes no call.
-func Watch(f func(h *History)) Option { return func(c *config) { c.watch = f } }
+// Schedule multiplies the learning rate by a factor that changes with the step: [Cosine],
+// [WarmUp], or a [RateFunc] of your own. If not given the rate is constant.
+func Schedule(s RateSchedule) Option { return named("Schedule", func(c *config) { c.schedule = s }) }
+
+// WeightDecay takes the given fraction of every trainable weight in each step, times the
+// learning rate, apart from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101); none
+// if not given. With Adam that is AdamW.
+func WeightDecay(fraction float64) Option {
+	return named("WeightDecay", func(c *config) { c.weightDecay = fraction })
+}
+
+// ClipNorm shortens the gradient of all weights together to this length where it is longer
+// (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1); it isn't if the option isn't given.
+func ClipNorm(length float64) Option { return named("ClipNorm", func(c *config) { c.clip = length }) }
+
+// Accumulate makes each step of the optimiser from the mean gradient of so many batches,
+// one after the other, for batches that would not fit in memory as one; 1 if not given. A
+// step's loss is the mean of its batches'.
+func Accumulate(batches int) Option {
+	return named("Accumulate", func(c *config) { c.accumulate = batches })
+}
+
+// Average keeps a moving average of the weights under a name, to sample with: see [Load]
+// and [Weights]. After step s it is the mean of the weights after steps 1 to s, that after
+// step i counted in proportion to decay^(s-i), so that the weights which training started
+// from don't count. There may be several, of different names.
+func Average(name string, decay float64) Option {
+	return named("Average", func(c *config) { c.averages = append(c.averages, average{name, decay}) })
+}
+
+// Validate measures the loss of events that are not trained on as training goes on, and can
+// end it: see [Validation].
+func Validate(v Validation) Option { return named("Validate", func(c *config) { c.validation = &v }) }
+
+// AfterStep has f build more of the graph of a step, after the optimiser has moved the
+// weights, inside the compiled loop: to keep a statistic in a variable of its own, or to
+// project weights. It gets the batch and its loss. Several are called in turn; with
+// [Accumulate], after each batch.
+func AfterStep(f func(scope *model.Scope, b loss.Batch, value *Node)) Option {
+	return named("AfterStep", func(c *config) { c.afterStep = append(c.afterStep, f) })
+}
+
+// AfterBurst calls f about five times a second with how the fit has gone so far, resumed
+// runs included, and once when it is done: to draw the loss live, for instance. Training
+// waits for f, which may only read the history, and only until it returns. An error ends
+// the fit, which saves and returns it; [ErrStop] ends it without an error. A run that was
+// done before makes no call. Several are called in turn.
+func AfterBurst(f func(h *History) error) Option {
+	return named("AfterBurst", func(c *config) { c.afterBurst = append(c.afterBurst, f) })
+}
+
+// ErrStop is what a function of [AfterBurst] returns to end a fit as if its steps were
+// done. Called again, it goes on.
+var ErrStop = errors.New("train: stopped by AfterBurst")
+
+// Progress has r told how the fit goes on: package progress has reporters for terminals,
+// notebooks and logs. Nothing is reported if it isn't given.
+func Progress(r Reporter) Option { return named("Progress", func(c *config) { c.reporter = r }) }

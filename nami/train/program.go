@@ -1,6 +1,9 @@
 package train
 
 import (
+	"strings"
+
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -13,129 +16,145 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// burst is how many steps one call of a compiled loop makes at most: they share the
-// 0.2 to 0.3 ms that a call costs the host and the device's threads.
+// burst is how many batches one call of a compiled loop goes through at most: they share
+// the 0.2 to 0.3 ms that a call costs the host and the device's threads.
 const burst = 64
 
-// losses holds the losses of the first n of a call's steps.
+// handedOver is how many bytes of batches made on the host one call takes at most.
+const handedOver = 16 << 20
+
+// losses holds the losses of the first n of a call's batches.
 type losses struct {
-	steps *tensors.Tensor
-	n     int
+	batches *tensors.Tensor
+	n       int
 }
 
-// update builds one step on a batch: it changes the variables, and returns the loss.
+// update builds one batch's part of a step: it changes the variables, and returns the loss.
 type update func(scope *model.Scope, b loss.Batch) *Node
 
-// feed is what steps are given: all events, with their contexts, masks and weights if there
-// are any; for each step its rows of them, nil for all in every step; and for each step the
-// source of its batch, nil if there is none.
+// feed is what batches are made of.
 type feed struct {
-	x, c, mask, weight *tensors.Tensor
-	rows               [][]int32
-	sources            []*tensors.Tensor
+	// fixed is the same for all batches: it is the batch, or the events that its rows are of.
+	fixed data.Events
+
+	// rows are those of each batch; nil if fixed is the batch.
+	rows [][]int32
+
+	// own is what each batch has of its own, made on the host; nil if nothing.
+	own []data.Events
 }
 
-// has tells which of the optional inputs there are.
-func (f feed) has() inputs {
-	return inputs{c: f.c != nil, mask: f.mask != nil, weight: f.weight != nil, sources: f.sources != nil, rows: f.rows != nil}
-}
-
-// from leaves out the first n steps.
+// from leaves out the first n batches.
 func (f feed) from(n int) feed {
 	if f.rows != nil {
 		f.rows = f.rows[n:]
 	}
-	if f.sources != nil {
-		f.sources = f.sources[n:]
+	if f.own != nil {
+		f.own = f.own[n:]
 	}
 	return f
 }
 
-// inputs says which of a program's optional inputs there are, in their order.
-type inputs struct{ c, mask, weight, sources, rows bool }
+// layout is what a program's inputs are, in their order: the parts that are fixed, the rows
+// if there are any, the parts that batches have of their own; and for how many batches.
+type layout struct {
+	fixed, own string // names of parts, separated by spaces
+	rows       bool
+	length     int
+}
+
+func partNames(e data.Events) string {
+	var names []string
+	for _, p := range e.Parts() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, " ")
+}
 
 // program makes steps of training: many in one compiled loop where that is faster and
-// possible, else one in each call. Its steps are the same bits however they are split into calls.
+// possible, else one in each call. Its steps are the same bits however they are split into
+// calls.
 type program struct {
 	backend compute.Backend
 	store   *model.Store
 	update  update
-	length  int // the most steps that one call makes
-	inputs  inputs
-	exec    *model.Exec
+	execs   map[layout]*model.Exec
+	single  bool // what is built can't stand in a compiled loop
+	failure error
 }
 
-func newProgram(backend compute.Backend, store *model.Store, update update) (*program, error) {
-	p := &program{backend: backend, store: store, update: update, length: 1}
-	build := p.one
-	if backend.Name() == "xla" { // in pure Go a call costs little, and a loop a tenth of the speed
-		p.length, build = burst, p.many
-	}
-	return p, p.use(build)
+func newProgram(backend compute.Backend, store *model.Store, update update) *program {
+	// In pure Go a call costs little, and a loop a tenth of the speed.
+	return &program{backend: backend, store: store, update: update, execs: map[layout]*model.Exec{}, single: backend.Name() != "xla"}
 }
 
-func (p *program) use(build func(*model.Scope, []*Node) []*Node) error {
-	return gomlx.Try(func() (err error) {
-		if p.exec, err = model.NewExec(p.backend, p.store, build); err == nil {
-			p.exec.SetMaxCache(-1)
+// layoutOf says how a feed goes into a program.
+func (p *program) layoutOf(f feed) layout {
+	l := layout{fixed: partNames(f.fixed), rows: f.rows != nil, length: 1}
+	size := 0
+	if f.own != nil {
+		l.own = partNames(f.own[0])
+		for _, part := range f.own[0].Parts() {
+			size += int(part.Value.ByteSize())
 		}
-		return err
-	})
+	}
+	if !p.single {
+		l.length = min(burst, max(1, handedOver/max(1, size)))
+	}
+	return l
 }
 
-// run makes as many of n steps as one call can, and returns their losses.
+// run goes through as many of n batches as one call can, and returns their losses.
 func (p *program) run(f feed, n int) (losses, error) {
-	if err := p.compile(f); err != nil {
+	exec, l, err := p.compiled(f)
+	if err != nil {
 		return losses{}, err
 	}
-	n = min(n, p.length)
-	count := tensors.FromScalar(int32(n))
-	own := []*tensors.Tensor{count}
-	defer func() {
-		for _, t := range own {
-			t.MustFinalizeAll()
-		}
-	}()
-	in := []*tensors.Tensor{count, f.x}
-	for _, t := range []*tensors.Tensor{f.c, f.mask, f.weight} {
-		if t != nil {
-			in = append(in, t)
-		}
+	n = min(n, l.length)
+	in := []*tensors.Tensor{tensors.FromScalar(int32(n))}
+	made := []int{0} // those of in that are freed afterwards
+	for _, part := range f.fixed.Parts() {
+		in = append(in, part.Value)
 	}
-	if f.sources != nil {
-		sources, err := stack(f.sources[:n], p.length)
-		if err != nil {
-			return losses{}, err
-		}
-		in, own = append(in, sources), append(own, sources)
-	}
-	if f.rows != nil {
+	if l.rows {
 		size := len(f.rows[0])
-		flat := make([]int32, p.length*size)
+		flat := make([]int32, l.length*size)
 		for i, row := range f.rows[:n] {
 			copy(flat[i*size:], row)
 		}
-		rows := tensors.FromFlatDataAndDimensions(flat, p.length, size)
-		in, own = append(in, rows), append(own, rows)
+		made, in = append(made, len(in)), append(in, tensors.FromFlatDataAndDimensions(flat, l.length, size))
 	}
+	if l.own != "" {
+		for i := range f.own[0].Parts() {
+			stacked, err := stack(f.own[:n], i, l.length)
+			if err != nil {
+				return losses{}, err
+			}
+			made, in = append(made, len(in)), append(in, stacked)
+		}
+	}
+	defer func() {
+		for _, i := range made {
+			in[i].MustFinalizeAll()
+		}
+	}()
 	var out []*tensors.Tensor
-	err := gomlx.Try(func() (err error) {
-		out, err = p.exec.Call(in)
+	err = gomlx.Try(func() (err error) {
+		out, err = exec.Call(in)
 		return err
 	})
 	if err != nil {
-		return losses{}, err
+		return losses{}, p.plainly(err)
 	}
 	return losses{out[0], n}, nil
 }
 
-// stack puts tensors of one shape beside each other on a new first axis of that length.
-func stack(ts []*tensors.Tensor, length int) (*tensors.Tensor, error) {
-	shape := ts[0].Shape().Clone()
-	shape.Dimensions = append([]int{length}, shape.Dimensions...)
-	out := tensors.FromShape(shape)
-	for i, t := range ts {
-		err := t.ConstBytes(func(from []byte) {
+// stack puts a part of each batch beside the others on a new first axis of that length.
+func stack(batches []data.Events, part, length int) (*tensors.Tensor, error) {
+	shape := batches[0].Parts()[part].Value.Shape()
+	out := tensors.FromShape(shapes.Make(shape.DType, append([]int{length}, shape.Dimensions...)...))
+	for i, batch := range batches {
+		err := batch.Parts()[part].Value.ConstBytes(func(from []byte) {
 			out.MutableBytes(func(to []byte) { copy(to[i*len(from):], from) })
 		})
 		if err != nil {
@@ -145,78 +164,130 @@ func stack(ts []*tensors.Tensor, length int) (*tensors.Tensor, error) {
 	return out, nil
 }
 
-// compile makes the program for these inputs, if it isn't there. Some losses can't stand
-// in a compiled loop (a sort, control flow of their own): their steps are made one by one.
-func (p *program) compile(f feed) error {
-	p.inputs = f.has()
-	in := []shapes.Shape{shapes.Make(dtypes.Int32), f.x.Shape()}
-	for _, t := range []*tensors.Tensor{f.c, f.mask, f.weight} {
-		if t != nil {
-			in = append(in, t.Shape())
+// compiled is the program for a feed's layout and shapes, which is made if it isn't there.
+// Some losses can't stand in a compiled loop (a sort, control flow of their own): their
+// steps are made one by one.
+func (p *program) compiled(f feed) (*model.Exec, layout, error) {
+	l := p.layoutOf(f)
+	exec := p.execs[l]
+	if exec == nil {
+		var err error
+		if exec, err = p.exec(l); err != nil {
+			return nil, l, err
+		}
+		p.execs[l] = exec
+	}
+	in := []shapes.Shape{shapes.Make(dtypes.Int32)}
+	for _, part := range f.fixed.Parts() {
+		in = append(in, part.Value.Shape())
+	}
+	if l.rows {
+		in = append(in, shapes.Make(dtypes.Int32, l.length, len(f.rows[0])))
+	}
+	if l.own != "" {
+		for _, part := range f.own[0].Parts() {
+			shape := part.Value.Shape()
+			in = append(in, shapes.Make(shape.DType, append([]int{l.length}, shape.Dimensions...)...))
 		}
 	}
-	if f.sources != nil {
-		shape := f.sources[0].Shape()
-		in = append(in, shapes.Make(shape.DType, append([]int{p.length}, shape.Dimensions...)...))
-	}
-	if f.rows != nil {
-		in = append(in, shapes.Make(dtypes.Int32, p.length, len(f.rows[0])))
-	}
 	err := gomlx.Try(func() error {
-		_, err := p.exec.Compile(in...)
+		_, err := exec.Compile(in...)
 		return err
 	})
-	if err == nil || p.length == 1 {
-		return err
+	if err == nil || l.length == 1 {
+		return exec, l, p.plainly(err)
 	}
-	p.exec.Finalize()
-	p.length = 1
-	if err := p.use(p.one); err != nil {
-		return err
+	p.single = true
+	for _, exec := range p.execs {
+		exec.Finalize()
 	}
-	return p.compile(f)
+	clear(p.execs)
+	return p.compiled(f)
 }
 
-// one builds a single step; in is as many has it.
-func (p *program) one(scope *model.Scope, in []*Node) []*Node {
+// exec is the program of a layout, for any shapes.
+func (p *program) exec(l layout) (exec *model.Exec, err error) {
+	build := func(scope *model.Scope, in []*Node) []*Node { return p.many(l, scope, in) }
+	if l.length == 1 {
+		build = func(scope *model.Scope, in []*Node) []*Node { return p.one(l, scope, in) }
+	}
+	err = gomlx.Try(func() error {
+		exec, err = model.NewExec(p.backend, p.store, func(scope *model.Scope, in []*Node) (out []*Node) {
+			if p.failure = gomlx.Try(func() error { out = build(scope, in); return nil }); p.failure != nil {
+				panic(p.failure)
+			}
+			return out
+		})
+		if err == nil {
+			exec.SetMaxCache(-1)
+		}
+		return err
+	})
+	return exec, err
+}
+
+// plainly is an error without GoMLX's account of where it was, if it is of building a graph.
+func (p *program) plainly(err error) error {
+	if err != nil && p.failure != nil {
+		return p.failure
+	}
+	return err
+}
+
+// one builds a single batch's part.
+func (p *program) one(l layout, scope *model.Scope, in []*Node) []*Node {
 	g := in[0].Graph()
-	value := p.update(scope, p.batch(Const(g, int32(0)), in[1:]))
+	value := p.update(scope, l.batch(Const(g, int32(0)), in[1:]))
 	return []*Node{Reshape(ConvertDType(value, dtypes.Float64), 1)}
 }
 
-// many builds a loop of as many steps as in[0] says, on the data in the rest of in.
-func (p *program) many(scope *model.Scope, in []*Node) []*Node {
+// many builds a loop of as many batches as in[0] says, on the data in the rest of in.
+func (p *program) many(l layout, scope *model.Scope, in []*Node) []*Node {
 	g := in[0].Graph()
-	losses := Const(g, make([]float64, burst))
+	losses := Const(g, make([]float64, l.length))
 	out, _, _ := loop.Steps(scope, Const(g, int32(0)), in[0], []*Node{losses}, in[1:],
 		func(scope *model.Scope, i *Node, losses, data []*Node) (next []*Node, more *Node) {
-			value := ConvertDType(p.update(scope, p.batch(i, data)), dtypes.Float64)
-			step := Iota(i.Graph(), shapes.Make(dtypes.Int32, burst), 0)
-			return []*Node{Where(Equal(step, i), value, losses[0])}, nil
+			value := ConvertDType(p.update(scope, l.batch(i, data)), dtypes.Float64)
+			batch := Iota(i.Graph(), shapes.Make(dtypes.Int32, l.length), 0)
+			return []*Node{Where(Equal(batch, i), value, losses[0])}, nil
 		})
 	return out
 }
 
-// batch picks what step i learns from.
-func (p *program) batch(i *Node, data []*Node) (b loss.Batch) {
-	take := func(there bool) (n *Node) {
-		if there {
-			n, data = data[0], data[1:]
-		}
+// batch picks what batch i is of the inputs.
+func (l layout) batch(i *Node, in []*Node) loss.Batch {
+	parts := map[string]*Node{}
+	next := func() *Node {
+		n := in[0]
+		in = in[1:]
 		return n
 	}
-	b.X, b.Context, b.Mask, b.Weight = take(true), take(p.inputs.c), take(p.inputs.mask), take(p.inputs.weight)
-	at := Reshape(i, 1)
-	if sources := take(p.inputs.sources); sources != nil {
-		b.Source = Gather(sources, at)
+	fixed, at := strings.Fields(l.fixed), Reshape(i, 1)
+	for _, name := range fixed {
+		parts[name] = next()
 	}
-	if rows := take(p.inputs.rows); rows != nil {
-		chosen := InsertAxes(Gather(rows, at), -1)
-		for _, n := range []**Node{&b.X, &b.Context, &b.Mask, &b.Weight} {
-			if *n != nil {
-				*n = Gather(*n, chosen)
-			}
+	if l.rows {
+		chosen := InsertAxes(Gather(next(), at), -1)
+		for _, name := range fixed {
+			parts[name] = Gather(parts[name], chosen)
 		}
 	}
-	return b
+	for name := range strings.FieldsSeq(l.own) {
+		parts[name] = Gather(next(), at)
+	}
+	return batchOf(parts)
+}
+
+// batchOf is the batch of parts by their names in [data.Events].
+func batchOf(parts map[string]*Node) loss.Batch {
+	return loss.Batch{X: parts["data"], Context: parts["context"], Mask: parts["mask"], Source: parts["source"], Weight: parts["weight"]}
+}
+
+// inputsLike are parameters of a graph like the parts of a batch.
+func inputsLike(g *Graph, parts []data.Part) loss.Batch {
+	nodes := map[string]*Node{}
+	for _, p := range parts {
+		nodes[p.Name] = Parameter(g, "batch: "+p.Name, p.Value.Shape())
+	}
+	return batchOf(nodes)
 }

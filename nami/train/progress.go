@@ -1,85 +1,67 @@
 package train
 
-import (
-	"fmt"
-	"io"
-	"os"
-	"time"
+import "time"
 
-	"github.com/janpfeifer/gonb/gonbui"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-)
-
-// report tells a person how training goes on: as a bar on a terminal or below a cell of
-// a notebook, as lines elsewhere.
-type report struct {
-	w          io.Writer
-	first, all int
-	start      time.Time
-	last       time.Time
-	nextLine   int
-	bar        *progressbar.ProgressBar
-	cell       string // id of the notebook's display
+// Reporter is told how a fit goes on, to show it: package progress has reporters for
+// terminals, notebooks and logs. A type of your own is one as soon as it has this method.
+type Reporter interface {
+	// Report is called when a fit starts, about five times a second, when there is something
+	// else to say, and at the end. Training waits for it.
+	Report(s Status)
 }
 
-func newReport(w io.Writer, first, all int) *report {
-	r := &report{w: w, first: first, all: all, start: time.Now(), nextLine: first + max(1, (all-first)/10)}
-	if w == nil {
-		return r
+// Status is how far a fit has come.
+type Status struct {
+	// Step is the number of steps made, Steps that of all.
+	Step, Steps int
+
+	// Loss is the mean of the last 100 losses; NaN before the first.
+	Loss float64
+
+	// Validation is the newest loss of the validation data; nil before the first.
+	Validation *Validated
+
+	// Rate is the number of steps in a second, without the first ones, which compile, and the
+	// time for validating and saving; 0 before it is known.
+	Rate float64
+
+	// Elapsed is the time since this fit started.
+	Elapsed time.Duration
+
+	// Note is something else to say; empty if there is nothing.
+	Note string
+
+	// Ended is set in the last report of a fit.
+	Ended bool
+}
+
+// status is how far f has come.
+func (f *fit) status() Status {
+	s := Status{Step: f.history.Steps(), Steps: f.config.steps, Loss: f.history.recent(), Elapsed: time.Since(f.start)}
+	if n := len(f.history.Validation); n > 0 {
+		s.Validation = &f.history.Validation[n-1]
 	}
-	file, isFile := w.(*os.File)
-	switch {
-	case gonbui.IsNotebook:
-		r.cell = "nami-fit-" + gonbui.UniqueId()
-	case isFile && term.IsTerminal(int(file.Fd())):
-		r.bar = progressbar.NewOptions(all, progressbar.OptionSetWriter(w), progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString("steps"), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }))
+	if f.working > 0 {
+		s.Rate = float64(f.counted) / f.working.Seconds()
 	}
-	return r
+	return s
 }
 
-func (r *report) update(h *History) {
-	done := h.Steps()
-	switch {
-	case r.w == nil:
-	case r.cell != "":
-		if now := time.Now(); now.Sub(r.last) > 500*time.Millisecond {
-			r.last = now
-			gonbui.UpdateHTML(r.cell, r.html(h))
-		}
-	case r.bar != nil:
-		r.bar.Describe(fmt.Sprintf("loss %.4g", h.recent()))
-		_ = r.bar.Set(done) // what a terminal can't show is no reason to stop training
-	case done >= r.nextLine && done < r.all:
-		fmt.Fprintln(r.w, r.line(h))
-		for r.nextLine <= done {
-			r.nextLine += max(1, (r.all-r.first)/10)
-		}
+// report tells the reporter, if there is one.
+func (f *fit) report(s Status) error {
+	if f.config.reporter == nil {
+		return nil
 	}
+	return guard("train: the reporter of Progress", func() error {
+		f.config.reporter.Report(s)
+		return nil
+	})
 }
 
-// close leaves the last state behind.
-func (r *report) close(h *History) {
-	switch {
-	case r.w == nil || h.Steps() == 0:
-	case r.cell != "":
-		gonbui.UpdateHTML(r.cell, r.html(h))
-		gonbui.Sync() // else a program that ends at once can be gone before GoNB has read it
-	case r.bar != nil:
-		_ = r.bar.Close()
-	default:
-		fmt.Fprintln(r.w, r.line(h))
-	}
-}
-
-func (r *report) line(h *History) string {
-	seconds := time.Since(r.start).Seconds()
-	return fmt.Sprintf("step %d of %d, loss %.4g, %.0f steps/s, %.1f s",
-		h.Steps(), r.all, h.recent(), float64(h.Steps()-r.first)/max(seconds, 1e-9), seconds)
-}
-
-func (r *report) html(h *History) string {
-	return fmt.Sprintf(`<progress value="%d" max="%d" style="width: 20em"></progress> %s`, h.Steps(), r.all, r.line(h))
+// note says something else, there and in the history.
+func (f *fit) note(text string) error {
+	f.history.Notes = append(f.history.Notes, text)
+	s := f.status()
+	s.Note = text
+	return f.report(s)
 }

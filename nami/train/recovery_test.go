@@ -1,7 +1,6 @@
 package train_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,13 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 )
 
@@ -31,7 +30,7 @@ func TestSecondFitStartsAdamAfresh(t *testing.T) {
 			t.Fatal(err)
 		}
 		loaded := model.NewStore()
-		if err := train.Load(loaded, name); err != nil {
+		if _, err := train.Load(loaded, name); err != nil {
 			t.Fatal(err)
 		}
 		for _, store := range []*model.Store{used, loaded} {
@@ -49,7 +48,7 @@ func TestLoadTakesWeightsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := model.NewStore()
-	if err := train.Load(store, name); err != nil {
+	if _, err := train.Load(store, name); err != nil {
 		t.Fatal(err)
 	}
 	count := 0
@@ -64,10 +63,14 @@ func TestLoadTakesWeightsOnly(t *testing.T) {
 	}
 }
 
-// canceller ends a context at the first line that is written.
+// canceller ends a context at the first report of a step.
 type canceller struct{ cancel context.CancelFunc }
 
-func (c canceller) Write(p []byte) (int, error) { c.cancel(); return len(p), nil }
+func (c canceller) Report(s train.Status) {
+	if s.Step > 0 {
+		c.cancel()
+	}
+}
 
 // A run that is cancelled in the middle resumes to the same bits.
 func TestCancelAndResume(t *testing.T) {
@@ -102,7 +105,7 @@ func TestCancelledBefore(t *testing.T) {
 	reason := errors.New("the user left")
 	cancel(reason)
 	name := filepath.Join(t.TempDir(), "run")
-	_, err := train.Fit(ctx, gomlxtest.Go(t), model.NewStore(), tiny, line(), train.BatchSize(16), train.Checkpoint(name), train.Progress(nil))
+	_, err := train.Fit(ctx, gomlxtest.Go(t), model.NewStore(), tiny, line(), train.BatchSize(16), train.Checkpoint(name))
 	if !errors.Is(err, reason) || strings.Contains(err.Error(), "checkpoint") {
 		t.Errorf("got %v, expected the cause, and no word of a checkpoint that isn't there", err)
 	}
@@ -135,7 +138,7 @@ func TestNonFiniteIsNotSaved(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "run")
 		run := func(l loss.Loss, steps int, more ...train.Option) error {
 			_, err := train.Fit(t.Context(), backend, model.NewStore(), l, line(), append(more, train.Steps(steps),
-				train.BatchSize(8), train.LearningRate(0.1), train.Progress(nil))...)
+				train.BatchSize(8), train.LearningRate(0.1))...)
 			return err
 		}
 		if err := run(falling{}, 5, train.Checkpoint(name)); err != nil {
@@ -146,7 +149,7 @@ func TestNonFiniteIsNotSaved(t *testing.T) {
 			t.Errorf("got %v, expected the step, and what is saved", err)
 		}
 		store := model.NewStore()
-		if err := train.Load(store, name); err != nil {
+		if _, err := train.Load(store, name); err != nil {
 			t.Fatal(err)
 		}
 		if w := weights(t, store)["/w"][0]; w < 0.4 || w > 0.6 {
@@ -178,7 +181,7 @@ func TestDamagedFilesDontCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := train.Load(loaded, name); err != nil {
+	if _, err := train.Load(loaded, name); err != nil {
 		t.Fatal(err)
 	}
 	same(t, weights(t, store), weights(t, loaded))
@@ -190,40 +193,29 @@ func TestDamagedFilesDontCount(t *testing.T) {
 func TestTrainerErrors(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	for _, rate := range []float64{0, -1} {
-		if _, err := train.NewTrainer(backend, model.NewStore(), tiny, rate, 0); err == nil || !strings.Contains(err.Error(), "must be positive") {
+		if _, err := train.NewTrainer(backend, model.NewStore(), tiny, train.LearningRate(rate)); err == nil || !strings.Contains(err.Error(), "must be positive") {
 			t.Errorf("learning rate %v: got %v", rate, err)
 		}
 	}
-	if _, err := train.NewTrainer(nil, model.NewStore(), tiny, 1e-3, 0); err == nil {
-		t.Error("a nil backend is taken")
-	}
-	trainer, err := train.NewTrainer(backend, model.NewStore(), tiny, 1e-3, 0)
+	_, err := train.NewTrainer(nil, model.NewStore(), tiny)
+	gomlxtest.Says(t, "a nil backend", err, "the backend is nil")
+	_, err = train.NewTrainer(backend, model.NewStore(), tiny, train.Checkpoint("a"))
+	gomlxtest.Says(t, "an option of Fit's", err, "the option Checkpoint has no meaning for a Trainer")
+
+	trainer, err := train.NewTrainer(backend, model.NewStore(), tiny)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := trainer.Step(nil, nil); err == nil || !strings.Contains(err.Error(), "x is nil") {
+	if err := trainer.Steps(data.Events{}, 1); err == nil || !strings.Contains(err.Error(), "the data is nil") {
 		t.Errorf("nil x: got %v", err)
 	}
-	if err := trainer.Step(line(), nil); err != nil {
+	if err := trainer.Steps(line(), 1); err != nil {
 		t.Fatalf("after a refused step: %v", err)
 	}
-	if err := trainer.Step(tensors.FromFlatDataAndDimensions(make([]float32, 6), 2, 3), nil); err == nil || !strings.Contains(err.Error(), "(2)") {
-		t.Errorf("a wrong event: got %v, expected the shapes", err)
-	}
-	if err := trainer.Step(line(), nil); err == nil || !strings.Contains(err.Error(), "an earlier step failed") {
-		t.Errorf("after a failed step: got %v", err)
-	}
-}
-
-// What is not a terminal gets a few lines, the last of them of the last step.
-func TestProgressLines(t *testing.T) {
-	var out bytes.Buffer
-	if _, err := fit(gomlxtest.Go(t), model.NewStore(), train.Steps(20), train.Progress(&out)); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) > 12 || !strings.HasPrefix(lines[len(lines)-1], "step 20 of 20, loss ") {
-		t.Errorf("the progress is %q, expected at most a dozen lines, the last of the last step", lines)
+	err = trainer.Steps(data.Events{X: gomlxtest.Filled(0, 2, 3)}, 1)
+	gomlxtest.Says(t, "a wrong event", err, "its shape must end in the event shape (2)")
+	if err := trainer.Steps(line(), 1); err != nil {
+		t.Errorf("after another refused step: %v", err)
 	}
 }
 
@@ -263,7 +255,7 @@ func TestDoneReturnsStoredHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Duration != first.Duration || first.Duration <= 0 || first.Duration > time.Hour || !before.ModTime().Equal(after.ModTime()) {
+	if !again.DoneBefore || first.DoneBefore || !again.Saved.Equal(first.Saved) || again.Duration != first.Duration || first.Duration <= 0 || first.Duration > time.Hour || !before.ModTime().Equal(after.ModTime()) {
 		t.Errorf("the second run took %v after %v, or wrote its checkpoint again", again.Duration, first.Duration)
 	}
 }

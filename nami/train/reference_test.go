@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
@@ -79,13 +80,13 @@ func (fixedNoise) Loss(scope *model.Scope, b loss.Batch) *Node {
 // after ten steps of Adam.
 func TestAdamAgreesWithPyTorchAndJAX(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		trainer, err := train.NewTrainer(backend, model.NewStore(), fixedNoise{}, 1e-3, 0)
+		trainer, err := train.NewTrainer(backend, model.NewStore(), fixedNoise{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := gaussians(1001, 512, 2)
+		x := data.Events{X: gaussians(1001, 512, 2)}
 		for range 11 {
-			if err := trainer.Step(x, nil); err != nil {
+			if err := trainer.Steps(x, 1); err != nil {
 				t.Fatal(err)
 			}
 		}

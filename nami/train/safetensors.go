@@ -66,7 +66,7 @@ func encode(values []namedTensor, metadata map[string]string) ([]byte, error) {
 	return append(append(out, text...), data.Bytes()...), nil
 }
 
-var errNotSafetensors = errors.New("it is no checkpoint of nami's, or was cut off")
+var errNotSafetensors = errors.New("it is not a checkpoint of nami's, or was cut off")
 
 // decode reads what encode wrote.
 func decode(file []byte) ([]namedTensor, map[string]string, error) {

@@ -4,18 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Save keeps the variables of store in a checkpoint of that name, for [Load]: after a loop
-// of one's own with a [Trainer], as [Fit] keeps its own (see [Checkpoint]). Which of them
-// are trainable is kept, too; the optimiser's state and the random one are not. It
-// replaces what Save kept there before. Where a run of Fit's is, or a weight is NaN or
-// infinite, it saves nothing, and returns an error.
+// Save keeps the model's variables in store in a checkpoint of that name, for [Load]: after a
+// loop of your own with a [Trainer], as [Fit] keeps its own (see [Checkpoint]). Moving
+// averages, the best weights, what is trainable, and which field the weights are of are
+// kept, too; the optimiser's state and the random one are not. It replaces what Save kept
+// there before. Where a run of Fit's is, or a weight is NaN or infinite, it saves nothing,
+// and returns an error.
 func Save(store *model.Store, name string) error {
-	if store == nil {
+	switch {
+	case store == nil:
 		return errors.New("train: the store is nil: there is nothing to save")
+	case name == "":
+		return errors.New("train: the checkpoint's name is empty: expected the name of a folder")
 	}
 	dir := folder(name)
 	about, _, err := newest(dir)
@@ -34,7 +41,11 @@ func Save(store *model.Store, name string) error {
 		return fmt.Errorf("train: not saved in %s: %s", dir, bad)
 	}
 	about = saved{Identity: savesIdentity}
-	values, err := about.collect(store, func(v *model.Variable) bool { return isModels(v.Path()) })
+	about.History.Saved = time.Now().Round(time.Second)
+	kept := slices.DeleteFunc(paths(store), func(path string) bool {
+		return isState(store, path) && !strings.HasPrefix(path, averagesScope+"/") && !strings.HasPrefix(path, bestScope+"/")
+	})
+	values, err := about.collect(store, kept)
 	if err != nil {
 		return err
 	}

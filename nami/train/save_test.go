@@ -21,19 +21,19 @@ func TestSaveAndLoad(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "weights")
 		store := model.NewStore()
 		store.VariableWithValue("/frozen", tensors.FromValue([]float32{1, 2})).SetTrainable(false)
-		trainer, err := train.NewTrainer(backend, store, tiny, 0.01, 0)
+		trainer, err := train.NewTrainer(backend, store, tiny, train.LearningRate(0.01))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := trainer.Steps(line(), nil, 3); err != nil {
+			if err := trainer.Steps(line(), 3); err != nil {
 				t.Fatal(err)
 			}
 			if err := train.Save(store, name); err != nil {
 				t.Fatal(err)
 			}
 			loaded := model.NewStore()
-			if err := train.Load(loaded, name); err != nil {
+			if _, err := train.Load(loaded, name); err != nil {
 				t.Fatal(err)
 			}
 			same(t, weights(t, store), weights(t, loaded))
@@ -78,7 +78,7 @@ func TestSaveRefuses(t *testing.T) {
 	refused(train.Save(bad, weights), weights, "1 of 2 values of the weight /w")
 	refused(train.Save(nil, weights), "store is nil")
 	refused(train.Save(model.NewStore(), weights), "no variables")
-	if err := train.Load(model.NewStore(), weights); err != nil {
+	if _, err := train.Load(model.NewStore(), weights); err != nil {
 		t.Errorf("what was kept before was lost: %v", err)
 	}
 }

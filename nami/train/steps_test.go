@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
@@ -20,13 +21,12 @@ import (
 func train70(t *testing.T, backend compute.Backend, l loss.Loss, calls ...int) ([]float64, map[string][]float32) {
 	t.Helper()
 	store := model.NewStore()
-	trainer, err := train.NewTrainer(backend, store, l, 1e-2, 5)
+	trainer, err := train.NewTrainer(backend, store, l, train.LearningRate(1e-2), train.Seed(5))
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := line()
 	for _, n := range calls {
-		if err := trainer.Steps(x, nil, n); err != nil {
+		if err := trainer.Steps(line(), n); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,14 +92,14 @@ func (mean) Loss(scope *model.Scope, b loss.Batch) *Node {
 // Each step has its own rows, of data and context alike, and each epoch has them all.
 func TestEveryEpochSeesEveryRow(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		x, all := line(), 0.0
+		x, all := line().X, 0.0
 		x.MustConstFlatData(func(flat any) {
 			for _, v := range flat.([]float32) {
 				all += 2 * float64(v) / 80 // x and c
 			}
 		})
-		history, err := train.Fit(t.Context(), backend, model.NewStore(), mean{}, x, train.Context(x),
-			train.Steps(200), train.BatchSize(8), train.Progress(nil))
+		history, err := train.Fit(t.Context(), backend, model.NewStore(), mean{}, data.Events{X: x, Context: x},
+			train.Steps(200), train.BatchSize(8))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,16 +120,16 @@ func TestEveryEpochSeesEveryRow(t *testing.T) {
 }
 
 func TestStepsErrors(t *testing.T) {
-	trainer, err := train.NewTrainer(gomlxtest.Go(t), model.NewStore(), tiny, 1e-3, 0)
+	trainer, err := train.NewTrainer(gomlxtest.Go(t), model.NewStore(), tiny)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range []int{0, -3} {
-		if err := trainer.Steps(line(), nil, n); err == nil || !strings.Contains(err.Error(), "at least 1") {
+		if err := trainer.Steps(line(), n); err == nil || !strings.Contains(err.Error(), "at least 1") {
 			t.Errorf("%d steps: got %v", n, err)
 		}
 	}
-	if err := trainer.Steps(line(), nil, 2); err != nil {
+	if err := trainer.Steps(line(), 2); err != nil {
 		t.Errorf("after refused steps: %v", err)
 	}
 }

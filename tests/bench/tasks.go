@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -46,8 +47,8 @@ func (l fixedLoss) Loss(scope *model.Scope, b loss.Batch) *Node {
 // trainSmall is task A: steps of Adam on one batch of 512 points, with new noise and
 // times in each.
 func trainSmall(backend compute.Backend) (*work, error) {
-	data := normalTensor(1001, 512, 2)
-	check, err := checkTraining(backend, data)
+	batch := data.Events{X: normalTensor(1001, 512, 2)}
+	check, err := checkTraining(backend, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -55,12 +56,12 @@ func trainSmall(backend compute.Backend) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	trainer, err := train.NewTrainer(backend, store, loss.FM{Field: netA}, 1e-3, 0)
+	trainer, err := train.NewTrainer(backend, store, loss.FM{Field: netA})
 	if err != nil {
 		return nil, err
 	}
 	run := func(_ context.Context, iterations int) error {
-		if err := trainer.Steps(data, nil, iterations); err != nil {
+		if err := trainer.Steps(batch, iterations); err != nil {
 			return err
 		}
 		_, err := trainer.Losses()
@@ -75,17 +76,17 @@ func trainSmall(backend compute.Backend) (*work, error) {
 }
 
 // checkTraining is the loss with fixed noise before any step, and after 10.
-func checkTraining(backend compute.Backend, data *tensors.Tensor) ([]float64, error) {
+func checkTraining(backend compute.Backend, batch data.Events) ([]float64, error) {
 	store, err := netAStore()
 	if err != nil {
 		return nil, err
 	}
 	fixed := fixedLoss{loss.FM{Field: netA}, normalTensor(1003, 512, 2), uniformTensor(1004, 512)}
-	trainer, err := train.NewTrainer(backend, store, fixed, 1e-3, 0)
+	trainer, err := train.NewTrainer(backend, store, fixed)
 	if err != nil {
 		return nil, err
 	}
-	if err := trainer.Steps(data, nil, 11); err != nil {
+	if err := trainer.Steps(batch, 11); err != nil {
 		return nil, err
 	}
 	losses, err := trainer.Losses()

@@ -70,7 +70,7 @@ func open(config string) (compute.Backend, error) {
 		if !strings.Contains(config, "parallelism=") {
 			unlimited(backend)
 		}
-		backend = &goBackend{backend}
+		backend = &goBackend{Backend: backend}
 	}
 	return backend, nil
 }

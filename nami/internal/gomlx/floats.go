@@ -63,3 +63,16 @@ func NonFinite(t *tensors.Tensor) (bad, first int, err error) {
 	})
 	return bad, first, err
 }
+
+// FromFloats makes a tensor of values in row-major order: of Float64 if dtype says so, and
+// of Float32 otherwise.
+func FromFloats(dtype dtypes.DType, values []float64, dims ...int) *tensors.Tensor {
+	if dtype == dtypes.Float64 {
+		return tensors.FromFlatDataAndDimensions(values, dims...)
+	}
+	single := make([]float32, len(values))
+	for i, v := range values {
+		single[i] = float32(v)
+	}
+	return tensors.FromFlatDataAndDimensions(single, dims...)
+}

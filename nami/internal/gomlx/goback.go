@@ -19,7 +19,10 @@ import (
 //
 // Broadcasts of a lower rank are left alone, so here all are made so: the axes that grow
 // are dropped first.
-type goBackend struct{ compute.Backend }
+type goBackend struct {
+	compute.Backend
+	observer Observer // nil but for an [Inspector]
+}
 
 // unlimited takes the limit from the number of workers of GoMLX's Go backend. Each operation
 // that it runs beside others holds one, and a matrix product then waits, holding it, for one
@@ -148,6 +151,9 @@ func (f goFunction) Call(g compute.Function, inputs ...compute.Value) ([]compute
 }
 
 func (f goFunction) Sort(comparator compute.Function, axis int, isStable bool, inputs ...compute.Value) ([]compute.Value, error) {
+	if observer := f.builder.backend.observer; observer != nil {
+		observer.Sort(axis, isStable)
+	}
 	return f.Function.Sort(bare(comparator), axis, isStable, inputs...)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"pgregory.net/rapid"
 )
 
 // Filled is a Float32 tensor of one value.
@@ -29,7 +30,7 @@ func Floats(t testing.TB, x *tensors.Tensor, err error) []float64 {
 }
 
 // Says fails the test unless err is an error that contains want.
-func Says(t testing.TB, what string, err error, want string) {
+func Says(t rapid.TB, what string, err error, want string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%s: the error is %q, expected one that says %q", what, err, want)
@@ -37,7 +38,7 @@ func Says(t testing.TB, what string, err error, want string) {
 }
 
 // Near fails the test unless each value is within tolerance·max(1, |want|) of want.
-func Near(t testing.TB, what string, got, want []float64, tolerance float64) {
+func Near(t rapid.TB, what string, got, want []float64, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Errorf("%s: there are %d values, expected %d", what, len(got), len(want))

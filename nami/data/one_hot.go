@@ -1,4 +1,4 @@
-package toy
+package data
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 // outside 0 … classes-1 and classes below 1 are errors.
 func OneHot(labels []int, classes int) (*tensors.Tensor, error) {
 	if classes < 1 {
-		return nil, fmt.Errorf("toy.OneHot: classes is %d: give the number of classes, 1 or more", classes)
+		return nil, fmt.Errorf("data.OneHot: classes is %d: give the number of classes, 1 or more", classes)
 	}
 	flat := make([]float32, len(labels)*classes)
 	for i, label := range labels {
 		if label < 0 || label >= classes {
-			return nil, fmt.Errorf("toy.OneHot: labels[%d] is %d: with %d classes a label is from 0 to %d", i, label, classes, classes-1)
+			return nil, fmt.Errorf("data.OneHot: labels[%d] is %d: with %d classes a label is from 0 to %d", i, label, classes, classes-1)
 		}
 		flat[i*classes+label] = 1
 	}

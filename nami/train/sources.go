@@ -1,0 +1,156 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/nami-flow/go-nami/nami/coupling"
+	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/internal/loop"
+	"github.com/nami-flow/go-nami/nami/loss"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// sources makes the source events of batches on the host, where a fit has a coupling or
+// events to start from.
+type sources struct {
+	seed     int64
+	coupling coupling.Coupling // nil for none
+	start    *tensors.Tensor   // events to start from; nil for those of a distribution
+	order    data.Shuffle      // of start's rows
+	draw     *loop.Single      // events of the distribution
+	base     distribution.Base
+}
+
+// newSources says how a fit's batches, like this one, get their source events; nil if the
+// loss draws them, or each event has its own.
+func newSources(backend compute.Backend, c config, l loss.Loss, like data.Events) (*sources, error) {
+	if c.start == nil && c.coupling == nil {
+		return nil, nil
+	}
+	if err := checkSources(c, like); err != nil {
+		return nil, err
+	}
+	// Another seed, or both would go through their rows in the same order.
+	s := &sources{seed: ^c.seed, coupling: c.coupling, start: c.start}
+	if c.start != nil {
+		s.order = data.Shuffle{Seed: s.seed, N: c.start.Shape().Dimensions[0], Size: like.Len()}
+		return s, nil
+	}
+	sourced, ok := l.(loss.Sourced)
+	if !ok {
+		return nil, fmt.Errorf("the loss %T doesn't tell what it draws its source from, which a coupling asks for (loss.Sourced): give it a method SourceOf, or events by StartFrom", l)
+	}
+	s.base = sourced.SourceOf(slices.Clone(like.X.Shape().Dimensions[1:]))
+	store := model.NewStore()
+	s.draw = loop.NewSingle(backend, store, func(scope *model.Scope, in [][]*Node) []*Node {
+		g := in[0][0].Graph()
+		var c *Node
+		if len(in[1]) > 0 {
+			c = in[1][0]
+		}
+		random := gomlx.NewCounter(in[0][0], Const(g, uint32(0)))
+		x := distribution.Given(s.base, scope, c).Sample(random, g, like.X.DType(), like.Len())
+		if store.NumVariables() > 0 {
+			panic(fmt.Errorf("the loss's base %s has variables that learn (%s), and a coupling needs events that are drawn before the step: leave the coupling out, or give events by StartFrom",
+				fingerprint.Describe(s.base), strings.Join(paths(store), ", ")))
+		}
+		return []*Node{x}
+	})
+	_, err := s.drawn(0, like)
+	return s, err
+}
+
+// checkSources refuses events to start from, and couplings, that don't fit the batches.
+func checkSources(c config, like data.Events) error {
+	switch {
+	case like.Source != nil:
+		return fmt.Errorf("the events have a source each, %s, so there is nothing to pair: leave out Couple and StartFrom, or the Source of the data", like.Source.Shape())
+	case like.Mask != nil:
+		return fmt.Errorf("there are a coupling or events to start from, and a mask, %s: which objects would be paired with which isn't defined; leave out one of them", like.Mask.Shape())
+	case c.coupling != nil && like.Context != nil && !coupling.TakesContexts(c.coupling):
+		return fmt.Errorf("the coupling %T would pair noise with data across conditions, which makes the model of a condition wrong (Cheng & Schwing 2025, arXiv:2503.10636): leave it out where there is a context, or use one that keeps to contexts (coupling.Conditional)", c.coupling)
+	case c.start == nil:
+		return nil
+	}
+	dims, x := c.start.Shape().Dimensions, like.X.Shape()
+	if c.start.DType() != x.DType || len(dims) != x.Rank() || dims[0] < x.Dimensions[0] || !slices.Equal(dims[1:], x.Dimensions[1:]) {
+		return fmt.Errorf("the events to start from are %s, a batch %s: expected events of the data's shape and dtype, at least one batch of them", c.start.Shape(), x)
+	}
+	bad, first, err := gomlx.NonFinite(c.start)
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("%d of %d values of the events to start from are NaN or infinite, the first in row %d: remove or mend them before training", bad, c.start.Size(), first/(c.start.Size()/dims[0]))
+	}
+	return err
+}
+
+// of are the source events of a batch, by its number.
+func (s *sources) of(number int, batch data.Events) (*tensors.Tensor, error) {
+	var source *tensors.Tensor
+	var err error
+	if s.start != nil {
+		source, err = gomlx.Rows(s.start, s.order.Batch(number))
+	} else {
+		source, err = s.drawn(number, batch)
+	}
+	if err != nil || s.coupling == nil {
+		return source, err
+	}
+	rows, err := s.pair(number, source, batch)
+	if err != nil {
+		return nil, err
+	}
+	paired, err := gomlx.Rows(source, rows)
+	return paired, errors.Join(err, source.FinalizeAll())
+}
+
+// drawn are events of the loss's base, which depend on the seed and the number only.
+func (s *sources) drawn(number int, batch data.Events) (*tensors.Tensor, error) {
+	key := gomlx.Key(s.seed, uint64(number))
+	defer key.MustFinalizeAll()
+	var contexts []*tensors.Tensor
+	if batch.Context != nil {
+		contexts = append(contexts, batch.Context)
+	}
+	out, err := s.draw.Call([]*tensors.Tensor{key}, contexts)
+	if err != nil {
+		return nil, err
+	}
+	if !out[0].Shape().Equal(batch.X.Shape()) {
+		return nil, fmt.Errorf("the loss's base %s draws events %s for a batch %s: both must be the same", fingerprint.Describe(s.base), out[0].Shape(), batch.X.Shape())
+	}
+	return out[0], nil
+}
+
+// pair asks the coupling, with random numbers of the batch's own.
+func (s *sources) pair(number int, source *tensors.Tensor, batch data.Events) (rows []int32, err error) {
+	what := fmt.Sprintf("the coupling %T", s.coupling)
+	var pairs []int
+	err = guard(what, func() (err error) {
+		pairs, err = s.coupling.Pair(rand.New(rand.NewPCG(uint64(s.seed), uint64(number))), source, batch.X, batch.Context)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	if len(pairs) != batch.Len() {
+		return nil, fmt.Errorf("%s paired %d of %d events: expected a row of the source for each (coupling.Check tests a coupling)", what, len(pairs), batch.Len())
+	}
+	for i, row := range pairs {
+		if row < 0 || row >= source.Shape().Dimensions[0] {
+			return nil, fmt.Errorf("%s paired event %d with row %d of a source of %d (coupling.Check tests a coupling)", what, i, row, source.Shape().Dimensions[0])
+		}
+		rows = append(rows, int32(row))
+	}
+	return rows, nil
+}
