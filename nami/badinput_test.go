@@ -43,8 +43,8 @@ func TestErrorsNotPanics(t *testing.T) {
 		}
 		return err
 	}
-	initialize := func(shape []int, contextDim int) error {
-		return nami.Initialize(backend, model.NewStore(), identity, shape, contextDim, 1)
+	initialize := func(event, context []int) error {
+		return nami.Initialize(backend, model.NewStore(), identity, event, context, 1)
 	}
 	computation := func(out ...*Node) error {
 		c, err := nami.NewComputation(backend, nil, func(*model.Scope, []*Node) []*Node { return out })
@@ -91,10 +91,10 @@ func TestErrorsNotPanics(t *testing.T) {
 		"rebind a scalar":    {ofCall(process.Rebind(ones())), "the context is (Float32): expected Float32 values of shape batch_shape+[context_dim]"},
 		"rebind nothing":     {ofCall(process.Rebind(ones(0, 2))), "the context is (Float32)[0, 2]"},
 
-		"initialise, rank":    {initialize([]int{2, 3}, 0), "events have rank 1, and eventShape is (2, 3)"},
-		"initialise, event":   {initialize([]int{-2}, 0), "an event has shape (-2)"},
-		"initialise, context": {initialize([]int{2}, -1), "contextDim is -1"},
-		"initialise, store":   {nami.Initialize(backend, nil, identity, []int{2}, 0, 1), "one of them is nil"},
+		"initialise, rank":    {initialize([]int{2, 3}, nil), "events have rank 1, and eventShape is (2, 3)"},
+		"initialise, event":   {initialize([]int{-2}, nil), "an event has shape (-2)"},
+		"initialise, context": {initialize([]int{2}, []int{-1}), "a context has shape (-1)"},
+		"initialise, store":   {nami.Initialize(backend, nil, identity, []int{2}, nil, 1), "one of them is nil"},
 		"guidance's shape": {
 			guided(func(_ *model.Scope, _, _, _, eps *Node) *Node { return ReduceSum(eps, -1) }),
 			"returned (Float32)[2] for x of (Float32)[2, 2]",

@@ -24,7 +24,7 @@ func benchmarkBackends(b *testing.B, f func(b *testing.B, backend compute.Backen
 	for _, backend := range []compute.Backend{gomlxtest.Go(b), gomlxtest.XLA(b)} {
 		b.Run(backend.Name(), func(b *testing.B) {
 			store := model.NewStore()
-			if err := nami.Initialize(backend, store, wide, []int{2}, 0, 1); err != nil {
+			if err := nami.Initialize(backend, store, wide, []int{2}, nil, 1); err != nil {
 				b.Fatal(err)
 			}
 			f(b, backend, store)

@@ -135,6 +135,12 @@ func (g guided) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return g.model.Guidance(scope, x, t, c, eps)
 }
 
+// Map implements [field.Wrapper].
+func (g guided) Map(inner func(field.Field) field.Field) field.Field {
+	g.model.Field = inner(g.model.Field)
+	return g
+}
+
 // inGraph is the flow for graph building, from time 1 to 0.
 func (m Diffusion) inGraph(g *Graph) flow {
 	f, err := m.flow(g.Backend(), 1, 0)

@@ -81,7 +81,7 @@ func Example_conditional() {
 		panic(err)
 	}
 	store, net := model.NewStore(), velocity{dim: 8, contextDim: 4}
-	if err := nami.Initialize(backend, store, net, []int{8}, 4, 1); err != nil { // training does this
+	if err := nami.Initialize(backend, store, net, []int{8}, []int{4}, 1); err != nil { // training does this
 		panic(err)
 	}
 	conditions := tensors.FromFlatDataAndDimensions(make([]float32, 16*4), 16, 4)

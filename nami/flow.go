@@ -54,7 +54,7 @@ func (f *flow) system(scope *model.Scope, in inputs[Node], estimator divergence.
 	s := solver.System{Drift: func(y []*Node, t *Node) []*Node {
 		if _, ok := estimator.(own); ok {
 			if !f.diffusion {
-				v, div := f.field.(field.Divergent).ApplyWithDivergence(scope.ResetVisited(), y[0], t, in.context)
+				v, div := field.CallWithDivergence(f.field.(field.Divergent), scope, y[0], t, in.context)
 				return []*Node{v, Neg(div)}
 			}
 			v, div := f.mixture.withDivergence(scope, in, y[0], f.mixture.asked(t), f.values())
@@ -223,7 +223,7 @@ func (f *flow) clean(x *Node, in inputs[Node]) *Node {
 
 // inputs are those of a graph for events of a lead.
 func (f *flow) inputs(c *Node, lead []int) inputs[Node] {
-	return inputs[Node]{context: expand(c, lead), mask: f.graphMask}
+	return inputs[Node]{context: f.expand(c, lead), mask: f.graphMask}
 }
 
 // sampleWithLogProb builds samples and their log-density.
@@ -275,12 +275,12 @@ func (f *flow) needsODE(what string) error {
 	return nil
 }
 
-// expand repeats a context, batch+[context_dim], over the lead.
-func expand(c *Node, lead []int) *Node {
+// expand repeats a context, batch+context_shape, over the lead.
+func (f *flow) expand(c *Node, lead []int) *Node {
 	if c == nil {
 		return nil
 	}
-	return shape.Expand(c, lead, 1)
+	return shape.Expand(c, lead, field.ContextRank(f.field))
 }
 
 // own stands for the divergence that the field itself knows.

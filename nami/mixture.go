@@ -134,7 +134,7 @@ func (m *mixture) at(scope *model.Scope, in inputs[Node], x, t *Node) prediction
 // linear in value and point, so it converts the divergences as well, with the number of
 // values in place of the divergence of x.
 func (m *mixture) withDivergence(scope *model.Scope, in inputs[Node], x, t *Node, values int) (value, divergence predictions) {
-	v, div := m.field.(field.Divergent).ApplyWithDivergence(scope.ResetVisited(), x, t, in.context)
+	v, div := field.CallWithDivergence(m.field.(field.Divergent), scope, x, t, in.context)
 	return func(to schedule.Prediction) *Node { return schedule.Convert(m.schedule, m.prediction, to, v, x, t) },
 		func(to schedule.Prediction) *Node {
 			return schedule.Convert(m.schedule, m.prediction, to, div, MulScalar(OnesLike(div), float64(values)), t)

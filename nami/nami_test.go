@@ -70,7 +70,7 @@ func flat(t *testing.T, x *tensors.Tensor, err error) []float32 {
 func initialised(t *testing.T, backend compute.Backend) *model.Store {
 	t.Helper()
 	store := model.NewStore()
-	if err := nami.Initialize(backend, store, mlp.Field, []int{8}, 4, 1); err != nil {
+	if err := nami.Initialize(backend, store, mlp.Field, []int{8}, []int{4}, 1); err != nil {
 		t.Fatal(err)
 	}
 	return store

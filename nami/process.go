@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -26,7 +27,7 @@ import (
 // seed, on the call's number and on the event's place in it, not on the chunks.
 type Process struct {
 	*bound
-	context *tensors.Tensor // batch_shape+[context_dim], or nil
+	context *tensors.Tensor // batch_shape+context_shape, or nil
 	mask    *tensors.Tensor // batch_shape+[objects], or nil
 	batch   []int
 	random  *stream
@@ -148,26 +149,31 @@ func bind(f flow, backend compute.Backend, store *model.Store, context *tensors.
 	return p.Rebind(context)
 }
 
-// Rebind returns a process with another context, of shape batch_shape+[context_dim], or
-// nil for none. Both share their compiled programs and their stream of random numbers: a
+// Rebind returns a process with another context, of shape batch_shape+context_shape, or nil
+// for none: the context shape is a vector's unless the field says otherwise (see
+// [field.ContextRank]). Both share their compiled programs and their stream of random numbers: a
 // service binds once and rebinds for each request. The tensor is read, not copied: leave
 // it as it is while the process lives.
 func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	q := *p
 	q.context, q.batch = context, nil
-	contextDim := 0
+	var one []int // the shape of one context
 	if context != nil {
-		dims := context.Shape().Dimensions
-		if len(dims) == 0 || context.Size() == 0 || context.DType() != p.dtype {
-			return nil, fmt.Errorf("nami: the context is %s: expected %s values of shape batch_shape+[context_dim], none of them 0",
-				context.Shape(), p.dtype)
+		dims, rank := context.Shape().Dimensions, field.ContextRank(p.field)
+		if len(dims) < rank || context.Size() == 0 || context.DType() != p.dtype {
+			axes := "[context_dim]"
+			if rank != 1 {
+				axes = fmt.Sprintf("the %d axes of a context", rank)
+			}
+			return nil, fmt.Errorf("nami: the context is %s: expected %s values of shape batch_shape+%s, none of them 0",
+				context.Shape(), p.dtype, axes)
 		}
 		if err := checkFinite("context", context); err != nil {
 			return nil, err
 		}
-		q.batch, contextDim = dims[:len(dims)-1], dims[len(dims)-1]
+		q.batch, one = dims[:len(dims)-rank], dims[len(dims)-rank:]
 	}
-	if err := p.inspect(contextDim); err != nil {
+	if err := p.inspect(one); err != nil {
 		return nil, err
 	}
 	if group := p.groups(); len(group) > 0 {

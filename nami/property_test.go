@@ -277,10 +277,10 @@ func TestAnyStore(t *testing.T) {
 		f := gomlxtest.Mostly[field.Field](t, "field", field.MLP{EventShape: []int{2}, Hidden: []int{2}}, nil, calm(len(shape)), field.Func{})
 		store := gomlxtest.Mostly(t, "store", model.NewStore(), nil)
 		gomlxtest.Bears(t, "Initialize", func() ([]*tensors.Tensor, error) {
-			return nil, nami.Initialize(backend, store, f, shape, gomlxtest.Mostly(t, "context dim", 0, 2, -1), 1)
+			return nil, nami.Initialize(backend, store, f, shape, gomlxtest.Mostly(t, "context shape", nil, []int{2}, []int{-1}), 1)
 		})
 		gomlxtest.Bears(t, "Initialize without a backend", func() ([]*tensors.Tensor, error) {
-			return nil, nami.Initialize(nil, model.NewStore(), f, shape, 0, 1)
+			return nil, nami.Initialize(nil, model.NewStore(), f, shape, nil, 1)
 		})
 		dtype := rapid.SampledFrom([]dtypes.DType{dtypes.Float32, dtypes.Float64, dtypes.Int32}).Draw(t, "dtype")
 		gomlxtest.Bears(t, "Convert", func() ([]*tensors.Tensor, error) {

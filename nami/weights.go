@@ -21,48 +21,49 @@ import (
 )
 
 // Initialize gives a field's variables in store their starting values, drawn with
-// seed: training does this by itself. eventShape is the shape of one event, contextDim
-// the size of the context's last axis, 0 for none. Variables that the store holds
-// already keep their values.
-func Initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape []int, contextDim int, seed int64) error {
+// seed: training does this by itself. eventShape is the shape of one event, contextShape that
+// of one context, nil for none. Variables that the store holds already keep their values.
+func Initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape, contextShape []int, seed int64) error {
 	if err := checkField(f); err != nil {
 		return err
 	}
 	switch {
 	case backend == nil || store == nil:
 		return errors.New("nami.Initialize: it needs a backend and a store: one of them is nil")
-	case contextDim < 0:
-		return fmt.Errorf("nami.Initialize: contextDim is %d: give the size of the context's last axis, or 0 for none", contextDim)
 	case f.EventRank() != len(eventShape):
 		return fmt.Errorf("nami.Initialize: the field's events have rank %d, and eventShape is %s: it must have as many axes", f.EventRank(), shape.Format(eventShape))
 	case slices.ContainsFunc(eventShape, func(size int) bool { return size < 1 }):
 		return fmt.Errorf("nami.Initialize: an event has shape %s: every axis needs at least 1 value", shape.Format(eventShape))
+	case contextShape != nil && len(contextShape) != field.ContextRank(f):
+		return fmt.Errorf("nami.Initialize: contextShape is %s, and the field takes contexts of rank %d", shape.Format(contextShape), field.ContextRank(f))
+	case slices.ContainsFunc(contextShape, func(size int) bool { return size < 1 }):
+		return fmt.Errorf("nami.Initialize: a context has shape %s: every axis needs at least 1 value", shape.Format(contextShape))
 	}
-	return loop.Exclusively(store, func() error { return initialize(backend, store, f, eventShape, contextDim, seed) })
+	return loop.Exclusively(store, func() error { return initialize(backend, store, f, eventShape, contextShape, seed) })
 }
 
-func initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape []int, contextDim int, seed int64) error {
+func initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape, contextShape []int, seed int64) error {
 	return gomlx.Try(func() error {
 		if err := store.SetRNGStateFromSeed(seed); err != nil {
 			return err
 		}
-		inspect(backend, store, f, dtypes.Float32, []int{1}, eventShape, contextDim, nil)
+		inspect(backend, store, f, dtypes.Float32, []int{1}, eventShape, contextShape, nil)
 		return store.InitializeVariables(backend, nil)
 	})
 }
 
 // inspect builds the flow's field and its base's density once for one event, with a
-// context of that size if it isn't 0, in a graph that is thrown away. It returns what is
+// context of that shape if it isn't nil, in a graph that is thrown away. It returns what is
 // wrong: shapes, or variables that the store doesn't hold.
-func (p *Process) inspect(contextDim int) error {
-	return loop.Exclusively(p.store, func() error { return p.inspectStore(contextDim) })
+func (p *Process) inspect(contextShape []int) error {
+	return loop.Exclusively(p.store, func() error { return p.inspectStore(contextShape) })
 }
 
-func (p *Process) inspectStore(contextDim int) error {
+func (p *Process) inspectStore(contextShape []int) error {
 	known := variables(p.store)
 	err := gomlx.Try(func() error {
 		shape := p.base.EventShape()
-		inspect(p.backend, p.store, p.field, p.dtype, []int{1}, shape, contextDim, func(scope *model.Scope, x, c *Node) {
+		inspect(p.backend, p.store, p.field, p.dtype, []int{1}, shape, contextShape, func(scope *model.Scope, x, c *Node) {
 			distribution.Given(p.base, scope, c)
 		})
 		return nil
@@ -78,25 +79,21 @@ func (p *Process) inspectStore(contextDim int) error {
 	if err = errors.Join(err, missing(p.store, known)); err != nil {
 		return err
 	}
-	var context []int
-	if contextDim > 0 {
-		context = []int{contextDim}
-	}
-	if err := fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), context, p.dtype); err != nil {
+	if err := fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), contextShape, p.dtype); err != nil {
 		return fmt.Errorf("nami: %w", err)
 	}
 	return nil
 }
 
 // inspect builds f in a graph that is thrown away; its variables stay in the store.
-func inspect(backend compute.Backend, store *model.Store, f field.Field, dtype dtypes.DType, lead, eventShape []int, contextDim int, more func(scope *model.Scope, x, c *Node)) {
+func inspect(backend compute.Backend, store *model.Store, f field.Field, dtype dtypes.DType, lead, eventShape, contextShape []int, more func(scope *model.Scope, x, c *Node)) {
 	g := NewGraph(backend, "inspect")
 	defer g.Finalize()
 	model.SetStore(g, store)
 	x := Parameter(g, "x", shapes.Make(dtype, slices.Concat(lead, eventShape)...))
 	var c *Node
-	if contextDim > 0 {
-		c = Parameter(g, "c", shapes.Make(dtype, slices.Concat(lead, []int{contextDim})...))
+	if contextShape != nil {
+		c = Parameter(g, "c", shapes.Make(dtype, slices.Concat(lead, contextShape)...))
 	}
 	field.Call(f, store.RootScope(), x, Parameter(g, "t", shapes.Make(dtype)), c)
 	if more != nil {

@@ -45,7 +45,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 			Base:   distribution.NewStandardNormal(2),
 			Solver: solver.Euler(2),
 		}
-		if err := nami.Initialize(backend, store, flow.Field, []int{2}, 2, 1); err != nil {
+		if err := nami.Initialize(backend, store, flow.Field, []int{2}, []int{2}, 1); err != nil {
 			t.Fatal(err)
 		}
 		context := func(v float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions([]float32{v, v}, 1, 2) }

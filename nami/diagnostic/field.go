@@ -43,7 +43,7 @@ func Divergence(backend compute.Backend, store *model.Store, f field.Field, x, t
 	return measure("the divergence", backend, store, f, x, t, c, seed, func(scope *model.Scope, x, t, c *Node, random distribution.Random) *Node {
 		if estimator == nil {
 			field.CheckTime(t, x, f.EventRank())
-			_, div := known.ApplyWithDivergence(scope.ResetVisited(), x, t, c)
+			_, div := field.CallWithDivergence(known, scope, x, t, c)
 			return div
 		}
 		probes := divergence.Probes(estimator, random, x.Graph(), x.Shape(), f.EventRank())
@@ -70,7 +70,7 @@ func measure(what string, backend compute.Backend, store *model.Store, f field.F
 	computation, err := nami.NewComputation(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		var c *Node
 		if len(in) > 3 {
-			c = shape.Expand(in[3], shape.Lead(in[0], f.EventRank()), 1)
+			c = shape.Expand(in[3], shape.Lead(in[0], f.EventRank()), field.ContextRank(f))
 		}
 		random := gomlx.NewCounter(in[2], Const(in[2].Graph(), uint32(0)))
 		values := build(scope, in[0], in[1], c, random)

@@ -282,7 +282,7 @@ func TestForeignCheckpoint(t *testing.T) {
 		t.Errorf("got %v, expected an error that names the seeds", err)
 	}
 	wider := model.NewStore()
-	if err := nami.Initialize(backend, wider, field.MLP{EventShape: []int{2}, Hidden: []int{9}}, []int{2}, 0, 1); err != nil {
+	if err := nami.Initialize(backend, wider, field.MLP{EventShape: []int{2}, Hidden: []int{9}}, []int{2}, nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := train.Load(wider, name); err == nil || !strings.Contains(err.Error(), "another model") {
