@@ -63,12 +63,12 @@ func inject(n *ipynb.Notebook, parameters map[string]string) (found []injection,
 	if len(found) == 0 {
 		return nil, fmt.Errorf("--param needs a code cell tagged %q that declares the parameters, each as var name = value; no code cell has the tag", parametersTag)
 	}
-	for _, name := range slices.Sorted(maps.Keys(missing)) {
+	if len(missing) > 0 {
 		names := strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 		if names == "" {
 			names = "none, as var name = value"
 		}
-		return nil, fmt.Errorf("--param %s: no cell tagged %q declares such a parameter; declared are %s", name, parametersTag, names)
+		return nil, fmt.Errorf("--param %s: no cell tagged %q declares such a parameter; declared are %s", slices.Sorted(maps.Keys(missing))[0], parametersTag, names)
 	}
 	return slices.DeleteFunc(found, func(i injection) bool { return i.Source == "" }), nil
 }
