@@ -105,8 +105,8 @@ func TestQuickStartCompiles(t *testing.T) {
 	const gomlx, own = "github.com/gomlx/gomlx/", "github.com/nami-flow/go-nami/"
 	source := "package readme\n\nimport (\n\t\"context\"\n"
 	for _, path := range []string{
-		gomlx + "ml/model", own + "nami", own + "nami/distribution", own + "nami/divergence", own + "nami/field", own + "nami/loss",
-		own + "nami/solver", own + "nami/toy", own + "nami/train", own + "plotting",
+		gomlx + "ml/model", own + "nami", own + "nami/data", own + "nami/distribution", own + "nami/divergence", own + "nami/field", own + "nami/loss",
+		own + "nami/progress", own + "nami/solver", own + "nami/toy", own + "nami/train", own + "plotting",
 	} {
 		source += "\t\"" + path + "\"\n"
 	}

@@ -1,6 +1,7 @@
 package nb_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -30,5 +31,24 @@ func TestCheck(t *testing.T) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || string(out) != "the moon is down\n" {
 		t.Errorf("got %v and %q, expected exit code 1 and the error alone", err, out)
+	}
+}
+
+// An interrupt ends the context, and says so; only the next one ends the program.
+func TestContext(t *testing.T) {
+	ctx := nb.Context()
+	if err := ctx.Err(); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Signal(os.Interrupt)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if got := context.Cause(ctx).Error(); got != "interrupt signal received" {
+		t.Errorf("the cause is %q", got)
 	}
 }

@@ -11,12 +11,14 @@ import jupyter_client.manager
 PATIENCE = 120  # seconds for what should take a few
 
 DECLARATIONS = """import (
-	"context"
 	"fmt"
 
+	"github.com/nami-flow/go-nami/books/nb"
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/loss"
+	"github.com/nami-flow/go-nami/nami/progress"
 	"github.com/nami-flow/go-nami/nami/toy"
 	"github.com/nami-flow/go-nami/nami/train"
 
@@ -26,11 +28,12 @@ DECLARATIONS = """import (
 var flow = loss.FM{Field: field.MLP{EventShape: []int{2}, Hidden: []int{32, 32}}}
 
 func fit(steps int) (*train.History, error) {
-	data, err := toy.TwoMoons{Noise: 0.1}.Sample(1, 1000)
+	points, err := toy.TwoMoons{Noise: 0.1}.Sample(1, 1000)
 	if err != nil {
 		return nil, err
 	}
-	return train.Fit(context.Background(), nami.MustBackend(), model.NewStore(), flow, data, train.Steps(steps), train.Checkpoint("moons"))
+	return train.Fit(nb.Context(), nami.MustBackend(), model.NewStore(), flow, data.Events{X: points},
+		train.Steps(steps), train.Checkpoint("moons"), train.Progress(progress.Auto()))
 }
 """
 
@@ -42,7 +45,7 @@ fmt.Println(err)
 # Going on needs the steps that are kept, and this prints how many those are.
 RESUME = """%%
 state := model.NewStore()
-if err := train.Load(state, "moons"); err != nil { panic(err) }
+if _, err := train.Load(state, "moons"); err != nil { panic(err) }
 history, err := fit(1)
 if err != nil { panic(err) }
 fmt.Println("kept", history.Steps())

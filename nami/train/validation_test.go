@@ -1,0 +1,280 @@
+package train_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/loss"
+	"github.com/nami-flow/go-nami/nami/train"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// The validation's noise and times are the same each time: where the weights hardly move,
+// its loss doesn't either, while that of the batches jumps. It is measured every so many
+// steps, and is what an Evaluator says.
+func TestValidationCompares(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		store := model.NewStore()
+		held, err := line().Rows(3, 14, 15, 9, 2, 6, 5, 35, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		history, err := fit(backend, store, train.LearningRate(1e-9), train.Validate(train.Validation{Events: held, Every: 7}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var steps []int
+		for _, v := range history.Validation {
+			steps = append(steps, v.Steps)
+			if math.Abs(v.Loss-history.Validation[0].Loss) > 1e-5 {
+				t.Errorf("the validations are %v", history.Validation)
+			}
+		}
+		if !slices.Equal(steps, []int{7, 14, 21, 28}) {
+			t.Errorf("there are validations after %v steps", steps)
+		}
+		if spread := slices.Max(history.Loss) - slices.Min(history.Loss); spread < 0.05 {
+			t.Errorf("the losses of the batches lie within %g: the test shows nothing", spread)
+		}
+		evaluator, err := train.NewEvaluator(backend, store, tiny, train.Seed(3), train.BatchSize(16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := evaluator.Evaluate(t.Context(), held)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gomlxtest.Near(t, "an evaluator's loss", []float64{value}, []float64{history.Validation[3].Loss}, 1e-5)
+	})
+}
+
+// rising has a validation loss that falls and then rises: (w - 0.35)², while its training
+// loss makes w rise by the learning rate in each step.
+type rising struct{}
+
+func (rising) Loss(scope *model.Scope, b loss.Batch) *Node {
+	w := scope.VariableWithValue("w", float32(0)).NodeValue(b.X)
+	if scope.IsTraining(b.X.Graph()) {
+		return Neg(w)
+	}
+	return Square(AddScalar(w, -0.35))
+}
+
+// The best weights are kept, patience ends the fit, which then is done, and none of it
+// changes what is trained.
+func TestPatience(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		name := filepath.Join(t.TempDir(), "run")
+		run := func(store *model.Store) *train.History {
+			history, err := train.Fit(t.Context(), backend, store, rising{}, line(), train.Steps(40), train.BatchSize(8), train.LearningRate(0.1),
+				train.Validate(train.Validation{Events: line(), Every: 1, Patience: 3}), train.Checkpoint(name), train.Average("slow", 0.9))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return history
+		}
+		store := model.NewStore()
+		history := run(store)
+		best, ok := history.Best() // at w = 0.3 after 3 steps, or at 0.4 after 4
+		if !ok || best.Steps != 3 && best.Steps != 4 || history.Steps() != best.Steps+3 || !strings.Contains(history.Stopped, "in 3 measurements") {
+			t.Fatalf("the best is %v, and the fit ended after %d steps: %s", best, history.Steps(), history.Stopped)
+		}
+		again := run(model.NewStore())
+		if !again.DoneBefore || again.Steps() != history.Steps() || again.Stopped != history.Stopped {
+			t.Errorf("run again it made steps: %v", again)
+		}
+		loaded := model.NewStore()
+		if _, err := train.Load(loaded, name, train.Best); err != nil {
+			t.Fatal(err)
+		}
+		inMemory, err := train.Weights(store, train.Best)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []float64{0.1 * float64(best.Steps)}
+		gomlxtest.Near(t, "the best weight, loaded", floats(t, loaded, "/w"), want, 1e-5)
+		gomlxtest.Near(t, "the best weight, in memory", floats(t, inMemory, "/w"), want, 1e-5)
+		gomlxtest.Near(t, "the last weight", floats(t, store, "/w"), []float64{0.1 * float64(history.Steps())}, 1e-5)
+	})
+}
+
+// weightless leaves weights alone.
+type weightless struct{ builds *int }
+
+func (l weightless) Loss(_ *model.Scope, b loss.Batch) *Node {
+	*l.builds++
+	return ReduceAllMean(b.X)
+}
+
+// heedful looks at them.
+type heedful struct{ builds *int }
+
+func (l heedful) Loss(_ *model.Scope, b loss.Batch) *Node {
+	*l.builds++
+	values := ReduceMean(b.X, -1)
+	if b.Weight == nil {
+		return ReduceAllMean(values)
+	}
+	return Div(ReduceAllSum(Mul(values, b.Weight)), ReduceAllSum(b.Weight))
+}
+
+// The loss of any number of events is their mean, whatever the chunks, and with their
+// weights if they have any; and only the first call compiles.
+func TestEvaluate(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		builds := 0
+		evaluator, err := train.NewEvaluator(backend, model.NewStore(), heedful{&builds}, train.BatchSize(16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := gomlxtest.Floats(t, line().X, nil)
+		mean := func(n int, weight func(i int) float64) float64 {
+			sum, all := 0.0, 0.0
+			for i, v := range x[:2*n] {
+				sum, all = sum+v*weight(i/2), all+weight(i/2)
+			}
+			return sum / all
+		}
+		subset := func(n int) data.Events {
+			var rows []int
+			for i := range n {
+				rows = append(rows, i)
+			}
+			events, err := line().Rows(rows...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return events
+		}
+		first := 0
+		for _, n := range []int{40, 1, 16, 17, 33} {
+			value, err := evaluator.Evaluate(t.Context(), subset(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			gomlxtest.Near(t, "the mean", []float64{value}, []float64{mean(n, func(int) float64 { return 1 })}, 1e-6)
+			if first == 0 {
+				first = builds
+			}
+		}
+		if builds != first {
+			t.Errorf("the graph was built %d times by the first call, and %d times by five", first, builds)
+		}
+		negative := func(i int) float64 { return float64(i%5) - 1 }
+		events := subset(37)
+		weights := make([]float32, 37)
+		for i := range weights {
+			weights[i] = float32(negative(i))
+		}
+		events.Weight = tensors.FromFlatDataAndDimensions(weights, 37)
+		value, err := evaluator.Evaluate(t.Context(), events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gomlxtest.Near(t, "the weighted mean", []float64{value}, []float64{mean(37, negative)}, 1e-6)
+
+		// A loss that leaves weights alone is right, too: its last chunk isn't filled up.
+		evaluator, err = train.NewEvaluator(backend, model.NewStore(), weightless{&builds}, train.BatchSize(16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err = evaluator.Evaluate(t.Context(), subset(37))
+		if err != nil {
+			t.Fatal(err)
+		}
+		gomlxtest.Near(t, "the mean without weights", []float64{value}, []float64{mean(37, func(int) float64 { return 1 })}, 1e-6)
+	})
+}
+
+// An Evaluator leaves the store's random numbers as they are, so that training in between
+// goes on to the same bits.
+func TestEvaluateLeavesTrainingAlone(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	run := func(evaluate bool) []float64 {
+		store := model.NewStore()
+		trainer, err := train.NewTrainer(backend, store, tiny)
+		if err != nil {
+			t.Fatal(err)
+		}
+		evaluator, err := train.NewEvaluator(backend, store, tiny)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := trainer.Steps(line(), 2); err != nil {
+				t.Fatal(err)
+			}
+			if evaluate {
+				if _, err := evaluator.Evaluate(t.Context(), line()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		losses, err := trainer.Losses()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return losses
+	}
+	if a, b := run(false), run(true); !slices.Equal(a, b) {
+		t.Errorf("the losses are %v, and %v with evaluations in between", a, b)
+	}
+}
+
+func TestEvaluateErrors(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	evaluator := func(store *model.Store, l loss.Loss, options ...train.Option) (*train.Evaluator, error) {
+		return train.NewEvaluator(backend, store, l, options...)
+	}
+	_, err := evaluator(nil, tiny)
+	gomlxtest.Says(t, "a nil store", err, "the store is nil")
+	_, err = evaluator(model.NewStore(), tiny, train.Steps(3))
+	gomlxtest.Says(t, "an option of Fit's", err, "the option Steps has no meaning for an Evaluator")
+
+	empty, err := evaluator(model.NewStore(), tiny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = empty.Evaluate(t.Context(), line())
+	gomlxtest.Says(t, "an untrained store", err, "the store lacks 4 of the loss's variables (/mlp/layer_0/dense/")
+
+	store := model.NewStore()
+	if err := nami.Initialize(backend, store, tiny.Field, []int{2}, nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	good, err := evaluator(store, tiny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = good.Evaluate(t.Context(), data.Events{X: gomlxtest.Filled(0, 3, 5)})
+	gomlxtest.Says(t, "another event", err, "must end in the event shape (2)")
+	_, err = good.Evaluate(t.Context(), data.Events{})
+	gomlxtest.Says(t, "no events", err, "the data is nil")
+	_, err = good.Evaluate(nil, line()) //nolint:staticcheck // that is the mistake
+	gomlxtest.Says(t, "a nil context", err, "the context ctx is nil")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("lunch")
+	cancel(reason)
+	if _, err = good.Evaluate(ctx, line()); !errors.Is(err, reason) {
+		t.Errorf("cancelled: got %v", err)
+	}
+	_, err = good.Evaluate(t.Context(), data.Events{X: gomlxtest.Filled(3e30, 7, 2)})
+	gomlxtest.Says(t, "events out of proportion", err, "the loss of the events in rows 0 to 6 is NaN, and the weights are finite")
+	if err := store.GetVariable("/mlp/layer_1/dense/biases").SetValue(tensors.FromValue([]float32{0, float32(math.Inf(1))})); err != nil {
+		t.Fatal(err)
+	}
+	_, err = good.Evaluate(t.Context(), line())
+	gomlxtest.Says(t, "a weight that isn't finite", err, "1 of 2 values of the weight /mlp/layer_1/dense/biases are NaN or infinite")
+}
