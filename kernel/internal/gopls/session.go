@@ -98,9 +98,6 @@ func (s *session) tell(text []byte) error {
 
 // serve lets a client have the session, until the client ends it.
 func (s *session) serve(client net.Conn) error {
-	s.mu.Lock()
-	s.client = client
-	s.mu.Unlock()
 	r := bufio.NewReader(client)
 	for {
 		m, err := read(r)
@@ -110,6 +107,9 @@ func (s *session) serve(client net.Conn) error {
 		uri := m.Params.Document.URI
 		switch {
 		case m.Method == "initialize":
+			s.mu.Lock()
+			s.client = client // hears nothing before this answer
+			s.mu.Unlock()
 			err = s.tell(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, s.answer.Result))
 		case m.Method == "initialized":
 		case m.Method == "textDocument/didOpen" && !s.edited(uri):

@@ -49,9 +49,11 @@ func TestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	if err := s.tell([]byte("{}")); err != nil {
+		t.Errorf("before there is a client: %v", err)
+	}
 	heard := make(chan error, 1)
 	go func() { heard <- s.hear() }()
-	says(toUs, `{"jsonrpc":"2.0","method":"window/logMessage","params":{"message":"before there is a client"}}`)
 	theirs, ours := net.Pipe()
 	served := make(chan error, 1)
 	go func() { served <- s.serve(ours) }()
