@@ -57,6 +57,9 @@ func (l *lines) Report(s train.Status) {
 
 // line is a status on one line.
 func line(s train.Status) string {
+	if s.Step == 0 {
+		return fmt.Sprintf("step 0 of %d: compiling", s.Steps)
+	}
 	text := fmt.Sprintf("step %d of %d, loss %.4g", s.Step, s.Steps, s.Loss)
 	if v := s.Validation; v != nil {
 		text += fmt.Sprintf(", validation %.4g after step %d", v.Loss, v.Steps)

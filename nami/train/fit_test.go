@@ -220,7 +220,8 @@ func TestBadInput(t *testing.T) {
 			gomlxtest.Says(t, c.want, err, c.want)
 		})
 	}
-	_, err := train.Fit(nil, backend, model.NewStore(), tiny, line()) //nolint:staticcheck // that is the mistake
+	var none context.Context
+	_, err := train.Fit(none, backend, model.NewStore(), tiny, line())
 	gomlxtest.Says(t, "a nil context", err, "the context ctx is nil")
 	_, err = train.Fit(t.Context(), nil, model.NewStore(), tiny, line())
 	gomlxtest.Says(t, "a nil backend", err, "the backend is nil")

@@ -262,7 +262,8 @@ func TestEvaluateErrors(t *testing.T) {
 	gomlxtest.Says(t, "another event", err, "must end in the event shape (2)")
 	_, err = good.Evaluate(t.Context(), data.Events{})
 	gomlxtest.Says(t, "no events", err, "the data is nil")
-	_, err = good.Evaluate(nil, line()) //nolint:staticcheck // that is the mistake
+	var none context.Context
+	_, err = good.Evaluate(none, line())
 	gomlxtest.Says(t, "a nil context", err, "the context ctx is nil")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("lunch")

@@ -147,7 +147,7 @@ func Check(own compute.Backend, store *model.Store, f field.Field, event, contex
 	asked := Field{Text: Describe(f), Event: event, Context: context, DType: dtype.String()}
 	words, _, err := asked.build(own, store, f)
 	if err != nil {
-		return nil //nolint:nilerr // who calls it says what is wrong, with the shapes that were given
+		return nil // what is wrong with the field itself, its caller says
 	}
 	for _, kept := range fields {
 		if kept.DType != asked.DType || !slices.ContainsFunc(kept.Variables, words.has) || contains(words, kept.Graph) {
