@@ -233,7 +233,7 @@ func sscanLayer(path string, layer *int) (int, error) {
 
 // thin leaves out two of three cases where each would compile anew, which takes XLA a
 // second: the pure Go backend runs them all.
-func thin(backend compute.Backend, i int) bool { return backend.Name() != "go" && i%3 != 0 }
+func thin(backend compute.Backend, i int) bool { return backend.String() != "go" && i%3 != 0 }
 
 // load finds a case's field, by the name of a network or by its formula.
 func (g golden) load(t *testing.T, inputs map[string]json.RawMessage, key string, dtype dtypes.DType) (field.Field, []int, *model.Store) {

@@ -162,7 +162,7 @@ func TestSamplesDontDisturbEachOther(t *testing.T) {
 		p := program(t, backend, solver.Tsit5(1e-6, 1e-6), relaxation)
 		trial := func(t *rapid.T, tb testing.TB) {
 			n, k := 4, 2
-			if backend.Name() == "go" {
+			if backend.String() == "go" {
 				n, k = rapid.IntRange(2, 5).Draw(t, "n"), rapid.IntRange(1, 3).Draw(t, "k")
 			}
 			gen := rapid.Float64Range(-1.5, 1.5)
