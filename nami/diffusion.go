@@ -38,8 +38,8 @@ import (
 // has some at 0, as EDM's: its last step is of first order, to the data that the field
 // predicts, for both equations. Steps without a [solver.Grid] are even in √t where the
 // schedule's noise vanishes at 0, as VP's, down to where σ/α is 10⁻⁴, and even in t where it
-// doesn't, which are EDM's own levels. Where a schedule has no signal at 1, as Cosine's, a
-// field that predicts noise or score is asked where α/σ is 10⁻³.
+// doesn't, which are EDM's own levels. Where a schedule has no signal at 1, as Cosine's,
+// the field is asked where α/σ is 10⁻³: a prediction of noise can't tell the data without.
 type Diffusion struct {
 	// Field learned what Prediction says.
 	Field field.Field

@@ -107,6 +107,19 @@ func (f *flow) estimated(slope func(x *Node) *Node, x *Node, in inputs[Node], es
 
 // slopes are those in the coordinates of noise levels.
 func (f *flow) slopes(scope *model.Scope, in inputs[Node], estimator divergence.Estimator, c levels) solver.Dynamics {
+	slope := f.scaledSlopes(scope, in, estimator, c)
+	if estimator == nil {
+		return slope
+	}
+	return func(z []*Node, t *Node) []*Node { // the second part is shifted
+		out := slope(z, t)
+		out[1] = Add(out[1], Mul(f.count(t, in), c.shiftRate(t)))
+		return out
+	}
+}
+
+// scaledSlopes are those of x and of a log-density in the units of the step's scale.
+func (f *flow) scaledSlopes(scope *model.Scope, in inputs[Node], estimator divergence.Estimator, c levels) solver.Dynamics {
 	return func(z []*Node, t *Node) []*Node {
 		if _, ok := estimator.(own); ok {
 			x, at, scale := c.place(z[0], t)
@@ -124,15 +137,18 @@ func (f *flow) slopes(scope *model.Scope, in inputs[Node], estimator divergence.
 // values is the number of values of an event.
 func (f *flow) values() int { return shape.Size(f.base.EventShape()) }
 
-// parts say how noise levels scale x, and the log-density that may be beside it: it counts
-// the values of the objects that there are.
+// parts say how noise levels scale x, and shift the log-density that may be beside it.
 func (f *flow) parts(like *Node, in inputs[Node]) []solver.Part {
-	count := ConstAs(like, float64(f.values()))
-	if in.mask != nil {
-		features := float64(f.values() / f.base.EventShape()[0])
-		count = MulScalar(ReduceSum(in.mask, -1), features)
+	return []solver.Part{{Power: 1}, {Shift: f.count(like, in)}}
+}
+
+// count is the number of values of an event, or of the objects that there are.
+func (f *flow) count(like *Node, in inputs[Node]) *Node {
+	if in.mask == nil {
+		return ConstAs(like, float64(f.values()))
 	}
-	return []solver.Part{{Power: 1}, {Log: count}}
+	features := float64(f.values() / f.base.EventShape()[0])
+	return MulScalar(ReduceSum(in.mask, -1), features)
 }
 
 // reverse is the noising process backwards in time. Its last step to the data goes along the

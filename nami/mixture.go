@@ -37,8 +37,7 @@ type mixture struct {
 	prediction schedule.Prediction
 
 	// data is the last time before 0 at which the field is asked, and least σ/α there. noise
-	// is the last one before 1 at which a field that predicts noise tells the data; 1 if it
-	// does at 1.
+	// is the last one at which a prediction of noise tells the data; 1 if it does at 1.
 	data, least, noise float64
 
 	pure    bool // there is no signal at 1
@@ -104,13 +103,16 @@ func (m *mixture) asked(t *Node) *Node {
 	if m.noNoise {
 		t = Max(t, ConstAs(t, m.data))
 	}
-	return m.informed(t)
+	if m.prediction == schedule.Eps || m.prediction == schedule.Score {
+		t = m.informed(t)
+	}
+	return t
 }
 
-// informed is t, or the last time at which the field tells the data.
+// informed is t, or the last time at which any prediction tells the data.
 func (m *mixture) informed(t *Node) *Node {
-	if m.pure && (m.prediction == schedule.Eps || m.prediction == schedule.Score) {
-		return Min(t, ConstAs(t, m.noise))
+	if m.pure {
+		t = Min(t, ConstAs(t, m.noise))
 	}
 	return t
 }
@@ -143,8 +145,9 @@ func (m *mixture) withDivergence(scope *model.Scope, in inputs[Node], x, t *Node
 
 // levels are the coordinates x/α and σ/α of a step of the probability flow, in which the
 // slope is the noise. Next to pure noise, where these are infinite, they are x/σ and α/σ, in
-// which it is the data. Below the time data the field is asked as there, at the same x/α,
-// and σ/α goes to 0 in proportion to time.
+// which it is the data, and the field is asked where there is a little signal, at the same
+// x/σ. Below the time data it is asked as there, at the same x/α, and σ/α goes to 0 in
+// proportion to time.
 func (m *mixture) levels(over solver.Interval, parts []solver.Part, slope func(c levels) solver.Dynamics) *solver.Coordinates {
 	c := levels{mixture: m}
 	if m.pure {
@@ -152,7 +155,7 @@ func (m *mixture) levels(over solver.Interval, parts []solver.Part, slope func(c
 		c.high = GreaterThan(late, ConstAs(late, m.noise))
 	}
 	return &solver.Coordinates{
-		U: c.position, Time: c.time, Scale: c.scale, Rates: c.rates, Parts: parts,
+		U: c.position, Time: c.time, Scale: c.scale, Shift: c.shift, Rates: c.rates, Parts: parts,
 		Slope: slope(c), FirstOrder: over.Last, Restart: c.high,
 	}
 }
@@ -163,14 +166,14 @@ type levels struct {
 	high *Node // whether it is next to pure noise; nil if the schedule has none
 }
 
-// choose is high where the step is next to pure noise, else usual.
+// choose is high where the step is next to pure noise, else usual, of functions of time.
 func (c levels) choose(high, usual func() *Node) *Node {
 	if c.high == nil {
 		return usual()
 	}
 	a, b := high(), usual()
 	is := c.high
-	for is.Rank() < a.Rank() && !is.IsScalar() { // several times before the lead
+	if !is.IsScalar() && is.Rank() < a.Rank() { // several times before the lead
 		is = BroadcastToDims(InsertAxes(is, 0), a.Shape().Dimensions...)
 	}
 	return Where(is, a, b)
@@ -208,7 +211,18 @@ func (c levels) scale(t *Node) *Node {
 	return c.choose(func() *Node { return c.noiseAt(t) }, func() *Node { return c.alpha(t) })
 }
 
-func (c levels) rates(t *Node) (logScale, u *Node) {
+// shift is log √(α² + σ²): a log-density in units of that scale hardly changes at high noise.
+func (c levels) shift(t *Node) *Node {
+	return Add(Log(c.scale(t)), MulScalar(Log1p(Square(c.position(t))), 0.5))
+}
+
+// shiftRate is how the shift changes with u at a scale that doesn't.
+func (c levels) shiftRate(t *Node) *Node {
+	u := c.position(t)
+	return Div(u, OnePlus(Square(u)))
+}
+
+func (c levels) rates(t *Node) (logScale, shift, u *Node) {
 	late := c.late(t)
 	alpha, sigma := c.alpha(late), c.noiseAt(late)
 	alphaDot, sigmaDot := schedule.AlphaDot(c.schedule, late), schedule.SigmaDot(c.schedule, late)
@@ -219,7 +233,7 @@ func (c levels) rates(t *Node) (logScale, u *Node) {
 		func() *Node {
 			return Where(LessThan(t, ConstAs(t, c.data)), ConstAs(t, c.least/c.data), Div(wronskian, Square(alpha)))
 		})
-	return logScale, u
+	return logScale, Add(logScale, Mul(u, c.shiftRate(t))), u
 }
 
 // place is where the field is asked for the slope at z and t, and by what z is multiplied.
@@ -231,5 +245,8 @@ func (c levels) place(z, t *Node) (x, at, scale *Node) {
 
 // slope is the noise, or the data next to pure noise.
 func (c levels) slope(p predictions) *Node {
-	return c.choose(func() *Node { return p(schedule.X0) }, func() *Node { return p(schedule.Eps) })
+	if c.high == nil {
+		return p(schedule.Eps)
+	}
+	return Where(c.high, p(schedule.X0), p(schedule.Eps))
 }

@@ -84,7 +84,7 @@ func TestGoldenInterpolantFields(t *testing.T) {
 				continue
 			}
 			ran++
-			if backend.Name() != "go" && c.Op != "from_noise_chain" && c.Op != "drift_from_velocity_score" {
+			if backend.String() != "go" && c.Op != "from_noise_chain" && c.Op != "drift_from_velocity_score" {
 				continue // those two compile what the others do
 			}
 			for _, dtype := range bothDTypes {

@@ -111,7 +111,12 @@ func TestGoldenLogProb(t *testing.T) {
 					if kind == "exact" {
 						estimator = divergence.Exact{}
 					}
-					process, err := flow.Bind(backend, store, tensorOf(t, c.Inputs, "c", dtype), nami.DType(dtype))
+					options := []nami.Option{nami.DType(dtype)}
+					if noise, ok := get[float64](t, c.Inputs, "t0"); ok {
+						data, _ := get[float64](t, c.Inputs, "t1")
+						options = append(options, nami.Times(noise, data))
+					}
+					process, err := flow.Bind(backend, store, tensorOf(t, c.Inputs, "c", dtype), options...)
 					if err != nil {
 						t.Fatalf("%s: %v", c.Name, err)
 					}
@@ -120,7 +125,7 @@ func TestGoldenLogProb(t *testing.T) {
 						t.Fatalf("%s: %v", c.Name, err)
 					}
 					agree(t, c.Name, got, want)
-					if backend.Name() == "go" || strings.Contains(c.Name, "lead_4") || strings.Contains(c.Name, "context_base") {
+					if backend.String() == "go" || strings.Contains(c.Name, "lead_4") || strings.Contains(c.Name, "context_base") {
 						goldenParts(t, backend, c, process, flow.Base, x, got)
 					}
 					continue

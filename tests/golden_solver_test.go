@@ -110,7 +110,7 @@ func TestGoldenODE(t *testing.T) {
 				}
 				name, _ := get[string](t, c.Inputs, "solver")
 				k := key{name, string(c.Inputs["field"])}
-				if backend.Name() != "go" && dtype == dtypes.Float32 && (name == "heun" || k.field != `"mlp"`) {
+				if backend.String() != "go" && dtype == dtypes.Float32 && (name == "heun" || k.field != `"mlp"`) {
 					continue // compiles as in Float64
 				}
 				ran++

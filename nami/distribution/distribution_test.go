@@ -82,7 +82,7 @@ func TestSample(t *testing.T) {
 	const n = 4000
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for i, d := range all(t) {
-			if backend.Name() != "go" && i%2 != 0 {
+			if backend.String() != "go" && i%2 != 0 {
 				continue // each compiles anew, which takes XLA half a second
 			}
 			exec, err := NewExec(backend, func(key, first *Node) []*Node {
@@ -135,7 +135,7 @@ func TestDensitiesIntegrateToOne(t *testing.T) {
 	const n = 20_000
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for i, d := range all(t) {
-			if backend.Name() != "go" && i%3 != 2 {
+			if backend.String() != "go" && i%3 != 2 {
 				continue
 			}
 			out, err := CallOnce(backend, func(key *Node) *Node {

@@ -125,7 +125,7 @@ func TestRescheduledIsExact(t *testing.T) {
 	from, to := schedule.VP{}, schedule.VE{SigmaMin: 0.02, SigmaMax: 20}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		predictions := predictions
-		if backend.Name() != "go" { // the rest is as quick to say, and slow to compile
+		if backend.String() != "go" { // the rest is as quick to say, and slow to compile
 			predictions = []schedule.Prediction{schedule.Eps, schedule.Velocity}
 		}
 		for _, dtype := range bothDTypes {

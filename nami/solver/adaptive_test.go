@@ -162,7 +162,7 @@ func TestSamplesDontDisturbEachOther(t *testing.T) {
 		p := program(t, backend, solver.Tsit5(1e-6, 1e-6), relaxation)
 		trial := func(t *rapid.T, tb testing.TB) {
 			n, k := 4, 2
-			if backend.Name() == "go" {
+			if backend.String() == "go" {
 				n, k = rapid.IntRange(2, 5).Draw(t, "n"), rapid.IntRange(1, 3).Draw(t, "k")
 			}
 			gen := rapid.Float64Range(-1.5, 1.5)
@@ -273,6 +273,53 @@ func TestFirstStep(t *testing.T) {
 	if out = b.solve(t, program(t, backend, s, relaxation), dtypes.Float64, solver.Run{T0: 1, T1: 0.99}); out.Err() != nil || out.Accepted[0] != 1 {
 		t.Errorf("%d steps: %v", out.Accepted[0], out.Err())
 	}
+}
+
+// A step that is far off doesn't pass the error estimate because it vanishes there: Bosh3's is
+// a multiple of h³·(1+hλ) for a decay, Dopri5's and Tsit5's vanish elsewhere, and the first
+// step must be short of it whatever the unit of time: a decay over its own time, and ten
+// others, is solved to a few times the tolerance, in as many steps, for every length of time,
+// and a scaled one is the same solve.
+func TestFirstStepInAnyUnit(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		own := solver.HeunTableau
+		own.Name, own.E, own.EstimateOrder = "HeunEuler", []float64{-0.5, 0.5}, 2
+		for _, s := range []solver.Solver{
+			solver.Bosh3(1e-4, 1e-4), solver.Dopri5(1e-4, 1e-4), solver.Tsit5(1e-4, 1e-4), solver.Bosh3(1e-2, 1e-2),
+			solver.Tsit5(1e-8, 1e-8),
+			{Method: own, RTol: 1e-3, ATol: 1e-3},
+		} {
+			if backend.String() != "go" && s.RTol != 1e-4 {
+				continue
+			}
+			p := program(t, backend, s, func(_ *model.Scope, fixed []*Node) solver.System {
+				return solver.System{Drift: func(y []*Node, _ *Node) []*Node { return []*Node{Neg(Mul(y[0], fixed[0]))} }}
+			})
+			var steps []int
+			for _, tau := range []float64{1, 1e3, 1e-3, 1e-6, 1e-9, 1e-11, 1e12} {
+				for _, span := range []float64{1, 10} {
+					for _, start := range []float64{1, 300} {
+						run := solver.Run{T1: tau * span}
+						out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, []float64{start}, 1)}, []*tensors.Tensor{floats(dtypes.Float64, []float64{1 / tau}, 1)}, run)
+						if err != nil || out.Err() != nil {
+							t.Fatal(err, out.Err())
+						}
+						want, got := start*math.Exp(-span), flat(out.Y[0])[0]
+						if !(math.Abs(got-want) <= 10*s.RTol*(1+start)) {
+							t.Errorf("%v, τ = %g over %g·τ from %g: %v, expected %v, after %d steps", s, tau, span, start, got, want, out.Accepted[0])
+						}
+						steps = append(steps, out.Accepted[0])
+					}
+				}
+			}
+			for i, n := range steps {
+				if n != steps[i%4] {
+					t.Errorf("%v: %v steps: they must not depend on the unit of time", s, steps)
+					break
+				}
+			}
+		}
+	})
 }
 
 // Near t = 0 steps may be shorter than the resolution of time at 1: dx/dt = 1/(t + ε) from 1

@@ -108,7 +108,7 @@ func equation() System {
 		NoiseLevels: func(Interval) *Coordinates {
 			return &Coordinates{
 				U: same, Time: same, Slope: drift, Scale: func(t *Node) *Node { return OnesLike(t) },
-				Rates: func(t *Node) (logScale, u *Node) { return ZerosLike(t), OnesLike(t) },
+				Rates: func(t *Node) (logScale, shift, u *Node) { return ZerosLike(t), ZerosLike(t), OnesLike(t) },
 			}
 		},
 	}}

@@ -14,7 +14,7 @@ import (
 func TestCheckPassesOurs(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for _, tab := range tableaus {
-			if backend.Name() != "go" && tab.Convergence > 2 {
+			if backend.String() != "go" && tab.Convergence > 2 {
 				continue // XLA compiles each anew
 			}
 			if err := solver.Check(backend, tab); err != nil {
@@ -25,7 +25,7 @@ func TestCheckPassesOurs(t *testing.T) {
 			solver.LMS(1, 1), solver.LMS(2, 1), solver.LMS(3, 1), solver.LMS(4, 1), solver.DPM2(1), solver.DPMSolverPP2M(1),
 			solver.EulerMaruyama(1), solver.StochasticHeun(1), solver.SRA1(1), solver.Milstein(1),
 		} {
-			if backend.Name() != "go" && s.Method.Order() == 1 {
+			if backend.String() != "go" && s.Method.Order() == 1 {
 				continue
 			}
 			if err := solver.Check(backend, s.Method); err != nil {

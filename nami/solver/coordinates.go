@@ -9,15 +9,16 @@ import (
 // Coordinates are those in which a step is taken: z and u in place of the state y and the
 // time t. For a part with the power p and the coefficient d,
 //
-//	y = c(t)^p·z - d·log c(t),   dz/du = Slope(z, t),
+//	y = c(t)^p·z - d·l(t),   dz/du = Slope(z, t),
 //
-// with a scale c and an increasing or decreasing u of t. The probability flow of a
+// with a scale c, a shift l and an increasing or decreasing u of t. The probability flow of a
 // diffusion is nearly straight where z = x/α and u = σ/α: dz/du is the noise ε, whatever
 // the schedule (Song, Meng & Ermon 2021, arXiv:2010.02502, eq. 14; Karras et al. 2022,
-// arXiv:2206.00364, eq. 4). A log-density beside x is one with p = 0 and d = -1·(the number
-// of values of x): a density in z is c^d times that in x.
+// arXiv:2206.00364, eq. 4). A log-density beside x hardly changes at high noise if that of a
+// scaled x is taken in its place: l is the logarithm of the scale, and d the number of
+// values of x.
 //
-// The zero values of U, Time, Scale, Rates and Parts mean that z is y and u is t. Functions
+// The zero values of U, Time, Scale, Shift, Rates and Parts mean that z is y and u is t. Functions
 // of t take a scalar or a tensor of times, and return one shaped like it. They belong to
 // one step: coordinates may change from step to step.
 type Coordinates struct {
@@ -27,8 +28,11 @@ type Coordinates struct {
 	// Scale is c(t).
 	Scale func(t *Node) *Node
 
-	// Rates are d log c/dt and du/dt.
-	Rates func(t *Node) (logScale, u *Node)
+	// Shift is l(t).
+	Shift func(t *Node) *Node
+
+	// Rates are d log c/dt, dl/dt and du/dt.
+	Rates func(t *Node) (logScale, shift, u *Node)
 
 	// Parts say how each part of the state is scaled.
 	Parts []Part
@@ -53,8 +57,8 @@ type Part struct {
 	// Power is the power of the scale, 0 for a part that isn't scaled.
 	Power int
 
-	// Log is the coefficient of -log c, a scalar or of the lead's shape; nil for 0.
-	Log *Node
+	// Shift is the coefficient of -l, a scalar or of the lead's shape; nil for 0.
+	Shift *Node
 }
 
 // part is how part number i is scaled.
@@ -91,8 +95,8 @@ func (c *Coordinates) Width(over Interval) *Node {
 // Enter returns z at the state y and the time t.
 func (c *Coordinates) Enter(y []*Node, t *Node) []*Node {
 	return c.convert(y, t, func(p Part, y *Node, scale *Node) *Node {
-		if p.Log != nil {
-			y = Add(y, shape.Lift(perSample(Log(scale), p.Log), y))
+		if p.Shift != nil {
+			y = Add(y, shape.Lift(perSample(c.Shift(t), p.Shift), y))
 		}
 		switch p.Power {
 		case 1:
@@ -108,8 +112,8 @@ func (c *Coordinates) Enter(y []*Node, t *Node) []*Node {
 func (c *Coordinates) Leave(z []*Node, t *Node) []*Node {
 	return c.convert(z, t, func(p Part, z *Node, scale *Node) *Node {
 		z = p.grow(z, scale)
-		if p.Log != nil {
-			z = Sub(z, shape.Lift(perSample(Log(scale), p.Log), z))
+		if p.Shift != nil {
+			z = Sub(z, shape.Lift(perSample(c.Shift(t), p.Shift), z))
 		}
 		return z
 	})
@@ -147,11 +151,11 @@ func (c *Coordinates) velocity(slope, y []*Node, t *Node) []*Node {
 	if c.U == nil {
 		return slope
 	}
-	logScale, rate := c.Rates(t)
+	logScale, shift, rate := c.Rates(t)
 	out := c.difference(slope, t)
 	for i := range out {
 		out[i] = Mul(out[i], shape.Lift(rate, out[i]))
-		if drift := c.part(i).drift(y[i], logScale); drift != nil {
+		if drift := c.part(i).drift(y[i], logScale, shift); drift != nil {
 			out[i] = Add(out[i], drift)
 		}
 	}
@@ -163,10 +167,10 @@ func (c *Coordinates) slopeOf(velocity, y []*Node, t *Node) []*Node {
 	if c.U == nil {
 		return velocity
 	}
-	logScale, rate := c.Rates(t)
+	logScale, shift, rate := c.Rates(t)
 	rest := make([]*Node, len(y))
 	for i, v := range velocity {
-		if drift := c.part(i).drift(y[i], logScale); drift != nil {
+		if drift := c.part(i).drift(y[i], logScale, shift); drift != nil {
 			v = Sub(v, drift)
 		}
 		rest[i] = Div(v, shape.Lift(rate, v))
@@ -177,8 +181,8 @@ func (c *Coordinates) slopeOf(velocity, y []*Node, t *Node) []*Node {
 	})
 }
 
-// drift is how y changes because the scale does; nil if it doesn't.
-func (p Part) drift(y, logScale *Node) *Node {
+// drift is how y changes because scale and shift do; nil if it doesn't.
+func (p Part) drift(y, logScale, shift *Node) *Node {
 	switch {
 	case p.Power != 0:
 		change := Mul(y, shape.Lift(logScale, y))
@@ -186,8 +190,8 @@ func (p Part) drift(y, logScale *Node) *Node {
 			return Neg(change)
 		}
 		return change
-	case p.Log != nil:
-		return Neg(shape.Lift(perSample(logScale, p.Log), y))
+	case p.Shift != nil:
+		return Neg(shape.Lift(perSample(shift, p.Shift), y))
 	}
 	return nil
 }
@@ -206,8 +210,8 @@ func (c *Coordinates) severally() *Coordinates {
 	out := *c
 	out.Parts = make([]Part, len(c.Parts))
 	for i, p := range c.Parts {
-		if p.Log != nil && !p.Log.IsScalar() {
-			p.Log = InsertAxes(p.Log, 0)
+		if p.Shift != nil && !p.Shift.IsScalar() {
+			p.Shift = InsertAxes(p.Shift, 0)
 		}
 		out.Parts[i] = p
 	}

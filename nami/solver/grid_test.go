@@ -107,7 +107,7 @@ func TestBadGrids(t *testing.T) {
 	}{
 		"go from 0.5 (number 1) to 0.6 (number 2): they must fall strictly from 1 to 0": {grid: badGrid{1, 0.5, 0.6, 0}},
 		"go from 0.5 (number 1) to 0.5 (number 2)":                                      {grid: badGrid{1, 0.5, 0.5, 0}},
-		"go from 1 (number 0) to NaN (number 1)":                                      {grid: badGrid{1, math.NaN(), 0.5, 0}},
+		"go from 1 (number 0) to NaN (number 1)":                                        {grid: badGrid{1, math.NaN(), 0.5, 0}},
 		"it has 3 times for 3 steps":                                                    {grid: badGrid{1, 0.5, 0}},
 		"its times go from 1 to 0.1, and the solve from 1 to 0":                         {grid: badGrid{1, 0.5, 0.2, 0.1}},
 		"out of nodes":                                  {grid: badGrid(nil)},

@@ -43,7 +43,7 @@ func TestSaveChangesNoStep(t *testing.T) {
 			solver.Dopri5(1e-6, 1e-6), shared, solver.Bosh3(1e-5, 1e-5),
 		} {
 			for _, dtype := range []dtypes.DType{dtypes.Float64, dtypes.Float32} {
-				if backend.Name() != "go" && (dtype == dtypes.Float64 || s.Shared || fmt.Sprint(s.Method) != "Dopri5") {
+				if backend.String() != "go" && (dtype == dtypes.Float64 || s.Shared || fmt.Sprint(s.Method) != "Dopri5") {
 					continue // XLA compiles each anew
 				}
 				tol := 3e-3 // the methods' own error; steps are the same in both dtypes
@@ -106,7 +106,7 @@ func TestSavedOrders(t *testing.T) {
 			{solver.LMS(2, 1).Method, 2},
 			{ralstonMethod, 2},
 		} {
-			if backend.Name() != "go" && c.order != 4 {
+			if backend.String() != "go" && c.order != 4 {
 				continue
 			}
 			p := program(t, backend, solver.Solver{Method: c.method, Steps: 1}, relaxation)

@@ -1,0 +1,363 @@
+package nami_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/nami/solver"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// gaussianData predicts p where the data are N(m, s²), by way of the data, so that no digit
+// is lost at low noise.
+func gaussianData(sched schedule.Schedule, m, s float64, p schedule.Prediction) field.Field {
+	data := field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
+		alpha, sigma := shape.Lift(sched.Alpha(t), x), shape.Lift(sched.Sigma(t), x)
+		variance := Add(MulScalar(Square(alpha), s*s), Square(sigma))
+		return AddScalar(Div(MulScalar(Mul(alpha, Sub(x, MulScalar(alpha, m))), s*s), variance), m)
+	}}
+	if p == schedule.X0 {
+		return data
+	}
+	return schedule.Converted{Field: data, Schedule: sched, From: schedule.X0, To: p}
+}
+
+// EDM by Heun's and Euler's steps is the sampler of Karras et al.: of noise from N(0, 80²)
+// steps in σ make data of the standard deviation that the recursion of their algorithm 1
+// gives, for data N(0, 2²), whose last step, to σ = 0, is Euler's.
+func TestStepsInSigma(t *testing.T) {
+	edm := schedule.EDM{SigmaMin: 0.002, SigmaMax: 80, Rho: 7}
+	sigma := func(t float64) float64 {
+		low, high := math.Pow(0.002, 1./7), math.Pow(80, 1./7)
+		return math.Pow(low+t*(high-low), 7)
+	}
+	recursion := func(n int, heun bool) float64 {
+		x, slope := 1.0, func(x, sigma float64) float64 { return x * sigma / (sigma*sigma + 4) }
+		for i := range n {
+			from, to := sigma(1-float64(i)/float64(n)), sigma(1-float64(i+1)/float64(n))
+			if i == n-1 {
+				to = 0
+			}
+			k := slope(x, from)
+			if heun && to > 0 {
+				k = (k + slope(x+(to-from)*k, to)) / 2
+			}
+			x += (to - from) * k
+		}
+		return x
+	}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for _, c := range []struct {
+			solver solver.Solver
+			heun   bool
+			paper  float64 // by the case's account
+		}{{solver.Heun(10), true, 2.22}, {solver.Heun(18), true, 2.06}, {solver.Euler(20), false, 1.78}} {
+			m := nami.Diffusion{Field: gaussianData(edm, 0, 2, schedule.Eps), Schedule: edm, Solver: c.solver, EventShape: []int{1}}
+			p := bindDoubles(t, backend, m)
+			x, err := p.SampleFrom(context.Background(), doubles([]float64{80}, 1, 1))
+			got := values(t, x, err)[0]
+			if want := 80 * recursion(c.solver.Steps, c.heun); math.Abs(got-want) > 1e-4 || math.Abs(got-c.paper) > 0.006 {
+				t.Errorf("%v: the standard deviation is %.5f, expected %.5f", c.solver, got, want)
+			}
+		}
+	})
+}
+
+// Euler's method is DDIM, whatever the schedule and the prediction: x' = α'·x0 + σ'·ε. A
+// user's own method gets the model's time and state, so it can ask the schedule itself, or
+// the system, and is the same.
+func TestEulerIsDDIM(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	for _, name := range slices.Sorted(maps.Keys(schedules)) {
+		s := schedules[name]
+		for _, p := range []schedule.Prediction{schedule.Eps, schedule.V, schedule.X0} {
+			m := nami.Diffusion{Field: gaussianData(s, 0.5, 0.7, p), Prediction: p, Schedule: s, Solver: solver.Euler(12), EventShape: []int{1}}
+			m.Solver.Grid = solver.Karras{Rho: 3}
+			start := doubles([]float64{0.7, -1.3}, 2, 1)
+			x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), start)
+			got := values(t, x, err)
+			for what, method := range map[string]ddim{"the system's": {}, "its own schedule's": {schedule: s}} {
+				m.Solver.Method = method
+				x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), start)
+				tol := 1e-6
+				if name == "Cosine" || name == "Linear" {
+					tol = 2e-3 // pure noise is asked for where a thousandth is signal
+				}
+				near(t, fmt.Sprintf("%s, %v, by %s coefficients", name, p, what), values(t, x, err), got, tol)
+			}
+		}
+	}
+}
+
+// ddim is a user's method, which asks the system for what it predicts, and it or its own
+// schedule for α and σ.
+type ddim struct{ schedule schedule.Schedule }
+
+func (ddim) Order() float64                             { return 1 }
+func (ddim) Draws() int                                 { return 0 }
+func (ddim) Init(solver.System, []*Node, *Node) []*Node { return nil }
+func (m ddim) Step(s solver.System, y, _ []*Node, over solver.Interval, _ [][]*Node) solver.Step {
+	alpha, sigma := s.Alpha, s.Sigma
+	if m.schedule != nil {
+		alpha, sigma = m.schedule.Alpha, m.schedule.Sigma
+	}
+	x0, eps := s.Predict(schedule.X0, y[0], over.From), s.Predict(schedule.Eps, y[0], over.From)
+	x := Add(Mul(alpha(over.To), x0), Mul(sigma(over.To), eps))
+	return solver.Step{Y: []*Node{Where(over.Last, x0, x)}}
+}
+
+// notInvertible is a schedule of a user's that doesn't know its inverse.
+type notInvertible struct{ schedule.Schedule }
+
+// The probability flow ends in the data, also where they are far from standardised, in
+// Float32, and the density is theirs; a user's schedule is solved as ours are.
+func TestFlowEndsInData(t *testing.T) {
+	type data struct{ m, s float64 }
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for _, name := range slices.Sorted(maps.Keys(schedules)) {
+			all := []data{{0, 1e-3}, {100, 0.1}, {10, 0.1}, {0.5, 0.3}, {-3, 2}}
+			s := schedules[name]
+			if backend.String() != "go" {
+				if name != "Linear" {
+					continue
+				}
+				all = all[1:2]
+			}
+			for i, d := range all {
+				if s == schedule.Schedule(schedule.VP{}) && i == 3 {
+					s = notInvertible{s}
+				}
+				if (name == "VE" || name == "EDM") && d.s < 0.1 || (name == "VE" || name == "EDM" || name == "VP") && math.Abs(d.m) > 1 {
+					continue // their noise levels begin above such a spread, or end where the mean still shows
+				}
+				m := nami.Diffusion{Field: gaussianData(s, d.m, d.s, schedule.X0), Prediction: schedule.X0, Schedule: s, Solver: solver.RK4(200), EventShape: []int{1}}
+				p, err := m.Bind(backend, model.NewStore(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				alpha, sigma := coefficients(t, backend, s, []float64{1})
+				var noise []float32
+				for _, z := range []float64{-1.5, -0.5, 0, 1} {
+					noise = append(noise, float32(alpha[0]*d.m+math.Hypot(alpha[0]*d.s, sigma[0])*z))
+				}
+				x, err := p.SampleFrom(context.Background(), tensors.FromFlatDataAndDimensions(noise, 4, 1))
+				ends := flat(t, x, err)
+				at := tensors.FromFlatDataAndDimensions([]float32{float32(d.m), float32(d.m + d.s)}, 2, 1)
+				logProb, err := p.LogProb(context.Background(), at, divergence.Exact{})
+				got := flat(t, logProb, err)
+				what := fmt.Sprintf("%s, data N(%g, %g²)", name, d.m, d.s)
+				for i, z := range []float64{-1.5, -0.5, 0, 1} {
+					if got := (float64(ends[i]) - d.m) / d.s; math.Abs(got-z) > 0.03 {
+						t.Errorf("%s: noise %g standard deviations off ends %.4f off", what, z, got)
+					}
+				}
+				for i, v := range got {
+					if want := logNormal(d.m+float64(i)*d.s, d.m, d.s); math.Abs(float64(v)-want) > 0.05 {
+						t.Errorf("%s: log p at %d standard deviations is %.4f, expected %.4f", what, i, v, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Both ways are one: what is encoded comes back, samples have the density that LogProb gives
+// them, and its derivative is the score, at every schedule and from every prediction, by
+// fixed steps, chosen ones and multistep methods, in noise levels and in time.
+func TestBothWays(t *testing.T) {
+	ctx := context.Background()
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		turn := 0
+		for _, name := range slices.Sorted(maps.Keys(schedules)) {
+			s := schedules[name]
+			inTime := solver.Dopri5(1e-7, 1e-7)
+			inTime.InTime = true
+			for _, method := range []solver.Solver{solver.RK4(60), solver.Tsit5(1e-7, 1e-7), solver.LMS(4, 400), solver.DPMSolverPP2M(400), inTime} {
+				if backend.String() != "go" && (name != "Cosine" || method.Steps != 60) {
+					continue
+				}
+				turn++
+				p := []schedule.Prediction{schedule.Eps, schedule.X0, schedule.V, schedule.Velocity, schedule.Score}[turn%5]
+				if method.InTime && (name == "Linear" || name == "Cosine") && (p == schedule.Eps || p == schedule.Score) {
+					p = schedule.X0 // time ends in pure noise, where they don't tell the data
+				}
+				what := fmt.Sprintf("%s, %v, %v", name, p, method)
+				m := nami.Diffusion{Field: denoiser(s, p), Prediction: p, Schedule: s, Solver: method, EventShape: []int{2}}
+				process := bindDoubles(t, backend, m)
+				x := []float64{1.5, -0.5, 1, 0, 2, -1.2}
+				z, err := process.Encode(ctx, doubles(slices.Clone(x), 3, 2))
+				if err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				back, err := process.SampleFrom(ctx, z)
+				near(t, what+": there and back", values(t, back, err), x, 5e-3)
+				grads, err := process.LogProbGradient(ctx, doubles(slices.Clone(x), 3, 2), divergence.Exact{})
+				if err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				multistep := method.Steps == 400
+				tol := 0.005
+				if multistep {
+					tol = 0.05
+				}
+				near(t, what+": log p", values(t, grads.LogProb, nil), flowDensity(t, backend, s, x), tol)
+				// The adjoint's steps begin in pure noise, where they grow or shrink by half from one
+				// to the next: too much for what extrapolates from one to the next.
+				if !(multistep && (name == "Cosine" || name == "Linear")) {
+					near(t, what+": the score", values(t, grads.X, nil), flowScore(t, backend, s, x), 0.02)
+				}
+				samples, own, err := process.SampleWithLogProb(ctx, divergence.Exact{}, 4)
+				if err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				again, err := process.LogProb(ctx, samples, divergence.Exact{})
+				near(t, what+": samples' log p", values(t, own, nil), values(t, again, err), max(tol, 0.02))
+			}
+		}
+	})
+}
+
+// noiseOf is the noise that the flow of denoiser's data makes of x, and by how much the flow
+// stretches there: it is linear, and the noise not quite N(0, σ(1)²).
+func noiseOf(t *testing.T, backend compute.Backend, s schedule.Schedule, x []float64) (noise, stretch []float64, sigma float64) {
+	t.Helper()
+	alpha, sigmas := coefficients(t, backend, s, []float64{1})
+	for i, v := range x {
+		by := math.Hypot(alpha[0]*std[i%2], sigmas[0]) / std[i%2]
+		noise, stretch = append(noise, alpha[0]*mean[i%2]+by*(v-mean[i%2])), append(stretch, by)
+	}
+	return noise, stretch, sigmas[0]
+}
+
+// flowDensity is the log-density of events x by that flow, and flowScore its derivative.
+func flowDensity(t *testing.T, backend compute.Backend, s schedule.Schedule, x []float64) []float64 {
+	t.Helper()
+	noise, stretch, sigma := noiseOf(t, backend, s, x)
+	out := make([]float64, len(x)/2)
+	for i := range x {
+		out[i/2] += logNormal(noise[i], 0, sigma) + math.Log(stretch[i])
+	}
+	return out
+}
+
+func flowScore(t *testing.T, backend compute.Backend, s schedule.Schedule, x []float64) []float64 {
+	t.Helper()
+	noise, stretch, sigma := noiseOf(t, backend, s, x)
+	out := make([]float64, len(x))
+	for i := range x {
+		out[i] = -noise[i] / (sigma * sigma) * stretch[i]
+	}
+	return out
+}
+
+// knowing is a field that predicts what it does and knows its divergence.
+type knowing struct {
+	field.Field
+	rate func(t *Node) *Node // of the divergence to the number of values
+}
+
+func (k knowing) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, div *Node) {
+	rate := MulScalar(k.rate(t), 2)
+	if rate.IsScalar() {
+		rate = BroadcastToDims(rate, x.Shape().Dimensions[:x.Rank()-1]...)
+	}
+	return k.Apply(scope, x, t, c), rate
+}
+
+// The divergence that a field knows serves a diffusion, whatever it predicts: with data
+// N(m, s²) the predicted noise has the divergence σ/(α²s² + σ²) for each value.
+func TestOwnDivergenceOfDiffusion(t *testing.T) {
+	const s = 0.6
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		for _, name := range []string{"VP", "EDM", "Linear"} {
+			sched := schedules[name]
+			rate := func(t *Node) *Node {
+				alpha, sigma := sched.Alpha(t), sched.Sigma(t)
+				return Div(sigma, Add(MulScalar(Square(alpha), s*s), Square(sigma)))
+			}
+			m := nami.Diffusion{Field: knowing{gaussianData(sched, 0.3, s, schedule.Eps), rate}, Schedule: sched, Solver: solver.RK4(30), EventShape: []int{2}}
+			p := bindDoubles(t, backend, m)
+			x := doubles([]float64{0.1, 0.2, 1, -0.4}, 2, 2)
+			got, err := p.LogProb(context.Background(), x, nil)
+			want, errWant := p.LogProb(context.Background(), x, divergence.Exact{})
+			near(t, name, values(t, got, err), values(t, want, errWant), 1e-9)
+		}
+	})
+}
+
+// A trajectory is one solve, whose steps are those of Sample: with that seed it ends in
+// Sample's samples to the bit, in chunks and with contexts too, and on the way the samples
+// are where the flow of the Gaussian has them.
+func TestTrajectoryIsSample(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		ctx := context.Background()
+		times := []float64{1, 0.83, 0.5, 0.31, 0.1, 0.02, 0}
+		adaptive := diffusion(schedule.VP{}, schedule.Eps, solver.Dopri5(1e-6, 1e-6))
+		for name, m := range map[string]builder{
+			"flow": gauss(20), "VP": diffusion(schedule.VP{}, schedule.Eps, solver.Heun(40)), "EDM": diffusion(schedule.EDM{}, schedule.X0, solver.RK4(20)),
+			"Cosine": diffusion(schedule.Cosine{}, schedule.V, solver.DPMSolverPP2M(80)), "adaptive": adaptive,
+			"Linear": diffusion(schedule.Linear{}, schedule.X0, solver.LMS(4, 60)), "reverse process": diffusion(schedule.VP{}, schedule.Eps, solver.EulerMaruyama(30)),
+		} {
+			if backend.String() != "go" && name != "VP" && name != "adaptive" {
+				continue
+			}
+			p, err := m.Bind(backend, model.NewStore(), nil, nami.Seed(9), nami.DType(dtypes.Float64), nami.ChunkSize(4))
+			if err != nil {
+				t.Fatal(err)
+			}
+			path, err := p.Trajectory(ctx, times, 3, 2)
+			got := values(t, path, err)
+			if dims := path.Shape().Dimensions; !slices.Equal(dims, []int{7, 3, 2, 2}) {
+				t.Fatalf("%s: the shape is %v", name, dims)
+			}
+			samples, err := p.Seeded(9).Sample(ctx, 3, 2)
+			near(t, name+": the last frame", got[6*12:], values(t, samples, err), 0)
+			if name == "reverse process" {
+				continue
+			}
+			var sched schedule.Schedule = schedule.Linear{}
+			if d, ok := m.(nami.Diffusion); ok {
+				sched = d.Schedule
+			}
+			alpha, sigma := coefficients(t, backend, sched, times[:6])
+			place := func(k, i int) (center, spread float64) {
+				return alpha[k] * mean[i%2], math.Hypot(alpha[k]*std[i%2], sigma[k])
+			}
+			for i := range 12 {
+				center, spread := place(0, i)
+				z := (got[i] - center) / spread
+				for k := range 6 {
+					center, spread := place(k, i)
+					if want := center + spread*z; math.Abs(got[12*k+i]-want) > 0.02*spread {
+						t.Errorf("%s: at t = %v value %d is %v, expected %v", name, times[k], i, got[12*k+i], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// coefficients are α and σ of a schedule.
+func coefficients(t *testing.T, backend compute.Backend, s schedule.Schedule, times []float64) (alpha, sigma []float64) {
+	t.Helper()
+	out, err := CallOnceN(backend, func(t *Node) []*Node { return []*Node{s.Alpha(t), s.Sigma(t)} }, times)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values(t, out[0], nil), values(t, out[1], nil)
+}
