@@ -59,8 +59,8 @@ func (e Events) Parts() []Part {
 	return slices.DeleteFunc(all, func(p Part) bool { return p.Value == nil })
 }
 
-// Each is the events whose parts f makes of these, of all that are there.
-func (e Events) Each(f func(p Part) (*tensors.Tensor, error)) (Events, error) {
+// each are the events whose parts f makes of these.
+func (e Events) each(f func(p Part) (*tensors.Tensor, error)) (Events, error) {
 	var made Events
 	to := map[string]**tensors.Tensor{
 		"data": &made.X, "context": &made.Context, "mask": &made.Mask, "source": &made.Source, "weight": &made.Weight,
@@ -193,7 +193,7 @@ func (e Events) Rows(rows ...int) (Events, error) {
 
 // pick is Rows without its checks.
 func (e Events) pick(rows []int32) (Events, error) {
-	return e.Each(func(p Part) (*tensors.Tensor, error) { return gomlx.Rows(p.Value, rows) })
+	return e.each(func(p Part) (*tensors.Tensor, error) { return gomlx.Rows(p.Value, rows) })
 }
 
 // Split divides events at random in two: the first gets the given fraction of them, to the

