@@ -158,7 +158,9 @@ func diffusionHeun(backend compute.Backend) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := nami.Diffusion{Field: netA, Schedule: schedule.VP{}, Solver: solver.Heun(50), EventShape: []int{2}}
+	steps := solver.Heun(50)
+	steps.InTime = true // as the task says, and its peers do
+	m := nami.Diffusion{Field: netA, Schedule: schedule.VP{}, Solver: steps, EventShape: []int{2}}
 	process, err := m.Bind(backend, store, nil, nami.Times(1, 1e-3))
 	if err != nil {
 		return nil, err
