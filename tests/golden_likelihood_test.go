@@ -223,7 +223,7 @@ func TestGoldenLikelihoodGradient(t *testing.T) {
 			if c.Op != "nll_gradient" {
 				continue
 			}
-			for _, dtype := range bothDTypes {
+			for _, dtype := range dtypesOn(backend) {
 				steps, _ := get[int](t, c.Inputs, "steps")
 				f, store := g.Networks["gradient"].load(t, dtype)
 				flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(steps)}

@@ -159,7 +159,7 @@ func TestGoldenSampleGradient(t *testing.T) {
 			if c.Op != "flow_rsample_gradient" {
 				continue
 			}
-			for _, dtype := range bothDTypes {
+			for _, dtype := range dtypesOn(backend) {
 				steps, _ := get[int](t, c.Inputs, "steps")
 				f, shape, store := g.load(t, c.Inputs, "field", dtype)
 				flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(shape...), Solver: solver.RK4(steps)}

@@ -235,6 +235,15 @@ func sscanLayer(path string, layer *int) (int, error) {
 // then runs one in so many, and the pure Go backend runs them all.
 func thin(backend compute.Backend, i int) bool { return backend.Name() == "xla" && i%oneIn != 0 }
 
+// dtypesOn are the dtypes of what takes XLA several seconds to compile: one unless all golden
+// cases are to run.
+func dtypesOn(backend compute.Backend) []dtypes.DType {
+	if thin(backend, 1) {
+		return []dtypes.DType{dtypes.Float64}
+	}
+	return bothDTypes
+}
+
 // load finds a case's field, by the name of a network or by its formula.
 func (g golden) load(t *testing.T, inputs map[string]json.RawMessage, key string, dtype dtypes.DType) (field.Field, []int, *model.Store) {
 	t.Helper()
