@@ -66,12 +66,14 @@ func (p *Process) inspect(contextDim int) error {
 			}
 		}
 	}
-	if err = errors.Join(err, missing(p.store, known)); err != nil {
-		return err
-	}
+	return errors.Join(err, missing(p.store, known))
+}
+
+// checkTrained refuses a field that isn't the one whose weights the store holds, nor wraps it.
+func (p *Process) checkTrained() error {
 	var context []int
-	if contextDim > 0 {
-		context = []int{contextDim}
+	if p.context != nil {
+		context = p.context.Shape().Dimensions[len(p.batch):]
 	}
 	if err := fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), context, p.dtype); err != nil {
 		return fmt.Errorf("nami: %w", err)
