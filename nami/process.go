@@ -146,7 +146,14 @@ func bind(f flow, backend compute.Backend, store *model.Store, context *tensors.
 		},
 		random: &stream{seed: s.seed},
 	}
-	return p.Rebind(context)
+	bound, err := p.Rebind(context)
+	if err != nil {
+		return nil, err
+	}
+	if err := bound.checkTrained(); err != nil {
+		return nil, err
+	}
+	return bound, nil
 }
 
 // Rebind returns a process with another context, of shape batch_shape+context_shape, or nil

@@ -76,10 +76,17 @@ func (p *Process) inspectStore(contextShape []int) error {
 			}
 		}
 	}
-	if err = errors.Join(err, missing(p.store, known)); err != nil {
-		return err
+	return errors.Join(err, missing(p.store, known))
+}
+
+// checkTrained refuses a field that isn't the one whose weights the store holds, nor wraps it.
+func (p *Process) checkTrained() error {
+	var context []int // the shape of one context
+	if p.context != nil {
+		dims := p.context.Shape().Dimensions
+		context = dims[len(dims)-field.ContextRank(p.field):]
 	}
-	if err := fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), contextShape, p.dtype); err != nil {
+	if err := fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), context, p.dtype); err != nil {
 		return fmt.Errorf("nami: %w", err)
 	}
 	return nil

@@ -106,6 +106,9 @@ func TestDataThatFails(t *testing.T) {
 			"the data panicked: quench":      func() (data.Events, error) { panic("quench") },
 			"the data of step 23 is data (F": func() (data.Events, error) { return line().Rows(1, 2, 3) },
 		} {
+			if backend.Name() == "xla" && want != "the data panicked: quench" {
+				continue // each compiles for a while, and all fail on the host
+			}
 			name := filepath.Join(t.TempDir(), "run")
 			source := data.Func(func(step int) (data.Events, error) {
 				if step == at {

@@ -132,7 +132,7 @@ func TestCodeInAnotherProcess(t *testing.T) {
 }
 
 // trained is a store that holds f's weights, and knows so.
-func trained(t *testing.T, backend compute.Backend, f field.Field, context []int) *model.Store {
+func trained(t testing.TB, backend compute.Backend, f field.Field, context []int) *model.Store {
 	t.Helper()
 	store := model.NewStore()
 	_, err := model.CallOnce(backend, store, func(scope *model.Scope, x *Node) *Node {
