@@ -14,7 +14,9 @@ import (
 
 // Estimator gives the divergence of a field over events. What it returns can be
 // differentiated again: with respect to x, to a context and to weights. A user's own type
-// is an Estimator as soon as it has these two methods.
+// is an Estimator as soon as it has these two methods. Compiled programs are kept for
+// estimators that are deeply equal ([reflect.DeepEqual]): don't change what one points to
+// once it was used, and note that one that holds a function is equal to none.
 type Estimator interface {
 	// Estimate returns f(x), shaped like x, and its divergence, of the lead's shape. x is
 	// lead+event with events of the given rank; probes are what a [Stochastic] estimator

@@ -19,8 +19,8 @@ import (
 // So α, σ and α·σ̇ - α̇·σ are taken to be no smaller than the machine epsilon of the
 // dtype, 2⁻²³ in float32 and 2⁻⁵² in float64, below which x holds no digit of the other
 // part. Results are always finite, and a conversion that has a limit keeps it. They may
-// be large: what a field errs in ε is divided by σ. So a solver in a schedule with
-// σ(0) = 0 should end a little before t=0, and finish with the x0 that it predicts there.
+// be large: what a field errs in ε is divided by σ. So a solve in a schedule with
+// σ(0) = 0 ends a little before t=0, and goes on to the x0 that is predicted there.
 //
 // It panics if shapes don't fit or from or to isn't a prediction.
 func Convert(s Schedule, from, to Prediction, value, x, t *Node) *Node {
