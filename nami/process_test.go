@@ -238,29 +238,32 @@ func TestConcurrentUse(t *testing.T) {
 	})
 }
 
-// A long solve reports its progress and stops soon after it is cancelled.
+// A long solve reports its progress, and stops within the 100 ms that the device works
+// between two looks at the context: twenty times that, on a machine that is busy besides.
 func TestCancelAndProgress(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		enough := errors.New("enough")
-		last := 0
+		last, cancelled := 0, time.Time{}
 		process, err := gauss(1_000_000).Bind(backend, model.NewStore(), nil, nami.WithProgress(func(done, total int) {
 			if done <= last || total != 1_000_000 {
 				t.Errorf("progress went from %d to %d of %d", last, done, total)
 			}
-			if last = done; done > 100 {
+			if last = done; done > 100 && cancelled.IsZero() {
+				cancelled = time.Now()
 				cancel(enough)
 			}
 		}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		start := time.Now()
 		if _, err := process.Sample(ctx, 2000); !errors.Is(err, enough) {
 			t.Errorf("got %v, expected the cause of the cancellation", err)
 		}
-		if took := time.Since(start); last == 0 || last >= 1_000_000 || took > 30*time.Second {
-			t.Errorf("it stopped after %d steps and %v", last, took)
+		took := time.Since(cancelled)
+		t.Logf("it stopped %v after it was cancelled", took)
+		if last == 0 || last >= 1_000_000 || took > 2*time.Second {
+			t.Errorf("it stopped after %d steps, and %v after it was cancelled", last, took)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package nami
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 
@@ -88,9 +87,4 @@ func (p *Process) build(has [3]bool, estimator divergence.Estimator) solver.Buil
 	return func(scope *model.Scope, fixed []*Node) solver.System {
 		return p.system(scope, inputsOf(has, fixed), estimator)
 	}
-}
-
-// describe tells an estimator in words.
-func describe(estimator divergence.Estimator) string {
-	return fmt.Sprintf("%T %v", estimator, estimator)
 }
