@@ -244,14 +244,19 @@ func TestCancelAndProgress(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		enough := errors.New("enough")
-		last, cancelled := 0, time.Time{}
+		last, cancelled := 0, make(chan time.Time, 1)
+		var once sync.Once
 		process, err := gauss(1_000_000).Bind(backend, model.NewStore(), nil, nami.WithProgress(func(done, total int) {
 			if done <= last || total != 1_000_000 {
 				t.Errorf("progress went from %d to %d of %d", last, done, total)
 			}
-			if last = done; done > 100 && cancelled.IsZero() {
-				cancelled = time.Now()
-				cancel(enough)
+			if last = done; done > 100 {
+				once.Do(func() {
+					time.AfterFunc(30*time.Millisecond, func() { // while the device works
+						cancelled <- time.Now()
+						cancel(enough)
+					})
+				})
 			}
 		}))
 		if err != nil {
@@ -260,7 +265,7 @@ func TestCancelAndProgress(t *testing.T) {
 		if _, err := process.Sample(ctx, 2000); !errors.Is(err, enough) {
 			t.Errorf("got %v, expected the cause of the cancellation", err)
 		}
-		took := time.Since(cancelled)
+		took := time.Since(<-cancelled)
 		t.Logf("it stopped %v after it was cancelled", took)
 		if last == 0 || last >= 1_000_000 || took > 2*time.Second {
 			t.Errorf("it stopped after %d steps, and %v after it was cancelled", last, took)
