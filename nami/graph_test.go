@@ -33,7 +33,7 @@ func TestModelsInGraphs(t *testing.T) {
 	shifted := gauss(1)
 	shifted.Solver = solver.Heun(12)
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		for name, m := range map[string]builder{"flow": shifted, "diffusion": diffusion(schedule.VP{}, schedule.Eps, solver.Heun(20))} {
+		for name, m := range map[string]builder{"flow": shifted, "diffusion": diffusion(schedule.VP{}, schedule.Eps, solver.Heun(12))} {
 			var c *tensors.Tensor
 			var in []*tensors.Tensor
 			if name == "flow" {

@@ -185,17 +185,14 @@ func TestBothWays(t *testing.T) {
 		turn := 0
 		for _, name := range slices.Sorted(maps.Keys(schedules)) {
 			s := schedules[name]
-			inTime := solver.Dopri5(1e-7, 1e-7)
+			inTime := solver.Dopri5(1e-6, 1e-6)
 			inTime.InTime = true
-			for _, method := range []solver.Solver{solver.RK4(60), solver.Tsit5(1e-7, 1e-7), solver.LMS(4, 400), solver.DPMSolverPP2M(400), inTime} {
-				if backend.String() != "go" && (name != "Cosine" || method.Steps != 60) {
+			for _, method := range []solver.Solver{solver.RK4(60), solver.Tsit5(1e-6, 1e-6), solver.LMS(4, 250), solver.DPMSolverPP2M(250), inTime} {
+				if backend.String() != "go" && (name != "Cosine" || method.Steps != 60) || method.InTime && name != "VP" && name != "EDM" {
 					continue
 				}
 				turn++
 				p := []schedule.Prediction{schedule.Eps, schedule.X0, schedule.V, schedule.Velocity, schedule.Score}[turn%5]
-				if method.InTime && (name == "Linear" || name == "Cosine") && (p == schedule.Eps || p == schedule.Score) {
-					p = schedule.X0 // time ends in pure noise, where they don't tell the data
-				}
 				what := fmt.Sprintf("%s, %v, %v", name, p, method)
 				m := nami.Diffusion{Field: denoiser(s, p), Prediction: p, Schedule: s, Solver: method, EventShape: []int{2}}
 				process := bindDoubles(t, backend, m)
@@ -210,7 +207,7 @@ func TestBothWays(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: %v", what, err)
 				}
-				multistep := method.Steps == 400
+				multistep := method.Steps == 250
 				tol := 0.005
 				if multistep {
 					tol = 0.05
@@ -285,6 +282,9 @@ func TestOwnDivergenceOfDiffusion(t *testing.T) {
 	const s = 0.6
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for _, name := range []string{"VP", "EDM", "Linear"} {
+			if backend.String() != "go" && name != "Linear" {
+				continue
+			}
 			sched := schedules[name]
 			rate := func(t *Node) *Node {
 				alpha, sigma := sched.Alpha(t), sched.Sigma(t)
