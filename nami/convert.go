@@ -37,6 +37,9 @@ func Convert(store *model.Store, dtype dtypes.DType) (*model.Store, error) {
 		}
 		converted.VariableWithValue(v.Path(), copied).SetTrainable(v.Trainable)
 	}
+	for path, value := range store.IterParams() { // which field the weights were trained as
+		converted.SetParam(path, value)
+	}
 	return converted, nil
 }
 

@@ -29,8 +29,14 @@ import (
 //
 //	dx̄/dσ̄ = ε   with x̄ = x/α, σ̄ = σ/α,
 //
-// whatever the schedule: Euler's method is DDIM, and with EDM's schedule Heun's is the
-// sampler of Karras et al. 2022. Log-densities, trajectories and gradients go the same way.
+// where the schedule has noise at t=0, as VE and EDM have: Euler's method is DDIM then, and
+// with EDM's schedule Heun's is the sampler of Karras et al. 2022. Where the noise vanishes
+// there, as VP's, the steps are of the angle φ = atan(σ/α),
+//
+//	dx̃/dφ = (α·ε - σ·x0)/√(α²+σ²)   with x̃ = x/√(α²+σ²),
+//
+// whose slope is finite at both ends of time (Salimans & Ho 2022, arXiv:2202.00512, appendix
+// D). Log-densities, trajectories and gradients go the same way.
 // [solver.Solver].InTime asks for steps of dx/dt instead. A method sees the model's time and
 // state (see [solver.Method]).
 //

@@ -70,6 +70,11 @@ func (f *flow) system(scope *model.Scope, in inputs[Node], estimator divergence.
 		}
 		if f.diffusion {
 			s.Coordinates = s.Model.NoiseLevels
+			if m.noNoise {
+				s.Coordinates = func(over solver.Interval) *solver.Coordinates {
+					return m.angles(over, f.parts(over.From, in), func(c levels) solver.Dynamics { return f.slopes(scope, in, estimator, c) })
+				}
+			}
 		}
 	}
 	return s
@@ -125,11 +130,11 @@ func (f *flow) scaledSlopes(scope *model.Scope, in inputs[Node], estimator diver
 			x, at, scale := c.place(z[0], t)
 			v, div := f.mixture.withDivergence(scope, in, x, at, f.values())
 			byLead := Reshape(scale, scale.Shape().Dimensions[:max(0, scale.Rank()-f.rank())]...)
-			return []*Node{c.slope(v), Neg(Mul(c.slope(div), byLead))}
+			return []*Node{c.slope(v, at), Neg(Mul(c.slope(div, at), byLead))}
 		}
 		return f.estimated(func(z *Node) *Node {
 			x, at, _ := c.place(z, t)
-			return c.slope(f.mixture.at(scope, in, x, at))
+			return c.slope(f.mixture.at(scope, in, x, at), at)
 		}, z[0], in, estimator)
 	}
 }

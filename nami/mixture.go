@@ -150,7 +150,21 @@ func (m *mixture) withDivergence(scope *model.Scope, in inputs[Node], x, t *Node
 // proportion to time.
 func (m *mixture) levels(over solver.Interval, parts []solver.Part, slope func(c levels) solver.Dynamics) *solver.Coordinates {
 	c := levels{mixture: m}
-	if m.pure {
+	return c.coordinates(over, parts, slope)
+}
+
+// angles are the coordinates x/√(α²+σ²) and atan(σ/α) of a step, in which the slope is
+// (α·ε - σ·x0)/√(α²+σ²), the v of Salimans & Ho 2022 (arXiv:2202.00512, section 4 and
+// appendix D): finite at both ends of time, and 0 for normal data of variance 1. Below the
+// time data all is as in [mixture.levels].
+func (m *mixture) angles(over solver.Interval, parts []solver.Part, slope func(c levels) solver.Dynamics) *solver.Coordinates {
+	c := levels{mixture: m, angle: true}
+	return c.coordinates(over, parts, slope)
+}
+
+func (c levels) coordinates(over solver.Interval, parts []solver.Part, slope func(c levels) solver.Dynamics) *solver.Coordinates {
+	m := c.mixture
+	if m.pure && !c.angle {
 		late := Max(over.From, over.To)
 		c.high = GreaterThan(late, ConstAs(late, m.noise))
 	}
@@ -163,7 +177,21 @@ func (m *mixture) levels(over solver.Interval, parts []solver.Part, slope func(c
 // levels are the coordinates of one step.
 type levels struct {
 	*mixture
-	high *Node // whether it is next to pure noise; nil if the schedule has none
+	angle bool  // whether they are those of [mixture.angles]
+	high  *Node // whether it is next to pure noise; nil if that makes no difference
+}
+
+// lowest is u at the time data.
+func (c levels) lowest() float64 {
+	if c.angle {
+		return math.Atan(c.least)
+	}
+	return c.least
+}
+
+// norm is √(α² + σ²).
+func (c levels) norm(t *Node) *Node {
+	return Sqrt(Add(Square(c.schedule.Alpha(t)), Square(c.schedule.Sigma(t))))
 }
 
 // choose is high where the step is next to pure noise, else usual, of functions of time.
@@ -192,6 +220,9 @@ func (c levels) position(t *Node) *Node {
 		func() *Node {
 			late := c.late(t)
 			ratio := Div(c.schedule.Sigma(late), c.alpha(late))
+			if c.angle {
+				ratio = Atan2(c.schedule.Sigma(late), c.schedule.Alpha(late))
+			}
 			return Mul(ratio, Min(Div(t, ConstAs(t, c.data)), ConstAs(t, 1)))
 		})
 }
@@ -199,25 +230,38 @@ func (c levels) position(t *Node) *Node {
 func (c levels) time(u *Node) *Node {
 	one := func() *Node { return OnesLike(u) }
 	self := func() *Node { return u }
-	t := c.late(schedule.TimeOf(c.schedule, c.choose(self, one), c.choose(one, self)))
+	alpha, sigma := c.choose(self, one), c.choose(one, self)
+	if c.angle {
+		alpha, sigma = MaxScalar(Cos(u), 0), MaxScalar(Sin(u), 0)
+	}
+	t := c.late(schedule.TimeOf(c.schedule, alpha, sigma))
 	return c.choose(
 		func() *Node { return t },
 		func() *Node {
-			return Where(LessThan(u, ConstAs(u, c.least)), Mul(u, ConstAs(u, c.data/c.least)), t)
+			return Where(LessThan(u, ConstAs(u, c.lowest())), Mul(u, ConstAs(u, c.data/c.lowest())), t)
 		})
 }
 
 func (c levels) scale(t *Node) *Node {
+	if c.angle {
+		return c.norm(t)
+	}
 	return c.choose(func() *Node { return c.noiseAt(t) }, func() *Node { return c.alpha(t) })
 }
 
 // shift is log √(α² + σ²): a log-density in units of that scale hardly changes at high noise.
 func (c levels) shift(t *Node) *Node {
+	if c.angle {
+		return Log(c.scale(t))
+	}
 	return Add(Log(c.scale(t)), MulScalar(Log1p(Square(c.position(t))), 0.5))
 }
 
 // shiftRate is how the shift changes with u at a scale that doesn't.
 func (c levels) shiftRate(t *Node) *Node {
+	if c.angle {
+		return ZerosLike(t)
+	}
 	u := c.position(t)
 	return Div(u, OnePlus(Square(u)))
 }
@@ -227,6 +271,11 @@ func (c levels) rates(t *Node) (logScale, shift, u *Node) {
 	alpha, sigma := c.alpha(late), c.noiseAt(late)
 	alphaDot, sigmaDot := schedule.AlphaDot(c.schedule, late), schedule.SigmaDot(c.schedule, late)
 	wronskian := Sub(Mul(alpha, sigmaDot), Mul(alphaDot, sigma))
+	if c.angle {
+		norm := Square(c.norm(late))
+		logScale = Div(Add(Mul(alpha, alphaDot), Mul(sigma, sigmaDot)), norm)
+		return logScale, logScale, Where(LessThan(t, ConstAs(t, c.data)), ConstAs(t, c.lowest()/c.data), Div(wronskian, norm))
+	}
 	logScale = c.choose(func() *Node { return Div(sigmaDot, sigma) }, func() *Node { return Div(alphaDot, alpha) })
 	u = c.choose(
 		func() *Node { return Neg(Div(wronskian, Square(sigma))) },
@@ -243,8 +292,13 @@ func (c levels) place(z, t *Node) (x, at, scale *Node) {
 	return Mul(z, scale), at, scale
 }
 
-// slope is the noise, or the data next to pure noise.
-func (c levels) slope(p predictions) *Node {
+// slope is dz/du, from what the field says at time at: the noise, or the data next to pure
+// noise; of angles v.
+func (c levels) slope(p predictions, at *Node) *Node {
+	if c.angle {
+		v := p(schedule.V)
+		return Div(v, shape.Lift(c.norm(at), v))
+	}
 	if c.high == nil {
 		return p(schedule.Eps)
 	}

@@ -78,10 +78,11 @@ func TestStepsInSigma(t *testing.T) {
 	})
 }
 
-// Euler's method is DDIM, whatever the schedule and the prediction: x' = α'·x0 + σ'·ε. A
-// user's own method gets the model's time and state, so it can ask the schedule itself, or
-// the system, and is the same.
-func TestEulerIsDDIM(t *testing.T) {
+// Euler's method is DDIM with a schedule that has noise at 0, whatever the prediction:
+// x' = α'·x0 + σ'·ε. Where the noise vanishes there, it makes an equal step of the angle
+// atan(σ/α), along v. A user's own method gets the model's time and state, so it can ask the
+// schedule itself, or the system, and is the same.
+func TestEulerInNoiseLevels(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	for _, name := range slices.Sorted(maps.Keys(schedules)) {
 		s := schedules[name]
@@ -91,7 +92,8 @@ func TestEulerIsDDIM(t *testing.T) {
 			start := doubles([]float64{0.7, -1.3}, 2, 1)
 			x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), start)
 			got := values(t, x, err)
-			for what, method := range map[string]ddim{"the system's": {}, "its own schedule's": {schedule: s}} {
+			turns := name != "VE" && name != "EDM"
+			for what, method := range map[string]ddim{"the system's": {turns: turns}, "its own schedule's": {turns: turns, schedule: s}} {
 				m.Solver.Method = method
 				x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), start)
 				tol := 1e-6
@@ -105,8 +107,11 @@ func TestEulerIsDDIM(t *testing.T) {
 }
 
 // ddim is a user's method, which asks the system for what it predicts, and it or its own
-// schedule for α and σ.
-type ddim struct{ schedule schedule.Schedule }
+// schedule for α and σ. If it turns, it takes the step of an angle to first order.
+type ddim struct {
+	schedule schedule.Schedule
+	turns    bool
+}
 
 func (ddim) Order() float64                             { return 1 }
 func (ddim) Draws() int                                 { return 0 }
@@ -118,6 +123,15 @@ func (m ddim) Step(s solver.System, y, _ []*Node, over solver.Interval, _ [][]*N
 	}
 	x0, eps := s.Predict(schedule.X0, y[0], over.From), s.Predict(schedule.Eps, y[0], over.From)
 	x := Add(Mul(alpha(over.To), x0), Mul(sigma(over.To), eps))
+	if m.turns {
+		at := func(t *Node) (norm, angle *Node) {
+			return Sqrt(Add(Square(alpha(t)), Square(sigma(t)))), Atan2(sigma(t), alpha(t))
+		}
+		before, from := at(over.From)
+		after, to := at(over.To)
+		v := Sub(Mul(alpha(over.From), eps), Mul(sigma(over.From), x0))
+		x = Mul(Div(after, before), Add(y[0], Mul(Sub(to, from), v)))
+	}
 	return solver.Step{Y: []*Node{Where(over.Last, x0, x)}}
 }
 

@@ -1,7 +1,7 @@
 package solver
 
 // Euler is the method of order 1, with one evaluation of the field in each of the
-// given number of steps. In the noise levels of a diffusion it is DDIM (Song, Meng & Ermon
+// given number of steps. From one σ/α of a diffusion to the next it is DDIM (Song, Meng & Ermon
 // 2021, arXiv:2010.02502, eq. 12 with σ = 0).
 func Euler(steps int) Solver { return Solver{Method: EulerTableau, Steps: steps} }
 
@@ -9,7 +9,7 @@ func Euler(steps int) Solver { return Solver{Method: EulerTableau, Steps: steps}
 func Midpoint(steps int) Solver { return Solver{Method: MidpointTableau, Steps: steps} }
 
 // Heun is the explicit trapezoidal rule, of order 2, with two evaluations in each step. In
-// the noise levels of a diffusion it is the deterministic sampler of Karras et al. 2022
+// the noise levels of EDM it is the deterministic sampler of Karras et al. 2022
 // (arXiv:2206.00364, algorithm 1).
 func Heun(steps int) Solver { return Solver{Method: HeunTableau, Steps: steps} }
 
