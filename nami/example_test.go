@@ -138,7 +138,7 @@ var ralston = solver.Tableau{
 	A: [][]float64{{}, {2. / 3}}, B: []float64{1. / 4, 3. / 4}, C: []float64{0, 2. / 3},
 }
 
-// A method of one's own, tested, in a flow whose answer is known: dx/dt = -x from t=1 to 0.
+// A method of your own, tested, in a flow whose answer is known: dx/dt = -x from t=1 to 0.
 func ExampleFlowMatching_Integrate() {
 	backend, err := nami.OpenBackend("go")
 	if err != nil {

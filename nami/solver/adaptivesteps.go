@@ -174,7 +174,7 @@ func (p *Program) adaptiveStep(l layout, scope *model.Scope, list, fixed []*Node
 	}
 	e := solver.norm(step.Error, s.y, step.Y, lead)
 
-	// A norm that is NaN or infinite is no number at most 1, so such a step is rejected.
+	// A norm that is NaN or infinite isn't at most 1, so such a step is rejected.
 	finite := IsFinite(e)
 	small := LessOrEqual(e, ConstAs(e, 1))
 	accept, reject := LogicalAnd(running, small), LogicalAnd(running, LogicalNot(small))

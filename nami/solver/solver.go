@@ -38,7 +38,7 @@ import (
 //	s := solver.Heun(18)
 //	s.Grid = solver.Karras{}
 //
-// A solver of one's own method is Solver{Method: m, Steps: 20}. With Steps, or a Grid that
+// A solver with a method of your own is Solver{Method: m, Steps: 20}. With Steps, or a Grid that
 // has its own number of them, the steps are those of the grid. Without, they are chosen so
 // that the estimate of the local error stays below the tolerances, which takes an
 // [Embedded] method. Each sample has its own time and step size then, unless they are

@@ -12,7 +12,7 @@ import (
 //
 //	kᵢ = f(z + h·Σⱼ A[i][j]·kⱼ, u + C[i]·h),   z' = z + h·Σᵢ B[i]·kᵢ.
 //
-// A method of one's own is a table:
+// A method of your own is a table:
 //
 //	ralston := solver.Tableau{
 //		Name: "Ralston", Order: 2,

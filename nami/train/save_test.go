@@ -14,7 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// What a loop of one's own learned comes back: the weights, frozen ones too, and neither
+// What a user's own loop learned comes back: the weights, frozen ones too, and neither
 // Adam's state nor the random numbers'. A second Save replaces the first.
 func TestSaveAndLoad(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
