@@ -1,8 +1,6 @@
 package solver
 
 import (
-	"math"
-
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/shape"
 
@@ -59,7 +57,7 @@ func resolution(t, smallest *Node) *Node {
 // the tolerance, if the slope goes on changing as it does over a step h0 in which the state
 // changes by a hundredth. With d1 = |f| and d2 = |f'|, in units of the tolerance, the slope
 // changes within the time T = d1/d2, so a method whose error falls as h^k errs by about
-// d1·T·(h/T)^k/k!. It is at most 30·h0, in which the state changes by a third.
+// d1·T·(h/T)^k/k. It is at most 30·h0, in which the state changes by a third.
 //
 // This is the rule of Hairer, Nørsett & Wanner (II.4) in units of the problem's own time:
 // theirs compares lengths of time with numbers, and for fast problems it could start with a
@@ -78,7 +76,7 @@ func (s Solver) firstStep(f Dynamics, y, slope []*Node, t *Node, lead []int, spa
 	}
 	d2 := Div(s.norm(change, y, y, lead), h0)
 	within := Div(d1, Max(d2, tiny))
-	h1 := Mul(within, Pow(Div(ConstAs(d0, 0.01*math.Gamma(k+1)), Max(Mul(d1, within), tiny)), ConstAs(d0, 1/k)))
+	h1 := Mul(within, Pow(Div(ConstAs(d0, 0.01*k), Max(Mul(d1, within), tiny)), ConstAs(d0, 1/k)))
 	h := Min(Mul(ConstAs(h0, 30), h0), h1)
 	return Where(IsFinite(h), h, h0)
 }

@@ -39,7 +39,7 @@ func TestSaveChangesNoStep(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for _, s := range []solver.Solver{
 			solver.RK4(8), graded, given, solver.LMS(4, 64),
-			{Method: ralstonMethod, Steps: 32},
+			{Method: ralstonMethod, Steps: 64},
 			solver.Dopri5(1e-6, 1e-6), shared, solver.Bosh3(1e-5, 1e-5),
 		} {
 			for _, dtype := range []dtypes.DType{dtypes.Float64, dtypes.Float32} {
