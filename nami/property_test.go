@@ -195,7 +195,10 @@ func TestAnyProcess(t *testing.T) {
 			"Solve": func(what string) {
 				gomlxtest.Bears(t, what, func() ([]*tensors.Tensor, error) {
 					s, err := process.Solve(ctx, x, number.Draw(t, "from"), number.Draw(t, "to"))
-					if err != nil || s.Err() != nil {
+					if err == nil {
+						err = s.Err()
+					}
+					if err != nil {
 						return nil, err
 					}
 					return s.Y, nil
