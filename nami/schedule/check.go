@@ -54,7 +54,8 @@ type evaluated struct {
 	alphaSlope, sigmaSlope     []float64 // central differences
 	alphaEnds, sigmaEnds       []float64
 	x, drift                   []float64
-	alphaDot, sigmaDot, timeOf []float64 // nil if not implemented
+	alphaDot, sigmaDot         []float64 // of a Differentiable schedule
+	timeOf                     []float64 // of an Invertible one
 }
 
 func evaluate(backend compute.Backend, s Schedule) (*evaluated, error) {

@@ -132,7 +132,7 @@ func (p Part) grow(z, scale *Node) *Node {
 
 // difference is what a small difference of z at time t is in y.
 func (c *Coordinates) difference(z []*Node, t *Node) []*Node {
-	return c.convert(z, t, func(p Part, z *Node, scale *Node) *Node { return p.grow(z, scale) })
+	return c.convert(z, t, Part.grow)
 }
 
 func (c *Coordinates) convert(y []*Node, t *Node, f func(p Part, y, scale *Node) *Node) []*Node {
