@@ -52,7 +52,7 @@ type Comparisons struct {
 // that are not finite are left out and counted. [Weights], which must not be negative, are
 // those of the reference and then of the samples.
 func Compare(reference *tensors.Tensor, samples []*tensors.Tensor, seed int64, settings ...Option) (c Comparisons, err error) {
-	o, err := configure(settings)
+	o, err := configure(settings, 1+len(samples))
 	if err != nil {
 		return c, fmt.Errorf("metric.Compare: %w", err)
 	}

@@ -59,7 +59,7 @@ func SlicedWasserstein(x, y *tensors.Tensor, projections int, seed int64, settin
 
 // readPair reads two samples of the same kind of event, neither empty.
 func readPair(name string, x, y *tensors.Tensor, settings []Option) (a, b events, err error) {
-	o, err := configure(settings)
+	o, err := configure(settings, 2)
 	if err != nil {
 		return a, b, fmt.Errorf("metric.%s: %w", name, err)
 	}

@@ -21,12 +21,16 @@ func Weights(ofSamples ...*tensors.Tensor) Option {
 	return func(o *options) { o.weights = ofSamples }
 }
 
-func configure(settings []Option) (o options, err error) {
+// configure reads the settings of a metric of so many samples.
+func configure(settings []Option, samples int) (o options, err error) {
 	for i, option := range settings {
 		if option == nil {
 			return o, fmt.Errorf("option %d of %d is nil", i, len(settings))
 		}
 		option(&o)
+	}
+	if len(o.weights) > samples {
+		return o, fmt.Errorf("Weights has %d tensors, and there are %d samples in all, with the reference: give at most one for each, in their order", len(o.weights), samples)
 	}
 	return o, nil
 }

@@ -84,6 +84,7 @@ func TestBadWeights(t *testing.T) {
 		"add up to -3":     {metric.Weights(w(-1, -2))},
 		"NaN or infinite":  {metric.Weights(w(1, math.NaN()))},
 		"option 0 of 1 is": {nil},
+		"Weights has 3 tensors, and there are 2 samples": {metric.Weights(w(1, 1), nil, nil)},
 	} {
 		for name, distance := range weighted {
 			if _, err := distance(x, y, settings...); err == nil || !strings.Contains(err.Error(), want) {
@@ -93,5 +94,12 @@ func TestBadWeights(t *testing.T) {
 	}
 	if _, err := metric.SlicedWasserstein(x, y, 3, 1, metric.Weights(w(2, -1))); err == nil || !strings.Contains(err.Error(), "weight 1 of x is negative") {
 		t.Errorf("the error is %v for a negative weight", err)
+	}
+	three := metric.Weights(nil, nil, w(1, 1))
+	if _, err := metric.Compare(column(0, 1, 2, 3), []*tensors.Tensor{x}, 1, three); err == nil || !strings.Contains(err.Error(), "metric.Compare: Weights has 3 tensors, and there are 2 samples") {
+		t.Errorf("the error is %v for three tensors of weights", err)
+	}
+	if _, err := metric.Compare(column(0, 1, 2, 3), []*tensors.Tensor{x, x}, 1, three); err != nil {
+		t.Errorf("one tensor for each sample: %v", err)
 	}
 }
