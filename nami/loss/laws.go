@@ -38,13 +38,15 @@ func (p Power) Validate() error {
 	return nil
 }
 
-// Quantile implements [Law].
-func (p Power) Quantile(u *Node) *Node { return PowScalar(u, p.exponent()) }
+// Quantile implements [Law]. A u below the machine epsilon counts as it, so that no time is
+// drawn that has no density.
+func (p Power) Quantile(u *Node) *Node { return PowScalar(gomlx.AwayFromZero(u), p.exponent()) }
 
-// Density implements [Law]. With an exponent above 1 it is infinite at 0.
+// Density implements [Law]. With an exponent above 1 it grows without bound near 0, with one
+// below 1 it vanishes there: times below the machine epsilon have the density at it.
 func (p Power) Density(t *Node) *Node {
 	k := 1 / p.exponent()
-	return MulScalar(PowScalar(t, k-1), k)
+	return MulScalar(PowScalar(gomlx.AwayFromZero(t), k-1), k)
 }
 
 func (p Power) exponent() float64 {

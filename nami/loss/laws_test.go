@@ -160,6 +160,36 @@ func TestImportance(t *testing.T) {
 	})
 }
 
+// zeros are random numbers that are all 0, as a uniform one may be.
+type zeros struct{}
+
+func (zeros) RandomUniform(g *Graph, s shapes.Shape) *Node { return Zeros(g, s) }
+
+// An event whose random number is 0 counts a finite number of times, which is that of the
+// machine epsilon.
+func TestImportanceOfZero(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	all := []loss.Law{loss.Uniform{}, loss.Power{}, loss.Power{Exponent: 0.5}, loss.Power{Exponent: 0.1}, loss.LogitNormal{}}
+	for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
+		for _, from := range all {
+			for _, meant := range all {
+				times := loss.Times{Law: from, For: meant}
+				out, err := CallOnce(backend, func(one *Node) *Node {
+					return ConvertDType(times.Weigh(one, times.Draw(zeros{}, one.Graph(), dtype, 1)), dtypes.Float64)
+				}, gomlx.FromFloats(dtype, []float64{1}, 1))
+				w := gomlxtest.Floats(t, out, err)[0]
+				if !(w >= 0 && w <= math.MaxFloat64) {
+					t.Errorf("%s: drawn from %v for %v, an event counts %v times: expected a finite number", dtype, from, meant, w)
+				}
+				if (from == loss.Power{Exponent: 0.5}) && (meant == loss.Uniform{}) { // 1/2t with t = √u
+					want := 0.5 / math.Sqrt(gomlx.Epsilon(dtype))
+					gomlxtest.Near(t, "the weight of √ε", []float64{w}, []float64{want}, 1e-5*want)
+				}
+			}
+		}
+	}
+}
+
 // A weight of times multiplies each event's loss.
 func TestWeightOfTimes(t *testing.T) {
 	backend := gomlxtest.Go(t)
