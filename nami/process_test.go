@@ -16,6 +16,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -167,7 +168,7 @@ func TestBadMask(t *testing.T) {
 // context's batch ends the lead.
 func TestShapesProperty(t *testing.T) {
 	backend, ctx := gomlxtest.Go(t), context.Background()
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		dims := func(name string, least, most int) []int {
 			return rapid.SliceOfN(rapid.IntRange(1, 3), least, most).Draw(t, name)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -56,7 +57,7 @@ func TestAnyProcess(t *testing.T) {
 		solver.EulerMaruyama(2), solver.SRA1(1),
 	}
 	schedules := []schedule.Schedule{schedule.VP{}, schedule.Linear{}, nil, schedule.VP{BetaMin: -1}, schedule.VE{}}
-	gomlxtest.Check(t, 60, func(t *rapid.T) {
+	property.CheckPart(t, 60, func(t *rapid.T) {
 		base := gomlxtest.Mostly(t, "base", rapid.SampledFrom(bases[:7]).Draw(t, "usual"), bases[7:]...)
 		s := gomlxtest.Mostly(t, "solver", rapid.SampledFrom(solvers[:3]).Draw(t, "usual"), solvers[3:]...)
 		var shape []int
@@ -216,7 +217,7 @@ func TestAnyProcess(t *testing.T) {
 // what is said teaches.
 func TestAnyModelInGraph(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	gomlxtest.Check(t, 60, func(t *rapid.T) {
+	property.CheckPart(t, 60, func(t *rapid.T) {
 		rank := gomlxtest.Mostly(t, "rank", 2, 1, 0, 3, -1)
 		f := gomlxtest.Mostly[field.Field](t, "field", calm(rank), nil, field.Func{}, field.MLP{EventShape: []int{3, 2}})
 		if mlp, ok := f.(field.MLP); ok {
@@ -275,7 +276,7 @@ func TestAnyModelInGraph(t *testing.T) {
 // and graph code on any tensors gives numbers or an error.
 func TestAnyStore(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		shape := gomlxtest.Mostly(t, "event shape", []int{2}, gomlxtest.Shape(t, "odd"), []int{-1})
 		f := gomlxtest.Mostly[field.Field](t, "field", field.MLP{EventShape: []int{2}, Hidden: []int{2}}, nil, calm(len(shape)), field.Func{})
 		store := gomlxtest.Mostly(t, "store", model.NewStore(), nil)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/tests/property"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
@@ -81,7 +83,7 @@ func draws(t interface{ Errorf(string, ...any) }, what string, f Figure) {
 }
 
 func TestAnyValuesCanBeDrawn(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		odd := rapid.SampledFrom([]float64{0, -0.5, 1, 1e-12, 1e12, math.NaN(), math.Inf(1), math.Inf(-1), -1e308, 5e-324})
 		some := rapid.OneOf(odd, rapid.Float64Range(-5, 5))
 		plane := Plane{XMin: -1, XMax: 1, YMin: 0, YMax: rapid.Float64Range(0.1, 9).Draw(t, "height"), Across: 4, Up: 3}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/nami-flow/go-nami/tests/property"
+
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -19,7 +21,7 @@ func placed(f Figure) *layout {
 }
 
 func TestFramesOfAGridAlign(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		kinds := []Figure{
 			Line([]Series{{Values: []float64{1e-7, 3e-7}}}, YLabel("loss"), Title("a")),
 			Histogram([]Series{{Values: []float64{1, 2, 3}}}, XLabel("x")),

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/nami-flow/go-nami/tests/property"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -35,7 +37,7 @@ var shown = regexp.MustCompile(`[0-9]|\(\)|nil|NaN|\bno\b`)
 
 // Whatever the shapes of what a figure is made of, it can be drawn or its error teaches.
 func TestAnyShapesCanBeDrawn(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		few := rapid.IntRange(-1, 4)
 		plane := Plane{XMax: 1, YMax: rapid.SampledFrom([]float64{1, 1, 1, 1, 1, 0, math.NaN()}).Draw(t, "height"), Across: 3, Up: rapid.SampledFrom([]int{2, 2, 2, 2, 2, 2, 0, 1, -1}).Draw(t, "up")}
 		times := rapid.SampledFrom([][]float64{{1, 0}, {1, 0}, {1, 0.5, 0}, {}, {math.Inf(1)}}).Draw(t, "times")

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/tests/property"
+
 	"pgregory.net/rapid"
 )
 
@@ -36,7 +38,7 @@ func parsed(t *rapid.T, label string) float64 {
 // On a logarithmic axis over any range two values at least can be read off, each at its
 // place, whatever the room for numbers.
 func TestLogTicks(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		lo := math.Pow(10, rapid.Float64Range(-30, 30).Draw(t, "decade"))
 		hi := lo * math.Pow(10, math.Pow(10, rapid.Float64Range(-5, 1.5).Draw(t, "width")))
 		for _, most := range []int{0, 1, 2, 5, 20} {
@@ -67,7 +69,7 @@ func TestLogTicks(t *testing.T) {
 // A moving average is that of its window, whatever lies outside: values 10³⁰⁰ apart, NaN,
 // ends, windows longer than the curve.
 func TestAnyMovingAverage(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		n, window := rapid.IntRange(1, 60).Draw(t, "n"), rapid.IntRange(2, 80).Draw(t, "window")
 		values := make([]float64, n)
 		for i := range values {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/coupling"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
@@ -14,7 +15,7 @@ import (
 
 // Whatever two batches are given, the pairs are a permutation or there is an error.
 func TestAnyBatches(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		source, target := gomlxtest.Misfit(t, "source", 4, 2), gomlxtest.Misfit(t, "target", 4, 2)
 		for _, c := range []coupling.Coupling{coupling.Independent{}, coupling.OptimalTransport{}} {
 			gomlxtest.Bears(t, "Pair", func() ([]*tensors.Tensor, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
@@ -60,7 +61,7 @@ func TestAnyEvents(t *testing.T) {
 			{at(nan, 0, n), "of the weight are NaN"},
 		}},
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		var e data.Events
 		wrong := ""
 		for _, p := range parts {

@@ -11,6 +11,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -21,7 +22,7 @@ import (
 // Whatever a diagnostic is given, it is made of numbers or an error teaches.
 func TestAnyDiagnosis(t *testing.T) {
 	backend, ctx := gomlxtest.Go(t), context.Background()
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		rank := rapid.SampledFrom([]int{1, 1, 1, 0, 2, -1}).Draw(t, "rank")
 		f := rapid.SampledFrom([]field.Field{
 			nil,

@@ -8,6 +8,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -20,7 +21,7 @@ import (
 // that it should, or what is said teaches.
 func TestAnyParameters(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		loc, scale, weights := gomlxtest.Misfit(t, "loc", 3, 2), gomlxtest.Misfit(t, "scale", 3, 2), gomlxtest.Misfit(t, "weights", 3)
 		rank := rapid.SampledFrom([]int{1, 1, 1, 0, 2, 3, -1}).Draw(t, "rank")
 		number := rapid.OneOf(rapid.Float64Range(0, 2), rapid.Float64())
@@ -120,7 +121,7 @@ func TestAnyExpansion(t *testing.T) {
 		"Uniform":         {[]int{3}, func(batch ...int) moments { return uniform.Expand(batch...) }},
 		"GaussianMixture": {nil, func(batch ...int) moments { return mixture.Expand(batch...) }},
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		what := rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(t, "distribution")
 		batch := rapid.SliceOfN(rapid.IntRange(-1, 4), 0, 3).Draw(t, "batch")
 		if rapid.Bool().Draw(t, "fits") {

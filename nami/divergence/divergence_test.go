@@ -11,6 +11,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -83,7 +84,7 @@ func trace(x []float64, size int, s float64) (sums []float64) {
 // none; and a field that doesn't depend on x has none.
 func TestExact(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(r *rapid.T) {
+	property.Check(t, func(r *rapid.T) {
 		lead := rapid.SliceOfN(rapid.IntRange(1, 3), 0, 2).Draw(r, "lead")
 		event := rapid.SliceOfN(rapid.IntRange(1, 3), 0, 3).Draw(r, "event")
 		x := points(slices.Concat(lead, event)...)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -16,7 +17,7 @@ import (
 // teaches.
 func TestAnyEvents(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		x, probes := gomlxtest.Misfit(t, "x", 3, 2), gomlxtest.Misfit(t, "probes", 3, 1, 2)
 		if x == nil {
 			return

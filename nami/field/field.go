@@ -42,20 +42,8 @@ func Call(f Field, scope *model.Scope, x, t, c *Node) *Node {
 // checkInputs panics unless x, t and c fit the field and one another.
 func checkInputs(f Field, x, t, c *Node) {
 	must(Validate(f))
-	lead := shape.Lead(x, f.EventRank())
 	CheckTime(t, x, f.EventRank())
-	if c == nil {
-		return
-	}
-	dims, rank := c.Shape().Dimensions, ContextRank(f)
-	if len(dims) != len(lead)+rank || !slices.Equal(dims[:len(lead)], lead) {
-		axes := "one context axis"
-		if rank != 1 {
-			axes = fmt.Sprintf("%d context axes", rank)
-		}
-		exceptions.Panicf("field.Call: c is %s, x is %s with events of rank %d: c must have the shape of the lead %s and %s",
-			c.Shape(), x.Shape(), f.EventRank(), shape.Format(lead), axes)
-	}
+	CheckContext(f, x, c)
 }
 
 // checkValue panics unless a field's value v is shaped like x.
@@ -63,6 +51,24 @@ func checkValue(f Field, v, x *Node) {
 	if !v.Shape().Equal(x.Shape()) {
 		exceptions.Panicf("field.Call: the field %T returned %s for x of %s: a field's value must have the shape and dtype of x",
 			f, v.Shape(), x.Shape())
+	}
+}
+
+// CheckContext panics unless c, if there is one, has a context for each event of x: the
+// lead's shape and the axes of a context of f (see [ContextRank]).
+func CheckContext(f Field, x, c *Node) {
+	if c == nil {
+		return
+	}
+	lead := shape.Lead(x, f.EventRank())
+	dims, rank := c.Shape().Dimensions, ContextRank(f)
+	if len(dims) != len(lead)+rank || !slices.Equal(dims[:len(lead)], lead) {
+		axes := "one context axis"
+		if rank != 1 {
+			axes = fmt.Sprintf("%d context axes", rank)
+		}
+		exceptions.Panicf("c is %s, x is %s with events of rank %d: c must have the shape of the lead %s and %s",
+			c.Shape(), x.Shape(), f.EventRank(), shape.Format(lead), axes)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -17,7 +18,7 @@ import (
 // the events, or what is said teaches.
 func TestAnyArguments(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		x, c, mask := gomlxtest.Misfit(t, "x", 3, 4, 2), gomlxtest.Misfit(t, "c", 3, 2), gomlxtest.Misfit(t, "mask", 3, 4)
 		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
 		few := rapid.IntRange(-1, 4)

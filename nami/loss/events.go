@@ -28,7 +28,8 @@ func orNormal(base distribution.Base, event []int) distribution.Base {
 	return base
 }
 
-// split is the lead and the event shape of a batch that f learns from.
+// split is the lead and the event shape of a batch that f learns from. It panics unless
+// there are events, with a context each if any.
 func split(f field.Field, b Batch) (lead, event []int) {
 	checkField(f)
 	if b.X == nil {
@@ -41,6 +42,7 @@ func split(f field.Field, b Batch) (lead, event []int) {
 	if b.X.Shape().Size() == 0 {
 		exceptions.Panicf("loss: the batch is empty: x is %s", b.X.Shape())
 	}
+	field.CheckContext(f, b.X, b.Context)
 	return lead, event
 }
 

@@ -6,10 +6,15 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/interpolant"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -34,7 +39,7 @@ var perEvent = map[string]func(f field.Field, scope *model.Scope, b loss.Batch, 
 func TestLossShapes(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	f := field.Func{Rank: 2, F: func(_ *model.Scope, x, t, c *Node) *Node { return MulScalar(x, 0.5) }}
-	rapid.Check(t, func(r *rapid.T) {
+	property.Check(t, func(r *rapid.T) {
 		lead := rapid.SliceOfN(rapid.IntRange(1, 3), 0, 2).Draw(r, "lead")
 		event := rapid.SliceOfN(rapid.IntRange(1, 3), 2, 2).Draw(r, "event")
 		one := rapid.Bool().Draw(r, "one time")
@@ -92,5 +97,25 @@ func TestLossMisuse(t *testing.T) {
 		}
 		_, err = computation.Call(gomlxtest.Filled(1, 4, 3, 2), gomlxtest.Filled(1, 4))
 		gomlxtest.Says(t, name+" without a context", err, "there is no context, and the field expects one of 2 values")
+	}
+}
+
+// Every loss refuses a context without an axis of its own, or for another number of events.
+func TestContextMisuse(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	still := field.Func{Rank: 2, F: func(_ *model.Scope, x, _, _ *Node) *Node { return MulScalar(x, 0.5) }}
+	flow := nami.FlowMatching{Field: still, Base: distribution.NewStandardNormal(3, 2), Solver: solver.Euler(2)}
+	for name, l := range map[string]loss.Loss{
+		"FM":          loss.FM{Field: still},
+		"Interpolant": loss.Interpolant{Field: still, Interpolant: interpolant.Interpolant{Gamma: interpolant.Brownian{}}},
+		"Denoising":   loss.Denoising{Field: still, Schedule: schedule.VP{}},
+		"NLL":         loss.NLL{Flow: flow, Estimator: divergence.Exact{}},
+	} {
+		for _, context := range [][]int{{}, {2}, {4}, {3, 2}, {4, 2, 2}} {
+			_, err := model.CallOnce(backend, model.NewStore(), func(scope *model.Scope, x, c *Node) *Node {
+				return l.Loss(scope, loss.Batch{X: x, Context: c})
+			}, gomlxtest.Filled(1, 4, 3, 2), gomlxtest.Filled(1, context...))
+			gomlxtest.Says(t, fmt.Sprintf("%s, context %v", name, context), err, "c must have the shape of the lead (4) and one context axis")
+		}
 	}
 }

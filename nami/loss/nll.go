@@ -2,12 +2,10 @@ package loss
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
-	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -40,12 +38,7 @@ func (l NLL) Loss(scope *model.Scope, b Batch) *Node {
 
 // PerEvent builds the loss of each event, of the shape of the lead. It panics on misuse.
 func (l NLL) PerEvent(scope *model.Scope, b Batch) *Node {
-	lead, _ := split(l.Flow.Field, b)
-	if b.Context != nil { // which the flow would repeat over the lead
-		if dims := b.Context.Shape().Dimensions; len(dims) < len(lead) || !slices.Equal(dims[:len(lead)], lead) {
-			exceptions.Panicf("loss.NLL: the context is %s, the data %s: expected a context for each event, of shape %s and the context's own axes", b.Context.Shape(), b.X.Shape(), shape.Format(lead))
-		}
-	}
+	split(l.Flow.Field, b) // the flow would repeat one context over the lead
 	if b.Source != nil {
 		exceptions.Panicf("loss.NLL: the batch has a source, %s, and maximum likelihood has none: it asks the flow's base; train by loss.FM for a source or a coupling", b.Source.Shape())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -45,7 +46,7 @@ func TestAnyLoss(t *testing.T) {
 		{"source", []int{4, 3, 2}, [][]int{{4, 3}, {1, 3, 2}, {3, 2}}},
 		{"weight", []int{4}, [][]int{{4, 1}, {3}, {}}},
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(names).Draw(t, "loss")
 		given := map[string]*tensors.Tensor{"x": gomlxtest.Filled(0.5, 4, 3, 2)}
 		var odd string // the part that doesn't fit, if there is one

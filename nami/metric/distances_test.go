@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/nami-flow/go-nami/nami/metric"
+	"github.com/nami-flow/go-nami/tests/property"
 )
 
 func shifted(x *tensors.Tensor, by ...float64) *tensors.Tensor {
@@ -75,7 +76,7 @@ func TestMMDClosedForms(t *testing.T) {
 }
 
 func TestDistancesAreDistances(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		get := must(t)
 		d := rapid.IntRange(1, 4).Draw(t, "d")
 		draw := func(name string) *tensors.Tensor {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/metric"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
@@ -12,7 +13,7 @@ import (
 
 // Whatever two samples are given, a distance is a number or there is an error.
 func TestAnySamples(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		x, y := gomlxtest.Misfit(t, "x", 4, 2), gomlxtest.Misfit(t, "y", 3, 2)
 		bandwidth := rapid.Float64().Draw(t, "bandwidth")
 		projections := rapid.IntRange(-1, 4).Draw(t, "projections")

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/nami-flow/go-nami/nami/metric"
+	"github.com/nami-flow/go-nami/tests/property"
 )
 
 // Every distance that takes weights.
@@ -25,7 +26,7 @@ var weighted = map[string]func(x, y *tensors.Tensor, settings ...metric.Option) 
 // An event of weight k counts as k events do, one of weight 0 not at all, and a common
 // factor changes nothing.
 func TestWeightsAreCounts(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		get := must(t)
 		d := rapid.IntRange(1, 3).Draw(t, "d")
 		draw := func(name string) (once, repeated, weights *tensors.Tensor) {

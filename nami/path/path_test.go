@@ -9,6 +9,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -78,7 +79,7 @@ func TestEnds(t *testing.T) {
 // is an error.
 func TestShapes(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		lead := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 3).Draw(t, "lead")
 		event := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 3).Draw(t, "event")
 		p := rapid.SampledFrom(all).Draw(t, "path")

@@ -7,6 +7,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -26,7 +27,7 @@ func TestAnyEnds(t *testing.T) {
 		path.Scheduled{Schedule: schedule.VE{SigmaMin: 2, SigmaMax: 1}},
 		path.Affine{Alpha: OneMinus, Sigma: Identity, AlphaDot: func(t *Node) *Node { return Neg(OnesLike(t)) }, SigmaDot: OnesLike},
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		target, source := gomlxtest.Misfit(t, "target", 3, 2), gomlxtest.Misfit(t, "source", 3, 2)
 		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
 		if target == nil || source == nil || at == nil {

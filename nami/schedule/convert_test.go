@@ -11,6 +11,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -232,7 +233,7 @@ func TestConvertTimeOnLead(t *testing.T) {
 // Every conversion keeps the shape of any event under any lead, with either kind of time.
 func TestConvertShapes(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		lead := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 3).Draw(t, "lead")
 		shape := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 3).Draw(t, "event")
 		s := rapid.SampledFrom(all).Draw(t, "schedule")

@@ -7,6 +7,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -21,7 +22,7 @@ type searched struct{ schedule.Schedule }
 // should, or what is said teaches.
 func TestAnyMixtures(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.01, 20), rapid.Float64())
 		schedules := []schedule.Schedule{
 			schedule.Linear{},

@@ -9,6 +9,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -85,7 +86,7 @@ func TestCheckAcceptsOurs(t *testing.T) {
 // So are they with any parameters that make sense.
 func TestCheckAcceptsAnyParameters(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		between := func(low, high float64, name string) float64 {
 			return math.Exp(rapid.Float64Range(math.Log(low), math.Log(high)).Draw(t, name))
 		}

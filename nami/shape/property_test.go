@@ -6,6 +6,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -16,7 +17,7 @@ import (
 // what is said teaches.
 func TestAnyShapes(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		x, c := gomlxtest.Misfit(t, "x", 4, 2, 3), gomlxtest.Misfit(t, "c", 2, 3)
 		rank := rapid.IntRange(-1, 5).Draw(t, "rank")
 		event, lead := gomlxtest.Shape(t, "event"), gomlxtest.Shape(t, "lead")

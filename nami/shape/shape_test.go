@@ -8,6 +8,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -34,7 +35,7 @@ func shaped(g *Graph, dims ...int) *Node { return IotaFull(g, shapes.Make(dtypes
 
 // Splitting and joining, flattening and unflattening give back what went in.
 func TestRoundTrips(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	property.Check(t, func(rt *rapid.T) {
 		dims := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 5).Draw(rt, "dims")
 		rank := rapid.IntRange(0, len(dims)).Draw(rt, "rank")
 		lead, ev, err := shape.Split(dims, rank)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -16,7 +17,7 @@ import (
 
 // A tensor's spec describes it, and rejects a tensor with another event or dtype.
 func TestSpec(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		dims := rapid.SliceOfN(rapid.IntRange(1, 4), 0, 5).Draw(t, "dims")
 		rank := rapid.IntRange(0, min(3, len(dims))).Draw(t, "rank")
 		event := shapes.Make(dtypes.Float32, dims...)

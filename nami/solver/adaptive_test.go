@@ -12,6 +12,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -197,7 +198,7 @@ func TestSamplesDontDisturbEachOther(t *testing.T) {
 				t.Fatalf("the others took %v steps and rejected %v, alone %v and %v", all.Accepted, all.Rejected, alone.Accepted, alone.Rejected)
 			}
 		}
-		rapid.Check(t, func(r *rapid.T) { trial(r, t) })
+		property.Check(t, func(r *rapid.T) { trial(r, t) })
 	})
 }
 

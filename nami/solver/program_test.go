@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -68,7 +69,7 @@ func TestShapes(t *testing.T) {
 			return dy
 		}}
 	})
-	rapid.Check(t, func(r *rapid.T) {
+	property.Check(t, func(r *rapid.T) {
 		n := rapid.IntRange(1, 4).Draw(r, "n")
 		values := rapid.Float64Range(-2, 2)
 		w := rapid.SliceOfN(values, n, n).Draw(r, "w")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -18,7 +19,7 @@ import (
 // teaches.
 func TestAnySolve(t *testing.T) {
 	backend, ctx := gomlxtest.Go(t), context.Background()
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		odd := rapid.SampledFrom([]float64{-1, 0, math.NaN(), math.Inf(1), 1e300})
 		steps := gomlxtest.Mostly(t, "steps", 3, 1, 0, -1, math.MaxInt32)
 		adaptive := solver.Dopri5(gomlxtest.Mostly(t, "rtol", 1e-2, odd.Draw(t, "odd")), gomlxtest.Mostly(t, "atol", 1e-2, odd.Draw(t, "odd")))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/toy"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
@@ -14,7 +15,7 @@ import (
 // Whatever points and parameters are given, what comes back has the shape that it should
 // and no NaN, or there is an error.
 func TestAnyPoints(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(-1, 5).Draw(t, "n")
 		v := func(name string) float64 {
 			return rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.1, 2), rapid.Float64()).Draw(t, name)

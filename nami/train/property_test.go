@@ -17,6 +17,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -69,7 +70,7 @@ func TestAnyTraining(t *testing.T) {
 		"source":  {{filled(4, 3, 2), ""}, {filled(5, 3, 2), "the source is (Float32)[5, 3, 2]"}},
 		"weight":  {{filled(4), ""}, {gomlxtest.Filled(0, 4), "add up to 0"}},
 	}
-	gomlxtest.Check(t, 100, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		events := data.Events{X: filled(4, 3, 2)}
 		chosen := []train.Option{train.Steps(3), train.BatchSize(2)}
 		given := map[string]bool{}
@@ -169,7 +170,7 @@ func (lost) Pair(*rand.Rand, *tensors.Tensor, *tensors.Tensor, *tensors.Tensor) 
 // says what was looked for.
 func TestAnySaving(t *testing.T) {
 	dir := t.TempDir()
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		store := model.NewStore()
 		var values []float64
 		for i := range rapid.IntRange(0, 3).Draw(t, "variables") {

@@ -1,14 +1,11 @@
 package gomlxtest
 
 import (
-	"flag"
 	"fmt"
 	"math"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
@@ -18,23 +15,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
 )
-
-// Check is [rapid.Check] with so many cases for each hundred of rapid's own, for tests that
-// compile in each.
-func Check(t *testing.T, perHundred int, property func(t *rapid.T)) {
-	t.Helper()
-	checks := flag.Lookup("rapid.checks").Value
-	usual := checks.String()
-	n, err := strconv.Atoi(usual)
-	if err == nil {
-		err = checks.Set(strconv.Itoa(max(1, n*perHundred/100)))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = checks.Set(usual) }()
-	rapid.Check(t, property)
-}
 
 // Shape draws any dimensions: rank 0 to 4, sizes 0 to 4.
 func Shape(t *rapid.T, name string) []int {
