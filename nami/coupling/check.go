@@ -1,6 +1,7 @@
 package coupling
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -18,7 +19,8 @@ import (
 // batches of several sizes, event shapes and dtypes, each event must get a row that there
 // is, the same in the same state of the random source; every row of the source must come
 // as often as any other; the batches must stay as they are; and what doesn't fit must be
-// an error. A [Conditional] is given contexts too.
+// an error. A [Conditional] is given contexts too: it must leave them as they are,
+// and refuse those that don't fit.
 //
 // How often rows come is counted over 400 calls, and may be off by 100, or 5 standard
 // deviations: a coupling that draws each row independently is refused wrongly in fewer than
@@ -59,6 +61,12 @@ func checkPairs(c Coupling, source, target, context *tensors.Tensor) error {
 	if err != nil {
 		return err
 	}
+	var contextCopy []float64
+	if context != nil {
+		if contextCopy, err = gomlx.Floats("context", context); err != nil {
+			return err
+		}
+	}
 	n := source.Shape().Dimensions[0]
 	times := make([]int, n)
 	var pairs []int
@@ -84,6 +92,11 @@ func checkPairs(c Coupling, source, target, context *tensors.Tensor) error {
 	sources, targets, err := read(source, target)
 	if err != nil || !slices.Equal(sources, sourceCopy) || !slices.Equal(targets, targetCopy) {
 		return errors.New("Pair changed the source or the target: it may only read them")
+	}
+	if context != nil {
+		if contexts, err := gomlx.Floats("context", context); err != nil || !slices.Equal(contexts, contextCopy) {
+			return errors.New("Pair changed the context: it may only read it")
+		}
 	}
 	again, err := pairSafely(c, seeded(calls-1), source, target, context)
 	if err != nil {
@@ -120,12 +133,30 @@ func checkErrors(c Coupling) error {
 			if swapped {
 				source, target = target, source
 			}
-			if _, err := pairSafely(c, seeded(0), source, target, nil); err == nil {
-				return fmt.Errorf("Pair accepted %s (swapped: %v): it must be an error; coupling.Validate finds it", wrong.what, swapped)
-			} else if errors.As(err, new(panicked)) {
-				return fmt.Errorf("Pair was given %s (swapped: %v): %w", wrong.what, swapped, err)
+			if err := mustFail(c, fmt.Sprintf("%s (swapped: %v)", wrong.what, swapped), source, target, nil); err != nil {
+				return err
 			}
 		}
+	}
+	if !TakesContexts(c) {
+		return nil
+	}
+	target := batch(dtypes.Float32, 2, 4, 2)
+	return cmp.Or(
+		mustFail(c, "a context of 5 rows for a target of 4", good, target, batch(dtypes.Float32, 3, 5, 2)),
+		mustFail(c, "a context without rows", good, target, batch(dtypes.Float32, 3)),
+		mustFail(c, "a context with a NaN", good, target, bad(float32(math.NaN()))),
+		mustFail(c, "a context with an infinite value", good, target, bad(float32(math.Inf(1)))),
+	)
+}
+
+// mustFail calls c with input that it must refuse: it returns an error where c accepts it, or
+// panics.
+func mustFail(c Coupling, what string, source, target, context *tensors.Tensor) error {
+	if _, err := pairSafely(c, seeded(0), source, target, context); err == nil {
+		return fmt.Errorf("Pair accepted %s: it must be an error; coupling.Validate finds it", what)
+	} else if errors.As(err, new(panicked)) {
+		return fmt.Errorf("Pair was given %s: %w", what, err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/coupling"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
@@ -59,7 +60,7 @@ func permutations(n int, f func(p []int)) {
 
 // No permutation costs less, with ties and points that occur twice too.
 func TestOptimalTransportIsOptimal(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		n, d := rapid.IntRange(1, 6).Draw(t, "n"), rapid.IntRange(1, 3).Draw(t, "d")
 		coordinate := rapid.Float64Range(-1e3, 1e3)
 		if rapid.Bool().Draw(t, "on a grid") {
@@ -247,6 +248,49 @@ func TestCheckOfDrawnPairs(t *testing.T) {
 	err := coupling.Check(drawn{func(row, n int) int { return 1 + row/(n-1+1/n) }}) // the last one twice as often
 	if err == nil || !strings.Contains(err.Error(), "every row must come as often as any other") {
 		t.Errorf("one row drawn twice as often: got %v", err)
+	}
+}
+
+// withContexts is a coupling that takes contexts.
+type withContexts func(source, target, context *tensors.Tensor) ([]int, error)
+
+func (c withContexts) Pair(_ *rand.Rand, source, target, context *tensors.Tensor) ([]int, error) {
+	return c(source, target, context)
+}
+
+func (withContexts) PairsWithinContexts() bool { return true }
+
+func TestCheckOfContexts(t *testing.T) {
+	for want, c := range map[string]withContexts{
+		"Pair changed the context": func(source, target, context *tensors.Tensor) ([]int, error) {
+			if context != nil {
+				context.MustMutableFlatData(func(flat any) {
+					if flat, ok := flat.([]float64); ok {
+						flat[0]++
+					}
+				})
+			}
+			return coupling.Independent{}.Pair(nil, source, target, context)
+		},
+		"Pair accepted a context of 5 rows for a target of 4": func(source, target, _ *tensors.Tensor) ([]int, error) {
+			return coupling.Independent{}.Pair(nil, source, target, nil)
+		},
+		"Pair accepted a context with a NaN": func(source, target, context *tensors.Tensor) ([]int, error) {
+			if context != nil && (context.Rank() == 0 || context.Shape().Dim(0) != target.Shape().Dim(0)) {
+				return nil, fmt.Errorf("context and target differ")
+			}
+			return coupling.Independent{}.Pair(nil, source, target, nil)
+		},
+		"Pair was given a context of 5 rows for a target of 4: it panicked": func(source, target, context *tensors.Tensor) ([]int, error) {
+			if context != nil && target != nil && context.Shape().Dim(0) != target.Shape().Dim(0) {
+				panic("contexts")
+			}
+			return coupling.Independent{}.Pair(nil, source, target, context)
+		},
+	} {
+		if err := coupling.Check(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, expected %q", err, want)
+		}
 	}
 }
 
