@@ -79,12 +79,14 @@ func Compare(reference *tensors.Tensor, samples []*tensors.Tensor, seed int64, s
 	}
 	against := half.part(0, c.Events)
 	for i, row := range rows {
+		what := "the halves of the reference"
 		if i > 0 { // the halves are shuffled
+			what = fmt.Sprintf("sample %d", i)
 			row = row.pick(rand.New(rand.NewPCG(uint64(seed), uint64(i))).Perm(row.count))
 		}
 		one, err := compared(against, row.part(0, c.Events), seed)
 		if err != nil {
-			return c, fmt.Errorf("metric.Compare: sample %d: %w", i, err)
+			return c, fmt.Errorf("metric.Compare: %s: %w", what, err)
 		}
 		one.Dropped = dropped[i]
 		if i == 0 {

@@ -30,8 +30,10 @@ func EnergyDistance(x, y *tensors.Tensor, settings ...Option) (float64, error) {
 // exp(−|x−y|²/(2h²)): the root of E k(X,X′) + E k(Y,Y′) − 2E k(X,Y) over all pairs, an
 // event with itself among them (Gretton et al. 2012, JMLR 13, eq. 5). A bandwidth h of 0
 // stands for the median distance of the pairs of up to 500 events of both samples
-// together, equally spaced. x and y are float32 or float64 [n]+event and [m]+event with n
-// and m at least 1; [Weights] weigh their events. It lies within 0 and √2.
+// together, equally spaced, whatever their weights; or for 1 where that is 0, since more than
+// half of the pairs are of equal events. x and y are float32 or float64 [n]+event and
+// [m]+event with n and m at least 1; [Weights] weigh their events. It lies between 0 and √2,
+// but can be larger with negative weights.
 //
 // Time and errors are as for [EnergyDistance], and a bandwidth that is negative or not
 // finite.
@@ -46,7 +48,7 @@ func MMD(x, y *tensors.Tensor, bandwidth float64, settings ...Option) (float64, 
 	if bandwidth == 0 {
 		bandwidth = medianDistance(a, b)
 		if bandwidth == 0 {
-			bandwidth = 1 // at least half of all pairs are equal
+			bandwidth = 1 // the data have no scale
 		}
 	}
 	scale := -1 / (2 * bandwidth * bandwidth)

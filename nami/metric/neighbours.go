@@ -6,6 +6,8 @@ import (
 	"math"
 	"runtime"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
@@ -76,14 +78,9 @@ func readEvents(name string, x *tensors.Tensor) (events, error) {
 	if err != nil {
 		return e, err
 	}
-	bad, first := 0, -1
-	for i, v := range e.flat {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			if bad == 0 {
-				first = i
-			}
-			bad++
-		}
+	bad, first, err := gomlx.NonFinite(x)
+	if err != nil {
+		return events{}, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if bad > 0 {
 		return events{}, fmt.Errorf("%s has %d values that are NaN or infinite, the first in event %d: no distance to them exists; drop those events", name, bad, first/e.size)
@@ -110,24 +107,12 @@ func readAny(name string, x *tensors.Tensor) (events, error) {
 	if e.size == 0 {
 		return events{}, fmt.Errorf("%s has shape %s: an event needs at least one value", name, shape)
 	}
-	switch shape.DType {
-	case dtypes.Float64:
-		flat, err := tensors.CopyFlatData[float64](x)
-		if err != nil {
-			return events{}, fmt.Errorf("reading %s: %w", name, err)
-		}
-		e.flat = flat
-	case dtypes.Float32:
-		flat, err := tensors.CopyFlatData[float32](x)
-		if err != nil {
-			return events{}, fmt.Errorf("reading %s: %w", name, err)
-		}
-		e.flat = make([]float64, len(flat))
-		for i, v := range flat {
-			e.flat[i] = float64(v)
-		}
-	default:
+	if shape.DType != dtypes.Float64 && shape.DType != dtypes.Float32 {
 		return events{}, fmt.Errorf("%s has dtype %s: convert it to Float32 or Float64", name, shape.DType)
+	}
+	e.flat = make([]float64, shape.Size())
+	if err := gomlx.EachFloat(x, func(i int, v float64) { e.flat[i] = v }); err != nil {
+		return events{}, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return e, nil
 }

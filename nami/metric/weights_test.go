@@ -5,11 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/core/tensors"
-	"pgregory.net/rapid"
-
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/metric"
 	"github.com/nami-flow/go-nami/tests/property"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"pgregory.net/rapid"
 )
 
 // Every distance that takes weights.
@@ -103,4 +104,39 @@ func TestBadWeights(t *testing.T) {
 	if _, err := metric.Compare(column(0, 1, 2, 3), []*tensors.Tensor{x, x}, 1, three); err != nil {
 		t.Errorf("one tensor for each sample: %v", err)
 	}
+}
+
+// What fails to compare is named: the halves of the reference, or the sample.
+func TestCompareNamesWhatFails(t *testing.T) {
+	wide, narrow := column(-1e200, 1e200, -1e200, 1e200), column(0, 1, 2, 3)
+	for want, samples := range map[string][2]*tensors.Tensor{
+		"metric.Compare: the halves of the reference: ": {wide, narrow},
+		"metric.Compare: sample 2: ":                    {narrow, wide},
+	} {
+		_, err := metric.Compare(samples[0], []*tensors.Tensor{narrow, samples[1]}, 1)
+		gomlxtest.Says(t, want, err, want)
+	}
+}
+
+// With weights of both signs the distance can be above √2, as MMD says.
+func TestMMDOfNegativeWeights(t *testing.T) {
+	d, err := metric.MMD(column(0, 100), column(200), 1, metric.Weights(tensors.FromValue([]float64{2, -1})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "MMD", d, math.Sqrt(2*2+1+1), 1e-12) // three points too far apart to see each other
+}
+
+// Where more than half of the pairs are equal, the bandwidth is 1.
+func TestMMDOfEqualPairs(t *testing.T) {
+	x, y := column(3, 3, 3, 3), column(3, 4)
+	got, err := metric.MMD(x, y, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := metric.MMD(x, y, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "MMD", got, want, 0)
 }
