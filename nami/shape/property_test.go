@@ -46,14 +46,6 @@ func TestAnyShapes(t *testing.T) {
 		if err := shape.Validate(dims, event, lead); (err == nil) != slices.Equal(dims, slices.Concat(lead, event)) {
 			t.Errorf("Validate of %v, %v, %v is %v", dims, event, lead, err)
 		}
-		spec, err := shape.SpecOf(x.Shape(), rank)
-		if err == nil {
-			err = spec.Validate(c.Shape(), nil)
-		}
-		if err != nil {
-			gomlxtest.Teaches(t, "Spec", err)
-		}
-		_ = shape.Describe(dims, rank)
 		in := []*tensors.Tensor{x, c}
 		for what, build := range map[string]func(in []*Node) *Node{
 			"Flatten":   func(in []*Node) *Node { return shape.Flatten(in[0], rank) },

@@ -67,15 +67,6 @@ func firstDifference(got, want []int) string {
 	return ""
 }
 
-// Describe says in words how dims divides, as in "lead (5, 4), event (2)".
-func Describe(dims []int, rank int) string {
-	lead, event, err := Split(dims, rank)
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("lead %s, event %s", Format(lead), Format(event))
-}
-
 // Format writes a shape as (5, 4), and the shape of a scalar as ().
 func Format(dims []int) string {
 	parts := make([]string, len(dims))

@@ -1,7 +1,6 @@
 package shape_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -91,9 +90,4 @@ func TestMisuse(t *testing.T) {
 			t.Errorf("got %v, expected it to say %q", err, want)
 		}
 	}
-}
-
-func ExampleDescribe() {
-	fmt.Println(shape.Describe([]int{5, 4, 2}, 1))
-	// Output: lead (5, 4), event (2)
 }
