@@ -145,27 +145,29 @@ func (s Standardizer) Masked(mask *tensors.Tensor) MaskedStandardizer {
 }
 
 // MaskedStandardizer is a [Standardizer] that leaves padding at zero: see
-// [Standardizer.Masked].
+// [Standardizer.Masked]. It has no LogDet, which would differ between events: that of an
+// event is the standardizer's LogDet times the number of its objects.
 type MaskedStandardizer struct {
-	Standardizer
-	mask *tensors.Tensor
+	standardizer Standardizer
+	mask         *tensors.Tensor
 }
 
 // Apply returns (x - Mean)/Std, and zeros in the padding.
-func (s MaskedStandardizer) Apply(x *tensors.Tensor) (*tensors.Tensor, error) {
-	return s.each("Apply", x, func(v, mean, std float64) float64 { return (v - mean) / std })
+func (m MaskedStandardizer) Apply(x *tensors.Tensor) (*tensors.Tensor, error) {
+	return m.each("Apply", x, func(v, mean, std float64) float64 { return (v - mean) / std })
 }
 
 // Inverse returns x·Std + Mean, and zeros in the padding.
-func (s MaskedStandardizer) Inverse(x *tensors.Tensor) (*tensors.Tensor, error) {
-	return s.each("Inverse", x, func(v, mean, std float64) float64 { return v*std + mean })
+func (m MaskedStandardizer) Inverse(x *tensors.Tensor) (*tensors.Tensor, error) {
+	return m.each("Inverse", x, func(v, mean, std float64) float64 { return v*std + mean })
 }
 
-func (s MaskedStandardizer) each(method string, x *tensors.Tensor, f func(v, mean, std float64) float64) (*tensors.Tensor, error) {
+func (m MaskedStandardizer) each(method string, x *tensors.Tensor, f func(v, mean, std float64) float64) (*tensors.Tensor, error) {
+	s := m.standardizer
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	features, err := newFeatures(x, len(s.Mean), s.mask)
+	features, err := newFeatures(x, len(s.Mean), m.mask)
 	if err != nil {
 		return nil, fmt.Errorf("data.Standardizer.%s: %w", method, err)
 	}

@@ -2,6 +2,8 @@ package data_test
 
 import (
 	"math"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/data"
@@ -57,6 +59,19 @@ func TestStandardizerOfPadding(t *testing.T) {
 	gomlxtest.Says(t, "another number of objects", err, "the mask is (Float32)[2, 2], x (Float32)[2, 2, 3, 1]")
 	_, err = s.Masked(tensors.FromValue([][]float32{{1, 1, 0}, {1, 0.5, 0}})).Inverse(two)
 	gomlxtest.Says(t, "half a mask", err, "has 0.5 in row 1: expected 1 for an object and 0 for padding")
+}
+
+// What would be wrong of events with padding isn't taken over from the standardizer: LogDet
+// counts the objects of an event, and Masked a second mask.
+func TestMaskedStandardizerHasItsOwnMethods(t *testing.T) {
+	masked := reflect.TypeFor[data.MaskedStandardizer]()
+	var methods []string
+	for i := range masked.NumMethod() {
+		methods = append(methods, masked.Method(i).Name)
+	}
+	if !slices.Equal(methods, []string{"Apply", "Inverse"}) {
+		t.Errorf("the methods are %v, expected Apply and Inverse", methods)
+	}
 }
 
 // Whole weights count an event that often; equal ones change nothing; negative ones take
