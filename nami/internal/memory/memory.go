@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Check is an error if so many things of so many bytes each are more than the machine has,
@@ -23,6 +24,18 @@ func Check(what string, bytesEach int, counts ...int) error {
 		return fmt.Errorf("%s would need %s of memory, and there are %s: ask for fewer at a time", what, format(need), format(most))
 	}
 	return nil
+}
+
+// unknown stands for the memory of a machine that can't be asked: what no machine has.
+const unknown = 1 << 46
+
+// least is what a process may have of the machine's memory, 0 if that isn't known, within
+// limits.
+func least(total uint64, limits ...uint64) uint64 {
+	if total == 0 {
+		total = unknown
+	}
+	return slices.Min(append(limits, total))
 }
 
 // format is a number of bytes in words.

@@ -25,3 +25,23 @@ func TestCheck(t *testing.T) {
 		t.Errorf("there are %d bytes of memory in all", most)
 	}
 }
+
+// A total that isn't known is no total of 0, and leaves the limits in force.
+func TestLeast(t *testing.T) {
+	for _, c := range []struct {
+		total  uint64
+		limits []uint64
+		want   uint64
+	}{
+		{8e9, nil, 8e9},
+		{8e9, []uint64{math.MaxUint64, 5e9}, 5e9},
+		{8e9, []uint64{9e9}, 8e9},
+		{0, nil, 1 << 46},
+		{0, []uint64{math.MaxUint64}, 1 << 46},
+		{0, []uint64{math.MaxUint64, 5e9}, 5e9},
+	} {
+		if got := least(c.total, c.limits...); got != c.want {
+			t.Errorf("of %d bytes within %v there are %d, expected %d", c.total, c.limits, got, c.want)
+		}
+	}
+}

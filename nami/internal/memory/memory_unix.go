@@ -3,7 +3,6 @@
 package memory
 
 import (
-	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -13,19 +12,16 @@ import (
 
 // available is the machine's memory, or what this process may have of it.
 func available() uint64 {
-	most := total()
+	var limits []uint64
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err == nil {
-		most = min(most, uint64(limit.Cur))
+		limits = append(limits, uint64(limit.Cur))
 	}
 	// What a container may have, where there is one.
 	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
 		if limit, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil {
-			most = min(most, limit)
+			limits = append(limits, limit)
 		}
 	}
-	if most == 0 {
-		return math.MaxInt64
-	}
-	return most
+	return least(total(), limits...)
 }
