@@ -108,7 +108,7 @@ The exit code is 0 if all passed, 1 if not, and 130 after Ctrl-C.`,
 	backendFlag(cmd, &backend)
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", 10*time.Minute, "the longest a cell may run")
 	cmd.Flags().StringVar(&o.Out, "out", "build", "folder for the executed notebooks and pages")
-	cmd.Flags().StringArrayVar(&params, "param", nil, "name=value for a variable of the cell tagged parameters; repeatable")
+	cmd.Flags().StringArrayVar(&params, "param", nil, "name=value for a variable that a cell with the tag \"parameters\" declares; repeatable")
 	cmd.Flags().IntVarP(&o.Parallel, "jobs", "j", 1, "how many notebooks run at once")
 	cmd.Flags().StringVar(&o.Report, "junit", "", "file for a report in JUnit's XML")
 	cmd.Flags().BoolVar(&fresh, "no-cache", false, "execute what hasn't changed since it passed, too")

@@ -26,13 +26,14 @@ type Base interface {
 type Conditional interface {
 	Base
 
-	// Given returns the distributions for a context c, lead+[context_dim], or nil. What
-	// they draw and what they are asked for has that lead. Variables live in scope.
+	// Given returns the distributions for a context c, of shape lead+context_shape, or nil
+	// where there is none: the family says which context_shape it takes, as [LearnedNormal]
+	// takes one axis of ContextDim values. What they draw and what they are asked for has that lead. Variables live in scope.
 	Given(scope *model.Scope, c *Node) Distribution
 }
 
 // Given is the distribution that base stands for, given a context c of shape
-// lead+[context_dim], or nil. It panics if base is neither a [Distribution] nor a
+// lead+context_shape, or nil: see [Conditional]. It panics if base is neither a [Distribution] nor a
 // [Conditional].
 func Given(base Base, scope *model.Scope, c *Node) Distribution {
 	switch b := base.(type) {

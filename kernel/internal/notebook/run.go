@@ -29,7 +29,7 @@ var driver embed.FS
 type Options struct {
 	Timeout    time.Duration     // of each cell
 	Out        string            // folder for the executed notebooks and the pages
-	Parameters map[string]string // for the cell tagged "parameters"
+	Parameters map[string]string // values of the variables that cells with the tag "parameters" declare
 	Parallel   int               // how many notebooks run at once
 	Rewrite    bool              // also replaces a notebook that passed by the executed one
 	Report     string            // file for a JUnit report; empty: none
