@@ -155,26 +155,18 @@ func checkErrors(c Coupling) error {
 func mustFail(c Coupling, what string, source, target, context *tensors.Tensor) error {
 	if _, err := pairSafely(c, seeded(0), source, target, context); err == nil {
 		return fmt.Errorf("Pair accepted %s: it must be an error; coupling.Validate finds it", what)
-	} else if errors.As(err, new(panicked)) {
-		return fmt.Errorf("Pair was given %s: %w", what, err)
+	} else if errors.As(err, new(gomlx.Panicked)) {
+		return fmt.Errorf("Pair was given %s, which must be an error: %w", what, err)
 	}
 	return nil
 }
 
-// panicked is the error that a panic is turned into.
-type panicked struct{ value any }
-
-func (p panicked) Error() string {
-	return fmt.Sprintf("it panicked (%v): it must return an error", p.value)
-}
-
 func pairSafely(c Coupling, random *rand.Rand, source, target, context *tensors.Tensor) (rows []int, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = panicked{r}
-		}
-	}()
-	return c.Pair(random, source, target, context)
+	err = gomlx.Guard("Pair", func() (err error) {
+		rows, err = c.Pair(random, source, target, context)
+		return err
+	})
+	return rows, err
 }
 
 // batch is a batch of normal numbers.

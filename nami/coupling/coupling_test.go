@@ -206,7 +206,7 @@ func TestCheckFindsBrokenCouplings(t *testing.T) {
 			}
 			return pair, nil
 		}),
-		"a target that is nil (swapped: false): it panicked": broken(func(source, target *tensors.Tensor) ([]int, error) {
+		"a target that is nil (swapped: false), which must be an error: Pair panicked": broken(func(source, target *tensors.Tensor) ([]int, error) {
 			if target.Rank() < 0 {
 				return nil, nil
 			}
@@ -281,7 +281,7 @@ func TestCheckOfContexts(t *testing.T) {
 			}
 			return coupling.Independent{}.Pair(nil, source, target, nil)
 		},
-		"Pair was given a context of 5 rows for a target of 4: it panicked": func(source, target, context *tensors.Tensor) ([]int, error) {
+		"Pair was given a context of 5 rows for a target of 4, which must be an error: Pair panicked: contexts (at coupling/coupling_test.go:": func(source, target, context *tensors.Tensor) ([]int, error) {
 			if context != nil && target != nil && context.Shape().Dim(0) != target.Shape().Dim(0) {
 				panic("contexts")
 			}

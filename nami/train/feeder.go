@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 )
 
 // feeder makes what steps learn from, ahead of the device.
@@ -51,7 +52,7 @@ func (f *feeder) prepare(first, end int) prepared {
 		before := p.feed
 		for i := range f.perStep {
 			number := f.first + step*f.perStep + i
-			err := guard("the data", func() error { return f.add(&p.feed, number) })
+			err := gomlx.Guard("the data", func() error { return f.add(&p.feed, number) })
 			if err != nil {
 				p.feed, p.err = before, err
 				return p

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/loss"
 
 	"github.com/gomlx/compute"
@@ -93,7 +94,7 @@ func newFit(backend compute.Backend, store *model.Store, l loss.Loss, source dat
 	}
 	s := newStepper(c, l, c.steps)
 	f := &fit{config: s.config, backend: backend, store: store, loss: l, history: &History{}, start: time.Now(), burst: 1}
-	if err := guard("the data", func() error { return f.open(source) }); err != nil {
+	if err := gomlx.Guard("the data", func() error { return f.open(source) }); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	var err error
@@ -283,7 +284,7 @@ func (f *fit) look() error {
 		return err
 	}
 	for _, hook := range f.config.afterBurst {
-		if err := guard("AfterBurst", func() error { return hook(f.history) }); err != nil {
+		if err := gomlx.Guard("AfterBurst", func() error { return hook(f.history) }); err != nil {
 			return err
 		}
 	}

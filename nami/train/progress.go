@@ -1,6 +1,10 @@
 package train
 
-import "time"
+import (
+	"time"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+)
 
 // Reporter is told how a fit goes on, to show it: package progress has reporters for
 // terminals, notebooks and logs. A type of your own is one as soon as it has this method.
@@ -52,7 +56,7 @@ func (f *fit) report(s Status) error {
 	if f.config.reporter == nil {
 		return nil
 	}
-	return guard("train: the reporter of Progress", func() error {
+	return gomlx.Guard("train: the reporter of Progress", func() error {
 		f.config.reporter.Report(s)
 		return nil
 	})

@@ -136,7 +136,7 @@ func (s *sources) drawn(number int, batch data.Events) (*tensors.Tensor, error) 
 func (s *sources) pair(number int, source *tensors.Tensor, batch data.Events) (rows []int32, err error) {
 	what := fmt.Sprintf("the coupling %T", s.coupling)
 	var pairs []int
-	err = guard(what, func() (err error) {
+	err = gomlx.Guard("Pair", func() (err error) {
 		pairs, err = s.coupling.Pair(rand.New(rand.NewPCG(uint64(s.seed), uint64(number))), source, batch.X, batch.Context)
 		return err
 	})

@@ -34,6 +34,33 @@ func Try(f func() error) (err error) {
 	return f()
 }
 
+// Guard runs code of the user's, which errors call what. A panic of it is an error, a
+// [Panicked].
+func Guard(what string, f func() error) error {
+	returned := false
+	err := Try(func() error {
+		err := f()
+		returned = true
+		return err
+	})
+	if !returned {
+		return Panicked{what, err}
+	}
+	return err
+}
+
+// Panicked is the error that [Guard] makes of a panic.
+type Panicked struct {
+	what  string
+	cause error // what it panicked with, and where
+}
+
+// Error says what panicked, with what, and where.
+func (p Panicked) Error() string { return fmt.Sprintf("%s panicked: %v", p.what, p.cause) }
+
+// Unwrap is what it panicked with, if that was an error.
+func (p Panicked) Unwrap() error { return p.cause }
+
 // located is an error with the place in the user's code that it came from.
 type located struct {
 	error

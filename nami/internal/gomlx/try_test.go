@@ -51,3 +51,33 @@ func TestTryTellsTheLine(t *testing.T) {
 		t.Errorf("a string became %v", err)
 	}
 }
+
+// A panic of the user's is told from an error, by name and place.
+func TestGuard(t *testing.T) {
+	cause := errors.New("a cause")
+	if err := gomlx.Guard("the hook", func() error { return cause }); err != cause {
+		t.Errorf("an error that was returned became %v", err)
+	}
+	if err := gomlx.Guard("the hook", func() error { return nil }); err != nil {
+		t.Errorf("nothing became %v", err)
+	}
+	for want, f := range map[string]func() error{
+		"the hook panicked: a cause (at gomlx/try_test.go:":                            func() error { panic(cause) },
+		"the hook panicked: words (at gomlx/try_test.go:":                              func() error { panic("words") },
+		"the hook panicked: runtime error: index out of range [3] with length 2 (at g": func() error { _ = []int{1, 2}[len("abc")]; return nil },
+		"the hook panicked: the inner one panicked: words (at gomlx/try_test.go:": func() error {
+			panic(gomlx.Guard("the inner one", func() error { panic("words") }))
+		},
+	} {
+		err := gomlx.Guard("the hook", f)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "(at ") != 1 {
+			t.Errorf("the error is %v, expected %s", err, want)
+		}
+		if !errors.As(err, new(gomlx.Panicked)) {
+			t.Errorf("%v isn't known to be a panic", err)
+		}
+		if strings.Contains(want, "a cause") != errors.Is(err, cause) {
+			t.Errorf("the error %v lost its cause", err)
+		}
+	}
+}
