@@ -131,7 +131,7 @@ func TestOtherKindsTeach(t *testing.T) {
 		"1-D joint":         {Joint(oneD).Err(), "last axis must have size 2"},
 		"no samples":        {Corner(nil).Err(), "no samples"},
 		"corner scalar":     {Corner([]Sample{{Name: "", Points: tensors.FromValue(1.0)}}).Err(), "last axis must have size 1 to 12"},
-		"corner unlike":     {Corner([]Sample{{Name: "", Points: oneD}, {Name: "b", Points: threeD}}).Err(), `sample 1 ("b") has 3 dimensions, the first 1`},
+		"corner unlike":     {Corner([]Sample{{Name: "", Points: oneD}, {Name: "b", Points: threeD}}).Err(), `sample 2 ("b") has 3 dimensions, the first 1`},
 		"corner labels":     {Corner([]Sample{{Name: "", Points: threeD}}, Labels("a")).Err(), "1 labels for 3 dimensions"},
 		"masses":            {Corner([]Sample{{Name: "", Points: threeD}}, Masses(50)).Err(), "between 0 and 1"},
 		"no masses":         {Contours(plane, six, Masses()).Err(), "no shares"},

@@ -131,16 +131,17 @@ type cornerData struct {
 func readCorner(samples []Sample) (c cornerData, err error) {
 	dropped, total, sparse := 0, 0, ""
 	for i, sample := range samples {
+		name := fmt.Sprintf("sample %d (%q)", i+1, sample.Name)
 		data, err := read(sample.Points)
 		if err != nil {
-			return c, fmt.Errorf("sample %d (%q): %w", i, sample.Name, err)
+			return c, fmt.Errorf("%s: %w", name, err)
 		}
 		rank := len(data.dims)
 		if rank == 0 || data.dims[rank-1] < 1 || data.dims[rank-1] > cornerMost {
-			return c, fmt.Errorf("sample %d (%q) has shape %s: the last axis must have size 1 to %d, as [1000, 3]; choose some of more dimensions", i, sample.Name, sample.Points.Shape(), cornerMost)
+			return c, fmt.Errorf("%s has shape %s: the last axis must have size 1 to %d, as [1000, 3]; choose some of more dimensions", name, sample.Points.Shape(), cornerMost)
 		}
 		if i > 0 && data.dims[rank-1] != c.d {
-			return c, fmt.Errorf("sample %d (%q) has %d dimensions, the first %d: give all the same", i, sample.Name, data.dims[rank-1], c.d)
+			return c, fmt.Errorf("%s has %d dimensions, the first %d: give all the same", name, data.dims[rank-1], c.d)
 		}
 		c.d = data.dims[rank-1]
 		n := data.len() / c.d
@@ -150,13 +151,13 @@ func readCorner(samples []Sample) (c cornerData, err error) {
 		}
 		weights, err := readWeights(sample.Weights, n)
 		if err != nil {
-			return c, fmt.Errorf("sample %d (%q): %w", i, sample.Name, err)
+			return c, fmt.Errorf("%s: %w", name, err)
 		}
 		good, weights := data.columns(c.d, stride, weights)
 		used := (n + stride - 1) / stride
 		total, dropped = total+used, dropped+used-len(good[0])
 		if sum := (weighted{good[0], weights}).total(); len(good[0]) > 0 && !(sum > 0) {
-			return c, fmt.Errorf("sample %d (%q) has weights that add up to %g: a density needs a positive sum", i, sample.Name, sum)
+			return c, fmt.Errorf("%s has weights that add up to %g: a density needs a positive sum", name, sum)
 		}
 		c.columns, c.weights = append(c.columns, good), append(c.weights, weights)
 	}
@@ -236,8 +237,7 @@ func pairLayer(xs, ys, weights []float64, x, y span, masses []float64, filled bo
 	for i := range xs {
 		pairs.long = append(pairs.long, xs[i], ys[i])
 	}
-	points := newCloud(pairs)
-	points.weights = weights
+	points := newWeightedCloud(pairs, weights)
 	if len(xs) < fewForContours {
 		return layer{marks: []mark{points.mark(0)}, colours: 1}
 	}

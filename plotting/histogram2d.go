@@ -1,6 +1,7 @@
 package plotting
 
 import (
+	"fmt"
 	"image/color"
 	"math"
 	"slices"
@@ -16,19 +17,11 @@ import (
 // figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits],
 // [YLimits], [Bins], [Weights], [ValueRange] and [ValueLabel].
 func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("Histogram2D", append([]string{"Bins", "Weights", "ValueRange", "ValueLabel"}, axesOptions...), opts)
+	s, c, err := settleHistogram2D("Histogram2D", points, opts)
 	if err != nil {
 		return Figure{err: err}
 	}
-	data, err := readPlane(points)
-	if err != nil {
-		return failed("Histogram2D: %w", err)
-	}
-	weights, err := readWeights(s.weights, data.len()/2)
-	if err != nil {
-		return failed("Histogram2D: %w", err)
-	}
-	p, _ := histogram2D(newWeightedCloud(data, weights), s)
+	p, _ := histogram2D(c, s)
 	p.aspect = boxed
 	return single(p, s, 4.6*vg.Inch, (0.75+3.2*p.shape(0.4, 1.4))*vg.Inch)
 }
@@ -36,21 +29,13 @@ func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
 // Joint draws a [Histogram2D] with the histograms of both coordinates along its sides. It
 // takes what a Histogram2D takes.
 func Joint(points *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("Joint", append([]string{"Bins", "Weights", "ValueRange", "ValueLabel"}, axesOptions...), opts)
+	s, c, err := settleHistogram2D("Joint", points, opts)
 	if err != nil {
 		return Figure{err: err}
 	}
-	data, err := readPlane(points)
-	if err != nil {
-		return failed("Joint: %w", err)
-	}
-	weights, err := readWeights(s.weights, data.len()/2)
-	if err != nil {
-		return failed("Joint: %w", err)
-	}
 	title := s.title
 	s.title = ""
-	p, cells := histogram2D(newWeightedCloud(data, weights), s)
+	p, cells := histogram2D(c, s)
 	p.bar = nil
 	across, up := cells.sums()
 	above, beside := &panel{kind: "marginal histogram"}, &panel{kind: "marginal histogram"}
@@ -65,6 +50,23 @@ func Joint(points *tensors.Tensor, opts ...Option) Figure {
 	}
 	width, height := s.sized(4.4*vg.Inch, 4.4*vg.Inch)
 	return Figure{root: g, width: width, height: height}
+}
+
+// settleHistogram2D reads what a figure of that name is given.
+func settleHistogram2D(name string, points *tensors.Tensor, opts []Option) (s settings, c cloud, err error) {
+	s, err = settle(name, append([]string{"Bins", "Weights", "ValueRange", "ValueLabel"}, axesOptions...), opts)
+	if err != nil {
+		return s, c, err
+	}
+	data, err := readPlane(points)
+	if err != nil {
+		return s, c, fmt.Errorf("plotting.%s: %w", name, err)
+	}
+	weights, err := readWeights(s.weights, data.len()/2)
+	if err != nil {
+		return s, c, fmt.Errorf("plotting.%s: %w", name, err)
+	}
+	return s, newWeightedCloud(data, weights), nil
 }
 
 // countSpan is the range of counts, or of sums of weights, with 0 in it.

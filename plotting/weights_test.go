@@ -102,7 +102,7 @@ func TestBadWeights(t *testing.T) {
 		"probabilities take none":                      Coverage([]Series{{Values: []float64{1}, Weights: []float64{1}}}).Err(),
 		"2 weights, of shape (Float64)[2], for 4":      Histogram2D(x, Weights(two)).Err(),
 		"Joint: there are 2 weights":                   Joint(x, Weights(two)).Err(),
-		"sample 0 (\"a\"): there are 2 weights":        Corner([]Sample{{Name: "a", Points: x, Weights: two}}).Err(),
+		"sample 1 (\"a\"): there are 2 weights":        Corner([]Sample{{Name: "a", Points: x, Weights: two}}).Err(),
 		"weights that add up to 0":                     Corner([]Sample{{Points: x, Weights: cancel}}).Err(),
 		"weight 1 of the reference is negative":        Compare(Sample{Points: x, Weights: tensors.FromValue([]float64{2, -1, 2, -1})}, nil, 1).Err(),
 		"the weights of sample 1 are (Float64)[2], an": Compare(Sample{Points: x}, []Sample{{Points: x, Weights: two}}, 1).Err(),
