@@ -127,11 +127,7 @@ func sampleDopri5(backend compute.Backend) (*work, error) {
 
 // logProbExact is task E: log-densities of 1,000 points with the exact divergence.
 func logProbExact(backend compute.Backend) (*work, error) {
-	store, err := netAStore()
-	if err != nil {
-		return nil, err
-	}
-	process, err := flowA().Bind(backend, store, nil)
+	process, err := processA(backend)
 	if err != nil {
 		return nil, err
 	}

@@ -100,13 +100,18 @@ func flowA() nami.FlowMatching {
 	return nami.FlowMatching{Field: netA, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(100)}
 }
 
-// sampleRK4 is task C: 10,000 samples with 100 steps of RK4.
-func sampleRK4(backend compute.Backend) (*work, error) {
+// processA is the flow with net A's weights.
+func processA(backend compute.Backend) (*nami.Process, error) {
 	store, err := netAStore()
 	if err != nil {
 		return nil, err
 	}
-	process, err := flowA().Bind(backend, store, nil)
+	return flowA().Bind(backend, store, nil)
+}
+
+// sampleRK4 is task C: 10,000 samples with 100 steps of RK4.
+func sampleRK4(backend compute.Backend) (*work, error) {
+	process, err := processA(backend)
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +120,7 @@ func sampleRK4(backend compute.Backend) (*work, error) {
 
 // coldStart is task I: 100 samples from the start of the process.
 func coldStart(backend compute.Backend, r *result) error {
-	store, err := netAStore()
-	if err != nil {
-		return err
-	}
-	process, err := flowA().Bind(backend, store, nil)
+	process, err := processA(backend)
 	if err != nil {
 		return err
 	}

@@ -13,20 +13,8 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/kernel/internal/place"
+	"github.com/nami-flow/go-nami/kernel/internal/place/placetest"
 )
-
-// write writes a file, executable if it is a script.
-func write(t *testing.T, path, text string) string {
-	t.Helper()
-	mode := os.FileMode(0o644)
-	if strings.HasPrefix(text, "#!") {
-		mode = 0o755
-	}
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), mode)); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // newEnvironment is one with a checkout and a cache of its own, and no programs but
 // those of PATH's first folder, which is returned, and the system's shell.
@@ -39,7 +27,7 @@ func newEnvironment(t *testing.T) (e *Environment, bin string) {
 	t.Setenv("GOMLX_BACKEND", "")
 	root := t.TempDir()
 	for _, name := range []string{"go.mod", "go.sum", "kernel/requirements.txt", "kernel/plugin.txt"} {
-		write(t, filepath.Join(root, name), name)
+		placetest.Write(t, filepath.Join(root, name), name)
 	}
 	return &Environment{
 		Root: root, Cache: t.TempDir(), Go: Toolchain{Path: filepath.Join(bin, "go"), Version: "go1.26.5", OS: "linux", Arch: "amd64", Cgo: "1"},
@@ -97,8 +85,8 @@ func TestFindJupyterOnPath(t *testing.T) {
 	e, bin := newEnvironment(t)
 	// As pipx does it: a link on PATH into an environment.
 	home := t.TempDir()
-	beside := write(t, filepath.Join(home, "python3"), python(good))
-	if err := os.Symlink(write(t, filepath.Join(home, "jupyter-lab"), "#!/bin/sh\n"), filepath.Join(bin, "jupyter-lab")); err != nil {
+	beside := placetest.Write(t, filepath.Join(home, "python3"), python(good))
+	if err := os.Symlink(placetest.Write(t, filepath.Join(home, "jupyter-lab"), "#!/bin/sh\n"), filepath.Join(bin, "jupyter-lab")); err != nil {
 		t.Fatal(err)
 	}
 	found, err := e.FindJupyter(t.Context())
@@ -107,8 +95,8 @@ func TestFindJupyterOnPath(t *testing.T) {
 	}
 
 	old := map[string]string{"jupyterlab": "3.0", "nbclient": "0.11.0", "nbconvert": "7.17.2", "nbformat": "5.10.4"}
-	write(t, beside, python(old))
-	write(t, filepath.Join(bin, "python3"), python(nil))
+	placetest.Write(t, beside, python(old))
+	placetest.Write(t, filepath.Join(bin, "python3"), python(nil))
 	if found, err := e.FindJupyter(t.Context()); err != nil || found != "" {
 		t.Errorf("FindJupyter = %q, %v with an old JupyterLab, expected none", found, err)
 	}
@@ -137,12 +125,12 @@ func TestPrivateJupyterErrorsTeach(t *testing.T) {
 		}
 	}
 	expect("no python3 on PATH", "install Python 3.10")
-	write(t, filepath.Join(bin, "python3"), "#!/bin/sh\necho 3.8; exit 1\n")
+	placetest.Write(t, filepath.Join(bin, "python3"), "#!/bin/sh\necho 3.8; exit 1\n")
 	expect("Python 3.10 or later")
-	write(t, filepath.Join(bin, "python3"), python(nil)) // without venv
+	placetest.Write(t, filepath.Join(bin, "python3"), python(nil)) // without venv
 	expect("python3-venv")
 	// With venv, but what it installs can't be downloaded.
-	write(t, filepath.Join(bin, "python3"), `#!/bin/sh
+	placetest.Write(t, filepath.Join(bin, "python3"), `#!/bin/sh
 case "$*" in
 *sys.version_info*) echo 3.12 ;;
 *venv*) /bin/mkdir "$3/bin" && echo '#!/bin/sh
@@ -175,13 +163,13 @@ func TestBackendWithoutPlugin(t *testing.T) {
 	e, bin := newEnvironment(t)
 	calls := filepath.Join(t.TempDir(), "calls")
 	// This go runs the probe, and can't run the installer.
-	write(t, filepath.Join(bin, "go"), `#!/bin/sh
+	placetest.Write(t, filepath.Join(bin, "go"), `#!/bin/sh
 case "$*" in
 *internal/probe) echo {} ;;
 *internal/goxla*) echo goxla >> `+calls+`; echo no route to host >&2; exit 1 ;;
 esac
 `)
-	e.Python = write(t, filepath.Join(bin, "python3"), "#!/bin/sh\necho no such index >&2; exit 1\n")
+	e.Python = placetest.Write(t, filepath.Join(bin, "python3"), "#!/bin/sh\necho no such index >&2; exit 1\n")
 	var log bytes.Buffer
 	o := Options{Log: &log, Retry: true}
 	if err := e.makeBackend(t.Context(), "", o); err != nil {
@@ -254,7 +242,7 @@ func TestFindPlugin(t *testing.T) {
 		t.Fatalf("FindPlugin = %q where there is none", found)
 	}
 	extension := libraryExtension()
-	library := write(t, filepath.Join(t.TempDir(), "library"), "")
+	library := placetest.Write(t, filepath.Join(t.TempDir(), "library"), "")
 	if err := e.linkPlugin(library); err != nil {
 		t.Fatal(err)
 	}
@@ -268,14 +256,14 @@ func TestFindPlugin(t *testing.T) {
 	if found := FindPlugin(e.Cache); found != "" {
 		t.Errorf("FindPlugin = %q, whose target is gone", found)
 	}
-	if err := e.linkPlugin(write(t, library, "")); err != nil || FindPlugin(e.Cache) != own {
+	if err := e.linkPlugin(placetest.Write(t, library, "")); err != nil || FindPlugin(e.Cache) != own {
 		t.Errorf("a broken link isn't mended: %v", err)
 	}
 
 	first := os.Getenv("PJRT_PLUGIN_LIBRARY_PATH")
-	write(t, filepath.Join(first, "pjrt_c_api_cuda_plugin."+extension), "")
-	write(t, filepath.Join(first, "pjrt_c_api_cpu_v0.106_plugin."+extension), "")
-	newest := write(t, filepath.Join(first, "pjrt_c_api_cpu_v0.114_plugin."+extension), "")
+	placetest.Write(t, filepath.Join(first, "pjrt_c_api_cuda_plugin."+extension), "")
+	placetest.Write(t, filepath.Join(first, "pjrt_c_api_cpu_v0.106_plugin."+extension), "")
+	newest := placetest.Write(t, filepath.Join(first, "pjrt_c_api_cpu_v0.114_plugin."+extension), "")
 	if found := FindPlugin(e.Cache); found != newest {
 		t.Errorf("FindPlugin = %q, expected the newest of PJRT_PLUGIN_LIBRARY_PATH, %s", found, newest)
 	}
@@ -286,7 +274,7 @@ func TestFindPlugin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	local := write(t, filepath.Join(home, ".local/lib/go-xla/pjrt_c_api_cpu_v0.114.0_plugin."+extension), "")
+	local := placetest.Write(t, filepath.Join(home, ".local/lib/go-xla/pjrt_c_api_cpu_v0.114.0_plugin."+extension), "")
 	if found := FindPlugin(e.Cache); found != local {
 		t.Errorf("FindPlugin = %q, expected go-xla's default %s", found, local)
 	}
@@ -305,7 +293,7 @@ func TestKeysFollowContent(t *testing.T) {
 	}
 	note()
 	note() // the same
-	write(t, filepath.Join(e.Root, "go.sum"), "changed")
+	placetest.Write(t, filepath.Join(e.Root, "go.sum"), "changed")
 	note()
 	e.Go.Version = "go1.26.6"
 	note()
@@ -351,7 +339,7 @@ func TestWarmGopls(t *testing.T) {
 	e, _ := newEnvironment(t)
 	e.Tools = t.TempDir()
 	calls := filepath.Join(t.TempDir(), "calls")
-	write(t, filepath.Join(e.Tools, "gopls"), "#!/bin/sh\necho $GOPLSCACHE $GOPROXY $* >> "+calls+"\nread -r line < go.work && echo $line >> "+calls+"\ntest -f main.go && test -f go.mod\n")
+	placetest.Write(t, filepath.Join(e.Tools, "gopls"), "#!/bin/sh\necho $GOPLSCACHE $GOPROXY $* >> "+calls+"\nread -r line < go.work && echo $line >> "+calls+"\ntest -f main.go && test -f go.mod\n")
 	for range 2 {
 		if err := e.WarmGopls(t.Context(), io.Discard); err != nil {
 			t.Fatal(err)
@@ -367,10 +355,10 @@ func TestWarmGopls(t *testing.T) {
 	if again, err := filepath.Glob(filepath.Join(e.Cache, "gopls/read-*/go.work")); err != nil || len(again) != 1 {
 		t.Errorf("the workspaces are %v, %v", again, err)
 	}
-	write(t, filepath.Join(e.Tools, "gopls"), "#!/bin/sh\necho no such package >&2; exit 1\n")
+	placetest.Write(t, filepath.Join(e.Tools, "gopls"), "#!/bin/sh\necho no such package >&2; exit 1\n")
 	e.Root = t.TempDir()
-	write(t, filepath.Join(e.Root, "go.mod"), "")
-	write(t, filepath.Join(e.Root, "go.sum"), "")
+	placetest.Write(t, filepath.Join(e.Root, "go.mod"), "")
+	placetest.Write(t, filepath.Join(e.Root, "go.sum"), "")
 	if err := e.WarmGopls(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "no such package") {
 		t.Errorf("where gopls fails: %v", err)
 	}
@@ -413,7 +401,7 @@ func TestCheckoutsHaveSpecsOfTheirOwn(t *testing.T) {
 	labs := map[string]bool{}
 	for range 2 {
 		root := t.TempDir()
-		write(t, filepath.Join(root, "go.mod"), "module github.com/nami-flow/go-nami\n")
+		placetest.Write(t, filepath.Join(root, "go.mod"), "module github.com/nami-flow/go-nami\n")
 		t.Chdir(root)
 		e, err := Locate(t.Context())
 		if err != nil {
@@ -449,7 +437,7 @@ func TestInstallForUser(t *testing.T) {
 // TestModulesOffline lets the build decide whether what can't be downloaded is needed.
 func TestModulesOffline(t *testing.T) {
 	e, bin := newEnvironment(t)
-	write(t, filepath.Join(bin, "go"), `#!/bin/sh
+	placetest.Write(t, filepath.Join(bin, "go"), `#!/bin/sh
 case "$1" in
 mod) echo no such host >&2; exit 1 ;;
 list) echo example.org/a ;;
@@ -462,7 +450,7 @@ esac
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "no such host") {
 		t.Errorf("the log is %q, expected one warning", got)
 	}
-	write(t, filepath.Join(bin, "go"), "#!/bin/sh\necho missing module >&2; exit 1\n")
+	placetest.Write(t, filepath.Join(bin, "go"), "#!/bin/sh\necho missing module >&2; exit 1\n")
 	if err := e.warm(t.Context(), &log); err == nil || !strings.Contains(err.Error(), "missing module") {
 		t.Errorf("a build that fails gives %v", err)
 	}
@@ -476,7 +464,7 @@ func TestMissingGo(t *testing.T) {
 }
 
 func TestUnwritableCache(t *testing.T) {
-	file := write(t, filepath.Join(t.TempDir(), "file"), "")
+	file := placetest.Write(t, filepath.Join(t.TempDir(), "file"), "")
 	t.Setenv("NAMI_CACHE", filepath.Join(file, "cache"))
 	if _, err := Make(t.Context(), Options{Log: io.Discard}); err == nil || !strings.Contains(err.Error(), "set NAMI_CACHE") {
 		t.Errorf("the error is %v, expected one that names NAMI_CACHE", err)

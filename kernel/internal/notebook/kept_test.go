@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/kernel/internal/environment"
+	"github.com/nami-flow/go-nami/kernel/internal/place/placetest"
 )
 
 // writer is a driver that passes, writes what ours would, and counts its runs.
@@ -33,8 +34,8 @@ func TestUnchangedNotebooksAreNotExecuted(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	dir := t.TempDir()
 	count := filepath.Join(dir, "count")
-	path := write(t, filepath.Join(dir, "a.ipynb"), notebookOf(t, "parameters", "var n = 1"))
-	env := &environment.Environment{Python: write(t, filepath.Join(dir, "python3"), strings.ReplaceAll(writer, "COUNT", count)), Scripted: dir}
+	path := placetest.Write(t, filepath.Join(dir, "a.ipynb"), notebookOf(t, "parameters", "var n = 1"))
+	env := &environment.Environment{Python: placetest.Write(t, filepath.Join(dir, "python3"), strings.ReplaceAll(writer, "COUNT", count)), Scripted: dir}
 	kept := Kept{Folder: filepath.Join(dir, "kept"), Key: "one"}
 	runs := 0
 	run := func(what string, executes bool, change func(o *Options)) string {
@@ -70,9 +71,9 @@ func TestUnchangedNotebooksAreNotExecuted(t *testing.T) {
 	run("forced", true, func(o *Options) { o.Kept.Fresh = true })
 	run("not kept", true, func(o *Options) { o.Kept = Kept{} })
 
-	write(t, path, strings.Replace(notebookOf(t, "parameters", "var n = 1"), `"outputs":[]`, `"outputs":[{"output_type":"stream"}]`, 1))
+	placetest.Write(t, path, strings.Replace(notebookOf(t, "parameters", "var n = 1"), `"outputs":[]`, `"outputs":[{"output_type":"stream"}]`, 1))
 	run("other outputs", false, same)
-	write(t, path, notebookOf(t, "parameters", "var n = 3"))
+	placetest.Write(t, path, notebookOf(t, "parameters", "var n = 3"))
 	run("another cell", true, same)
 
 	entries, err := os.ReadDir(kept.Folder)

@@ -14,20 +14,8 @@ import (
 
 	"github.com/nami-flow/go-nami/kernel/internal/environment"
 	"github.com/nami-flow/go-nami/kernel/internal/ipynb"
+	"github.com/nami-flow/go-nami/kernel/internal/place/placetest"
 )
-
-// write writes a file below a new or given folder, executable if it is a script.
-func write(t *testing.T, path, text string) string {
-	t.Helper()
-	mode := os.FileMode(0o644)
-	if strings.HasPrefix(text, "#!") {
-		mode = 0o755
-	}
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), mode)); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // notebookOf is a notebook of code cells; the first is tagged.
 func notebookOf(t *testing.T, tag string, sources ...string) string {
@@ -53,7 +41,7 @@ func TestFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"books/b.ipynb", "books/deep/a.ipynb", "books/.ipynb_checkpoints/a-checkpoint.ipynb", "books/notes.txt", "books/build/books/b.ipynb"} {
-		write(t, filepath.Join(root, name), "")
+		placetest.Write(t, filepath.Join(root, name), "")
 	}
 	t.Chdir(root)
 	sources, err := Find(root, "books/build", []string{"books", "books/b.ipynb"})
@@ -69,8 +57,8 @@ func TestFind(t *testing.T) {
 	}
 
 	elsewhere := t.TempDir()
-	write(t, filepath.Join(elsewhere, "x/n.ipynb"), "")
-	write(t, filepath.Join(elsewhere, "y/n.ipynb"), "")
+	placetest.Write(t, filepath.Join(elsewhere, "x/n.ipynb"), "")
+	placetest.Write(t, filepath.Join(elsewhere, "y/n.ipynb"), "")
 	sources, err = Find(root, "build", []string{elsewhere})
 	if err != nil || len(sources) != 2 || sources[0].Name != "x/n.ipynb" {
 		t.Errorf("outside the checkout: %v, %v", sources, err)
@@ -100,7 +88,7 @@ func TestReadRefuses(t *testing.T) {
 		"no code":  {`{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "# Hi"}, {"cell_type": "code", "source": [" \n"]}]}`, "no code: none of its 2 cells"},
 		"language": {`{"nbformat": 4, "metadata": {"kernelspec": {"name": "python3", "language": "python"}}, "cells": [{"cell_type": "code", "source": "1"}]}`, `"python"`},
 	} {
-		path := write(t, filepath.Join(t.TempDir(), "n.ipynb"), c.text)
+		path := placetest.Write(t, filepath.Join(t.TempDir(), "n.ipynb"), c.text)
 		err := Check([]Source{{Path: path, Name: "n.ipynb"}}, Options{})
 		if err == nil || !strings.Contains(err.Error(), c.expected) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: the error is %v; expected it to name the file and say %q", name, err, c.expected)
@@ -240,9 +228,9 @@ func runWith(t *testing.T, ctx context.Context, script string, o Options, notebo
 	t.Setenv("TMPDIR", t.TempDir())
 	var sources []Source
 	for _, name := range notebooks {
-		sources = append(sources, Source{Path: write(t, filepath.Join(t.TempDir(), name), notebookOf(t, "", "%%\nwork()", "%%\nos.Exit(3)")), Name: name})
+		sources = append(sources, Source{Path: placetest.Write(t, filepath.Join(t.TempDir(), name), notebookOf(t, "", "%%\nwork()", "%%\nos.Exit(3)")), Name: name})
 	}
-	env := &environment.Environment{Python: write(t, filepath.Join(t.TempDir(), "python3"), "#!/bin/sh\n"+script), Scripted: t.TempDir()}
+	env := &environment.Environment{Python: placetest.Write(t, filepath.Join(t.TempDir(), "python3"), "#!/bin/sh\n"+script), Scripted: t.TempDir()}
 	var out bytes.Buffer
 	o.Output, o.Timeout, o.Out, o.Parallel = &out, time.Minute, t.TempDir(), max(1, o.Parallel)
 	err := Run(ctx, env, sources, o)

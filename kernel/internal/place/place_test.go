@@ -5,26 +5,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
+	"github.com/nami-flow/go-nami/kernel/internal/place/placetest"
+)
 
 func TestCheckout(t *testing.T) {
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(root, "go.mod"), "// why\nmodule github.com/nami-flow/go-nami\n\ngo 1.26\n")
+	placetest.Write(t, filepath.Join(root, "go.mod"), "// why\nmodule github.com/nami-flow/go-nami\n\ngo 1.26\n")
 	// A module inside the checkout, such as kernel/tools, is not the checkout.
-	write(t, filepath.Join(root, "kernel/tools/go.mod"), "module github.com/nami-flow/go-nami/kernel/tools\n")
+	placetest.Write(t, filepath.Join(root, "kernel/tools/go.mod"), "module github.com/nami-flow/go-nami/kernel/tools\n")
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(root, link); err != nil {
 		t.Fatal(err)
@@ -68,7 +60,7 @@ func TestMakeWritable(t *testing.T) {
 	if err := Writable(filepath.Join(folder, "not", "yet")); err != nil || Exists(filepath.Join(folder, "not")) {
 		t.Errorf("a folder that can be made: %v, and it was made: %v", err, Exists(filepath.Join(folder, "not")))
 	}
-	write(t, filepath.Join(folder, "file"), "")
+	placetest.Write(t, filepath.Join(folder, "file"), "")
 	// Below a file no folder can be made, whoever runs the test.
 	for _, check := range []func(string) error{MakeWritable, Writable} {
 		err := check(filepath.Join(folder, "file", "cache"))

@@ -104,23 +104,30 @@ func members(t *doc.Type) (names []string) {
 		if !ok || spec.Name.Name != t.Name {
 			continue
 		}
-		var list *ast.FieldList
-		switch kind := spec.Type.(type) {
-		case *ast.StructType:
-			list = kind.Fields
-		case *ast.InterfaceType:
-			list = kind.Methods
-		}
-		if list == nil {
-			continue
-		}
-		for _, field := range list.List {
-			for _, name := range field.Names {
-				if name.IsExported() {
-					names = append(names, name.Name)
-				}
+		for _, name := range within(spec) {
+			if name.IsExported() {
+				names = append(names, name.Name)
 			}
 		}
+	}
+	return names
+}
+
+// within are the names that a type declares: the fields of a struct, or the methods of an
+// interface.
+func within(spec *ast.TypeSpec) (names []*ast.Ident) {
+	var list *ast.FieldList
+	switch t := spec.Type.(type) {
+	case *ast.StructType:
+		list = t.Fields
+	case *ast.InterfaceType:
+		list = t.Methods
+	}
+	if list == nil {
+		return nil
+	}
+	for _, field := range list.List {
+		names = append(names, field.Names...)
 	}
 	return names
 }

@@ -114,18 +114,7 @@ func (a *api) declaration(code, page, owner string, p *apiPackage) template.HTML
 			declare([]*ast.Ident{n.Name}, "-")
 		case *ast.TypeSpec:
 			declare([]*ast.Ident{n.Name}, "-")
-			var members *ast.FieldList
-			switch t := n.Type.(type) {
-			case *ast.StructType:
-				members = t.Fields
-			case *ast.InterfaceType:
-				members = t.Methods
-			}
-			if members != nil {
-				for _, field := range members.List {
-					declare(field.Names, owner+".")
-				}
-			}
+			declare(within(n), owner+".")
 		case *ast.ValueSpec:
 			declare(n.Names, "")
 		case *ast.Field:
