@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
@@ -55,19 +54,6 @@ func call(t *testing.T, backend compute.Backend, f func(in []*Node) []*Node, in 
 	return out
 }
 
-func near(t *testing.T, what string, got, want []float64, tol float64) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s: %d values, expected %d", what, len(got), len(want))
-	}
-	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
-			t.Errorf("%s: value %d is %v, expected %v", what, i, got[i], want[i])
-			return
-		}
-	}
-}
-
 // trace is wave's divergence by event of that size.
 func trace(x []float64, size int, s float64) (sums []float64) {
 	for i := 0; i < len(x); i += size {
@@ -101,9 +87,9 @@ func TestExact(t *testing.T) {
 			t.Errorf("the shape is %v, expected the lead %v", got, lead)
 		}
 		want := trace(tensors.MustCopyFlatData[float64](x), size, 0.7)
-		near(t, "the divergence", tensors.MustCopyFlatData[float64](out[1]), want, 1e-10)
-		near(t, "no divergence", tensors.MustCopyFlatData[float64](out[2]), make([]float64, len(want)), 0)
-		near(t, "the value", tensors.MustCopyFlatData[float64](out[0]), make([]float64, x.Size()), 1e-12)
+		gomlxtest.Near(t, "the divergence", tensors.MustCopyFlatData[float64](out[1]), want, 1e-10)
+		gomlxtest.Near(t, "no divergence", tensors.MustCopyFlatData[float64](out[2]), make([]float64, len(want)), 0)
+		gomlxtest.Near(t, "the value", tensors.MustCopyFlatData[float64](out[0]), make([]float64, x.Size()), 1e-12)
 	})
 }
 
@@ -126,10 +112,10 @@ func TestDifferentiable(t *testing.T) {
 			sum += v
 		}
 		for k, name := range []string{"Exact", "Hutchinson"} {
-			near(t, name+", by x", tensors.MustCopyFlatData[float64](out[2*k]), slope, 1e-10)
-			near(t, name+", by s", tensors.MustCopyFlatData[float64](out[2*k+1]), []float64{sum}, 1e-10)
+			gomlxtest.Near(t, name+", by x", tensors.MustCopyFlatData[float64](out[2*k]), slope, 1e-10)
+			gomlxtest.Near(t, name+", by s", tensors.MustCopyFlatData[float64](out[2*k+1]), []float64{sum}, 1e-10)
 		}
-		near(t, "the estimate", tensors.MustCopyFlatData[float64](out[4]), trace(values, 3, 0.7), 1e-10)
+		gomlxtest.Near(t, "the estimate", tensors.MustCopyFlatData[float64](out[4]), trace(values, 3, 0.7), 1e-10)
 	})
 }
 
@@ -194,17 +180,15 @@ func TestMisuse(t *testing.T) {
 			return div
 		},
 	} {
-		if _, err := CallOnce(backend, f, points(4, 3)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, expected it to say %q", err, want)
-		}
+		_, err := CallOnce(backend, f, points(4, 3))
+		gomlxtest.Says(t, want, err, want)
 	}
 	for want, e := range map[string]divergence.Estimator{
 		"Probe is Probe(7)": divergence.Hutchinson{Probe: 7}, "N is -2": divergence.Hutchinson{N: -2},
 		"use divergence.Hutchinson{}, or raise MaxSize": divergence.Exact{},
 	} {
-		if err := e.Check([]int{65}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, expected it to say %q", err, want)
-		}
+		err := e.Check([]int{65})
+		gomlxtest.Says(t, want, err, want)
 	}
 }
 

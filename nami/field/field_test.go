@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/field"
@@ -140,8 +139,6 @@ func TestMisuse(t *testing.T) {
 			}
 			return call(c.f, zeros(c.x), zeros(c.t), context, scope)
 		})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("x %s: got %v, expected it to say %q", shape.Format(c.x), err, want)
-		}
+		gomlxtest.Says(t, fmt.Sprintf("x %s", shape.Format(c.x)), err, want)
 	}
 }

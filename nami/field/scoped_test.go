@@ -1,7 +1,6 @@
 package field_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/field"
@@ -45,8 +44,7 @@ func TestValidate(t *testing.T) {
 		"Scope is empty: give the scope":   field.Scoped{Field: mlp},
 		"the field is nil":                 nil,
 	} {
-		if err := field.Validate(f); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, expected it to say %q", err, want)
-		}
+		err := field.Validate(f)
+		gomlxtest.Says(t, "field.Validate", err, want)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/metric"
 	"github.com/nami-flow/go-nami/tests/property"
 )
@@ -30,12 +31,6 @@ func must(t interface{ Fatal(...any) }) func(float64, error) float64 {
 	}
 }
 
-func near(t interface{ Errorf(string, ...any) }, what string, got, want, allowed float64) {
-	if !(math.Abs(got-want) <= allowed) {
-		t.Errorf("%s is %g, want %g ± %g", what, got, want, allowed)
-	}
-}
-
 func column(values ...float64) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, len(values), 1)
 }
@@ -43,13 +38,13 @@ func column(values ...float64) *tensors.Tensor {
 func TestSlicedWassersteinClosedForms(t *testing.T) {
 	get := must(t)
 	// In one dimension the quantile functions decide: 0 and 1 against 0.25 and 0.75.
-	near(t, "two against two", get(metric.SlicedWasserstein(column(0, 1), column(0.75, 0.25), 3, 1)), 0.25, 1e-12)
+	gomlxtest.Close(t, "two against two", get(metric.SlicedWasserstein(column(0, 1), column(0.75, 0.25), 3, 1)), 0.25, 1e-12)
 	// Thirds against halves: (0,½,1) and (0,1) differ by ½ on the middle third.
-	near(t, "three against two", get(metric.SlicedWasserstein(column(1, 0, 0.5), column(0, 1), 1, 1)), math.Sqrt(0.25/3), 1e-12)
+	gomlxtest.Close(t, "three against two", get(metric.SlicedWasserstein(column(1, 0, 0.5), column(0, 1), 1, 1)), math.Sqrt(0.25/3), 1e-12)
 	// A shift in d dimensions: its length over √d. (θ·δ)² has mean |δ|²/d and, for d = 3,
 	// standard deviation 0.9|δ|²/d; 4000 directions miss it by 6 % once in 40,000 seeds.
 	x := random(1, 50, 3)
-	near(t, "shift", get(metric.SlicedWasserstein(x, shifted(x, 1, 2, 2), 4000, 1)), 3/math.Sqrt(3), 0.06*math.Sqrt(3)/2)
+	gomlxtest.Close(t, "shift", get(metric.SlicedWasserstein(x, shifted(x, 1, 2, 2), 4000, 1)), 3/math.Sqrt(3), 0.06*math.Sqrt(3)/2)
 	if a, b := get(metric.SlicedWasserstein(x, random(2, 40, 3), 10, 7)), get(metric.SlicedWasserstein(x, random(2, 40, 3), 10, 7)); a != b {
 		t.Errorf("the same seed gave %g and %g", a, b)
 	}
@@ -57,22 +52,22 @@ func TestSlicedWassersteinClosedForms(t *testing.T) {
 
 func TestEnergyDistanceClosedForms(t *testing.T) {
 	get := must(t)
-	near(t, "two points", get(metric.EnergyDistance(column(0), column(3))), 6, 1e-12)
+	gomlxtest.Close(t, "two points", get(metric.EnergyDistance(column(0), column(3))), 6, 1e-12)
 	// 2·½ − 0 − ½
-	near(t, "middle of two", get(metric.EnergyDistance(column(0.5), column(0, 1))), 0.5, 1e-12)
-	near(t, "in the plane", get(metric.EnergyDistance(tensors.FromValue([][]float32{{0, 0}}), tensors.FromValue([][]float32{{3, 4}}))), 10, 1e-12)
+	gomlxtest.Close(t, "middle of two", get(metric.EnergyDistance(column(0.5), column(0, 1))), 0.5, 1e-12)
+	gomlxtest.Close(t, "in the plane", get(metric.EnergyDistance(tensors.FromValue([][]float32{{0, 0}}), tensors.FromValue([][]float32{{3, 4}}))), 10, 1e-12)
 	// Normals one apart: 2E|Z√2+1| − 4/√π, with E|N(1,2)| = √2·√(2/π)·e^(−1/4) + erf(1/2).
 	want := 2*(2/math.Sqrt(math.Pi)*math.Exp(-0.25)+math.Erf(0.5)) - 4/math.Sqrt(math.Pi)
 	// Over seeds the estimate is spread by 0.04; one in two million is off by five times that.
-	near(t, "normals", get(metric.EnergyDistance(random(1, 1500, 1), shifted(random(2, 1500, 1), 1))), want, 0.2)
+	gomlxtest.Close(t, "normals", get(metric.EnergyDistance(random(1, 1500, 1), shifted(random(2, 1500, 1), 1))), want, 0.2)
 }
 
 func TestMMDClosedForms(t *testing.T) {
 	get := must(t)
-	near(t, "two points", get(metric.MMD(column(0), column(1), 1)), math.Sqrt(2-2*math.Exp(-0.5)), 1e-12)
-	near(t, "median", get(metric.MMD(column(0), column(4), 0)), math.Sqrt(2-2*math.Exp(-0.5)), 1e-12)
-	near(t, "far apart", get(metric.MMD(column(0), column(1e200), 1)), math.Sqrt2, 1e-12)
-	near(t, "all equal", get(metric.MMD(column(2, 2), column(2), 0)), 0, 1e-12)
+	gomlxtest.Close(t, "two points", get(metric.MMD(column(0), column(1), 1)), math.Sqrt(2-2*math.Exp(-0.5)), 1e-12)
+	gomlxtest.Close(t, "median", get(metric.MMD(column(0), column(4), 0)), math.Sqrt(2-2*math.Exp(-0.5)), 1e-12)
+	gomlxtest.Close(t, "far apart", get(metric.MMD(column(0), column(1e200), 1)), math.Sqrt2, 1e-12)
+	gomlxtest.Close(t, "all equal", get(metric.MMD(column(2, 2), column(2), 0)), 0, 1e-12)
 }
 
 func TestDistancesAreDistances(t *testing.T) {
@@ -91,12 +86,12 @@ func TestDistancesAreDistances(t *testing.T) {
 			"MMD":    func(a, b *tensors.Tensor) (float64, error) { return metric.MMD(a, b, 10) },
 		} {
 			there, back := get(distance(x, y)), get(distance(y, x))
-			near(t, name+" to itself", get(distance(x, x)), 0, 1e-6)
-			near(t, name+" back", back, there, 1e-6*max(1, there))
+			gomlxtest.Close(t, name+" to itself", get(distance(x, x)), 0, 1e-6)
+			gomlxtest.Close(t, name+" back", back, there, 1e-6*max(1, there))
 			if there < 0 {
 				t.Errorf("%s is %g", name, there)
 			}
-			near(t, name+" moved", get(distance(shifted(x, 7), shifted(y, 7))), there, 1e-6*max(1, there))
+			gomlxtest.Close(t, name+" moved", get(distance(shifted(x, 7), shifted(y, 7))), there, 1e-6*max(1, there))
 		}
 	})
 }

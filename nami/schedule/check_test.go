@@ -2,7 +2,6 @@ package schedule_test
 
 import (
 	"math"
-	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
@@ -88,9 +87,8 @@ func TestCheckRejects(t *testing.T) {
 			t.Fatal(err)
 		}
 		for want, s := range cases {
-			if err := schedule.Check(backend, s); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v, expected it to say %q", err, want)
-			}
+			err := schedule.Check(backend, s)
+			gomlxtest.Says(t, "schedule.Check", err, want)
 		}
 	})
 }

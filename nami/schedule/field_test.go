@@ -225,12 +225,9 @@ func TestWrapperMisuse(t *testing.T) {
 		_, err := model.CallOnce(gomlxtest.Go(t), model.NewStore(), func(scope *model.Scope, x, at *Node) *Node {
 			return field.Call(wrapper, scope, x, at, nil)
 		}, [][]float64{{1, 2}}, 0.5)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: got %v, expected it to say %q", wrapper, err, want)
-		}
-		if err := field.Validate(wrapper); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: Validate gives %v, expected it to say %q", wrapper, err, want)
-		}
+		gomlxtest.Says(t, fmt.Sprint(wrapper), err, want)
+		err = field.Validate(wrapper)
+		gomlxtest.Says(t, fmt.Sprint("Validate of ", wrapper), err, want)
 	}
 }
 

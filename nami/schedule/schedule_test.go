@@ -208,9 +208,7 @@ func TestValidate(t *testing.T) {
 		"the schedule is nil: choose one":                         nil,
 	} {
 		err := schedule.Validate(s)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: got %v, expected it to say %q", s, err, want)
-		}
+		gomlxtest.Says(t, fmt.Sprint(s), err, want)
 		if s == nil {
 			continue
 		}

@@ -2,10 +2,10 @@ package shape_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/tests/property"
 
@@ -86,8 +86,6 @@ func TestMisuse(t *testing.T) {
 		"a batch (3) can't be repeated to the lead (5, 4)":     inGraph(t, func(g *Graph) { shape.Expand(shaped(g, 3, 2), []int{5, 4}, 1) }),
 		"fewer than the event rank 2":                          inGraph(t, func(g *Graph) { shape.Flatten(shaped(g, 3), 2) }),
 	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, expected it to say %q", err, want)
-		}
+		gomlxtest.Says(t, want, err, want)
 	}
 }

@@ -57,24 +57,15 @@ func TestCounterRows(t *testing.T) {
 				case name == "normal" && dtype == dtypes.Float32:
 					single = all
 				case name == "normal":
-					near(t, "the dtypes", single, all, 1e-5)
+					gomlxtest.Near(t, "the dtypes", single, all, 1e-5)
 					if before != nil {
-						near(t, "the backends", before, all, 1e-12)
+						gomlxtest.Near(t, "the backends", before, all, 1e-12)
 					}
 					before = all
 				}
 			}
 		}
 	})
-}
-
-func near(t *testing.T, what string, a, b []float64, tol float64) {
-	t.Helper()
-	for i := range b {
-		if !(math.Abs(a[i]-b[i]) <= tol*max(1, math.Abs(b[i]))) {
-			t.Errorf("%s differ: value %d is %v and %v", what, i, a[i], b[i])
-		}
-	}
 }
 
 // The draws of one counter, the steps that are folded into it and the parts of a step

@@ -3,10 +3,10 @@ package gomlx_test
 import (
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -24,8 +24,7 @@ func TestFloats(t *testing.T) {
 		"value 1 of x, of shape (Float32)[2], is -Inf":         tensors.FromValue([]float32{1, float32(math.Inf(-1))}),
 		"value 0 of x, of shape (Float64), is NaN: it must be": tensors.FromValue(math.NaN()),
 	} {
-		if _, err := gomlx.Floats("x", x); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, expected %q", err, want)
-		}
+		_, err := gomlx.Floats("x", x)
+		gomlxtest.Says(t, "gomlx.Floats", err, want)
 	}
 }

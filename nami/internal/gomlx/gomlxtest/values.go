@@ -51,3 +51,11 @@ func Near(t rapid.TB, what string, got, want []float64, tolerance float64) {
 		}
 	}
 }
+
+// Close fails the test unless a value is within allowed of want.
+func Close(t rapid.TB, what string, got, want, allowed float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= allowed) {
+		t.Errorf("%s is %.8g, expected %.8g ± %.2g", what, got, want, allowed)
+	}
+}
