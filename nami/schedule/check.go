@@ -50,12 +50,12 @@ var times = conformance.Times
 
 // evaluated holds a schedule's values at these times, and at 0 and 1.
 type evaluated struct {
-	alpha, sigma, diffusion    []float64
-	alphaSlope, sigmaSlope     []float64 // central differences
-	alphaEnds, sigmaEnds       []float64
-	x, drift                   []float64
-	alphaDot, sigmaDot         []float64 // of a Differentiable schedule
-	timeOf                     []float64 // of an Invertible one
+	alpha, sigma, diffusion []float64
+	alphaSlope, sigmaSlope  []float64 // central differences
+	alphaEnds, sigmaEnds    []float64
+	x, drift                []float64
+	alphaDot, sigmaDot      []float64 // of a Differentiable schedule
+	timeOf                  []float64 // of an Invertible one
 }
 
 func evaluate(backend compute.Backend, s Schedule) (*evaluated, error) {
