@@ -52,10 +52,10 @@ func folder(name string) string {
 	return name
 }
 
-// save writes a checkpoint of the run, if it keeps any and has made a step since. It
+// save writes a checkpoint of the run, if it keeps any and the newest holds less. It
 // refuses weights that aren't finite, which a last step with a finite loss can make.
 func (f *fit) save() error {
-	if f.history.Steps() == f.kept {
+	if !f.unsaved {
 		return nil
 	}
 	bad, err := nonFinite(f.store)
@@ -78,7 +78,7 @@ func (f *fit) save() error {
 	if err := write(f.folder, about, values); err != nil {
 		return fmt.Errorf("train: the checkpoint can't be saved in %s: %w; what was saved before is untouched", f.folder, err)
 	}
-	f.kept = f.history.Steps()
+	f.kept, f.unsaved = f.history.Steps(), false
 	return nil
 }
 

@@ -95,7 +95,7 @@ func (f *fit) validate(ctx context.Context) (err error) {
 		return fmt.Errorf("the validation after step %d: %w", f.history.Steps(), err)
 	}
 	best, known := f.history.Best()
-	f.history.Validation = append(f.history.Validation, Validated{f.history.Steps(), loss})
+	f.history.Validation, f.unsaved = append(f.history.Validation, Validated{f.history.Steps(), loss}), true
 	if !known || loss < best.Loss {
 		return f.keepBest(v.Weights)
 	}

@@ -110,6 +110,63 @@ func TestPatience(t *testing.T) {
 	})
 }
 
+// ending is a context that ends at a look at it.
+type ending struct {
+	context.Context
+	looks *int // that are left
+}
+
+func (c ending) Err() error {
+	if *c.looks--; *c.looks < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (c ending) Value(any) any { return nil }
+
+// A run that is cancelled during a validation, whichever it is, goes on as if it hadn't
+// been: to the same validations, and to the same end. Once it is done it stays as it is.
+func TestCancelledValidation(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	held, err := line().Rows(0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, steps := range []int{4, 40} { // with and without an end for lack of patience
+		run := func(ctx context.Context, more ...train.Option) (*train.History, error) {
+			return train.Fit(ctx, backend, model.NewStore(), rising{}, line(), append(more, train.Steps(steps), train.BatchSize(8), train.LearningRate(0.1),
+				train.Validate(train.Validation{Events: held, Every: 1, Patience: 3}))...)
+		}
+		whole, err := run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n <= whole.Steps(); n++ {
+			checkpoint := train.Checkpoint(filepath.Join(t.TempDir(), "run"))
+			looks := 2*n - 1 // one before each step, and one in each validation
+			history, err := run(ending{t.Context(), &looks}, checkpoint)
+			if !errors.Is(err, context.Canceled) || history.Steps() != n || len(history.Validation) != n-1 {
+				t.Fatalf("%d validations in %d steps, expected to be cancelled during validation %d: %v", len(history.Validation), history.Steps(), n, err)
+			}
+			for range 2 {
+				again, err := run(t.Context(), checkpoint)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(again.Validation, whole.Validation) || again.Stopped != whole.Stopped || again.Steps() != whole.Steps() {
+					t.Errorf("cancelled during validation %d it has %v after %d steps (%s), else %v after %d (%s)",
+						n, again.Validation, again.Steps(), again.Stopped, whole.Validation, whole.Steps(), whole.Stopped)
+				}
+				history = again
+			}
+			if !history.DoneBefore {
+				t.Errorf("cancelled during validation %d, and made up for, it wasn't done", n)
+			}
+		}
+	}
+}
+
 // weightless leaves weights alone.
 type weightless struct{ builds *int }
 
