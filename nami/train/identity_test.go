@@ -85,6 +85,10 @@ func TestRunIsKnownByItsCode(t *testing.T) {
 		"a schedule":         {with(), with(train.Schedule(train.WarmUp{Steps: 3})), "schedule is train.WarmUp {3"},
 		"the validation":     {with(validation(3)), with(validation(2)), "validation is every 2 steps"},
 		"a hook":             {with(hook(3)), with(hook(7)), "or constants"},
+		"the first batch":    {with(train.FirstBatch(7)), with(train.FirstBatch(8)), "first batch is 8 here and was 7"},
+		"its own":            {with(train.FirstBatch(7)), with(train.FirstBatch(7)), ""},
+		"that it has":        {with(train.FirstBatch(7)), with(), ""},
+		"that it began with": {with(), with(train.FirstBatch(0)), ""},
 		"batches":            {with(), with(train.BatchSize(10)), "batch size is 10 here and was 16"},
 	} {
 		t.Run(name, func(t *testing.T) {
