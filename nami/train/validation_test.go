@@ -205,11 +205,7 @@ func TestEvaluate(t *testing.T) {
 			return sum / all
 		}
 		subset := func(n int) data.Events {
-			var rows []int
-			for i := range n {
-				rows = append(rows, i)
-			}
-			events, err := line().Rows(rows...)
+			events, err := line().Rows(upTo(n)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -253,6 +249,118 @@ func TestEvaluate(t *testing.T) {
 		}
 		gomlxtest.Near(t, "the mean without weights", []float64{value}, []float64{mean(37, func(int) float64 { return 1 })}, 1e-6)
 	})
+}
+
+// of is a loss that is a function.
+type of func(b loss.Batch) *Node
+
+func (f of) Loss(_ *model.Scope, b loss.Batch) *Node { return f(b) }
+
+// sumOf is Σwℓ, where ℓ is the mean of an event.
+func sumOf(b loss.Batch) *Node {
+	values := ReduceMean(b.X, -1)
+	if b.Weight == nil {
+		return ReduceAllSum(values)
+	}
+	return ReduceAllSum(Mul(values, b.Weight))
+}
+
+// The loss of all events is that of one batch of them, whatever the batch size: of a mean and
+// of a sum, of weights that add up to 0 or nearly so in some batches, but not in all, and of a
+// loss that doesn't look at weights. Another kind of loss is refused.
+func TestEvaluateInParts(t *testing.T) {
+	const n = 37
+	mean := of(func(b loss.Batch) *Node { return Div(sumOf(b), ReduceAllSum(b.Weight)) })
+	kinds := map[string]struct {
+		loss loss.Loss
+		of   func(values, weights []float64) float64
+	}{
+		"a mean": {mean, func(values, weights []float64) float64 { return dot(values, weights) / dot(weights, nil) }},
+		"a sum":  {of(sumOf), dot},
+		"a mean and a penalty": {of(func(b loss.Batch) *Node { return AddScalar(mean(b), 7) }), func(values, weights []float64) float64 {
+			return 7 + dot(values, weights)/dot(weights, nil)
+		}},
+		"a mean without weights": {weightless{new(int)}, func(values, _ []float64) float64 { return dot(values, nil) / n }},
+	}
+	weights := map[string]func(i int) float64{
+		"equal":               func(int) float64 { return 1 },
+		"a few negative":      func(i int) float64 { return float64(i%5) - 1 },
+		"that cancel":         func(i int) float64 { return float64(1 - 2*(i%2)) },      // in batches of 4, to 1 in all
+		"that nearly cancel":  func(i int) float64 { return 0.01 + float64(1-2*(i%2)) }, // likewise
+		"none in some":        func(i int) float64 { return max(0, float64(i-20)) },
+		"negative altogether": func(i int) float64 { return -1 - float64(i%3) },
+	}
+	events, err := line().Rows(upTo(n)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, values := gomlxtest.Floats(t, events.X, nil), make([]float64, n)
+	for i := range values {
+		values[i] = (x[2*i] + x[2*i+1]) / 2
+	}
+	backend := gomlxtest.Go(t)
+	for kind, k := range kinds {
+		for _, size := range []int{4, 16, n} {
+			evaluator, err := train.NewEvaluator(backend, model.NewStore(), k.loss, train.BatchSize(size))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, weight := range weights {
+				w, flat := make([]float64, n), make([]float32, n)
+				for i := range w {
+					flat[i] = float32(weight(i))
+					w[i] = float64(flat[i])
+				}
+				events.Weight = tensors.FromFlatDataAndDimensions(flat, n)
+				value, err := evaluator.Evaluate(t.Context(), events)
+				if err != nil {
+					t.Fatalf("%s, weights %s, batches of %d: %v", kind, name, size, err)
+				}
+				gomlxtest.Near(t, kind+", weights "+name, []float64{value}, []float64{k.of(values, w)}, 1e-4)
+			}
+		}
+	}
+	odd, err := train.NewEvaluator(backend, model.NewStore(), of(func(b loss.Batch) *Node { return Square(sumOf(b)) }), train.BatchSize(16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = odd.Evaluate(t.Context(), events)
+	gomlxtest.Says(t, "another kind", err, "with weights twice as large: expected the same")
+}
+
+// dot is Σab, or Σa without b.
+func dot(a, b []float64) (sum float64) {
+	for i, v := range a {
+		if b != nil {
+			v *= b[i]
+		}
+		sum += v
+	}
+	return sum
+}
+
+func upTo(n int) (rows []int) {
+	for i := range n {
+		rows = append(rows, i)
+	}
+	return rows
+}
+
+// With noise and times of its own, the sum over all events is their number times the mean, in
+// a fit's validation as well.
+func TestEvaluateReductions(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	summed := tiny
+	summed.Reduction = loss.Sum
+	value := func(l loss.Loss) float64 {
+		history, err := train.Fit(t.Context(), backend, model.NewStore(), l, line(), train.Steps(1), train.LearningRate(1e-9), train.BatchSize(16),
+			train.Validate(train.Validation{Events: line(), Every: 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return history.Validation[0].Loss
+	}
+	gomlxtest.Near(t, "the sum", []float64{value(summed)}, []float64{40 * value(tiny)}, 1e-5)
 }
 
 // An Evaluator leaves the store's random numbers as they are, so that training in between
