@@ -52,6 +52,38 @@ func TestStepsSplit(t *testing.T) {
 	})
 }
 
+// A trainer keeps the programs of the sixteen kinds of batches that it saw last.
+func TestProgramsKept(t *testing.T) {
+	builds := 0
+	trainer, err := train.NewTrainer(gomlxtest.Go(t), model.NewStore(), tiny, train.AfterStep(func(*model.Scope, loss.Batch, *Node) { builds++ }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := func(size int) bool {
+		before := builds
+		if err := trainer.Steps(data.Events{X: gomlxtest.Filled(1, size, 2)}, 2); err != nil {
+			t.Fatal(err)
+		}
+		return builds > before
+	}
+	for size := 1; size <= 17; size++ {
+		if !built(size) {
+			t.Errorf("a batch of %d events needed no program", size)
+		}
+	}
+	for size := 17; size > 1; size-- {
+		if built(size) {
+			t.Errorf("a program for %d events wasn't kept", size)
+		}
+	}
+	if !built(1) {
+		t.Error("a seventeenth program was kept")
+	}
+	if built(2) || !built(17) {
+		t.Error("what was dropped wasn't what had not been used for longest")
+	}
+}
+
 // sorting adds nothing to the loss, but a sort can't stand in a compiled loop.
 type sorting struct{ of loss.Loss }
 
