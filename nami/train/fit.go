@@ -208,9 +208,6 @@ func (f *fit) begin(ctx context.Context) error {
 	if v := f.config.validation; v != nil {
 		f.evaluator = newEvaluator(f.backend, f.store, f.loss, f.config, v.Weights)
 	}
-	if f.history.Steps() == 0 {
-		return nil
-	}
 	if err := f.validate(ctx); err != nil {
 		return f.stop(err)
 	}

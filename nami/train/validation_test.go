@@ -167,6 +167,22 @@ func TestCancelledValidation(t *testing.T) {
 	}
 }
 
+// Where no step can be made there is no validation: the error is that of the data.
+func TestNoValidationWithoutSteps(t *testing.T) {
+	backend, trained := gomlxtest.Go(t), model.NewStore()
+	if err := nami.Initialize(backend, trained, tiny.Field, []int{2}, nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	for name, store := range map[string]*model.Store{"a new store": model.NewStore(), "a store with weights": trained} {
+		history, err := train.Fit(t.Context(), backend, store, tiny, line(), train.BatchSize(8), train.Couple(lost{}),
+			train.Validate(train.Validation{Events: line(), Every: 1}))
+		gomlxtest.Says(t, name, err, "after step 0: the coupling train_test.lost paired 0 of 8 events")
+		if history == nil || len(history.Validation) > 0 {
+			t.Errorf("%s: there were validations: %v", name, history)
+		}
+	}
+}
+
 // weightless leaves weights alone.
 type weightless struct{ builds *int }
 
