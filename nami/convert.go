@@ -48,13 +48,7 @@ func convert(t *tensors.Tensor, dtype dtypes.DType) (*tensors.Tensor, error) {
 	if t.DType() == dtype || t.DType() != dtypes.Float32 && t.DType() != dtypes.Float64 {
 		return t.LocalClone()
 	}
-	dims := t.Shape().Dimensions
-	if dtype == dtypes.Float64 {
-		values := make([]float64, t.Size())
-		err := gomlx.EachFloat(t, func(i int, v float64) { values[i] = v })
-		return tensors.FromFlatDataAndDimensions(values, dims...), err
-	}
-	values := make([]float32, t.Size())
-	err := gomlx.EachFloat(t, func(i int, v float64) { values[i] = float32(v) })
-	return tensors.FromFlatDataAndDimensions(values, dims...), err
+	values := make([]float64, t.Size())
+	err := gomlx.EachFloat(t, func(i int, v float64) { values[i] = v })
+	return gomlx.FromFloats(dtype, values, t.Shape().Dimensions...), err
 }

@@ -30,7 +30,7 @@ import (
 //	dx̄/dσ̄ = ε   with x̄ = x/α, σ̄ = σ/α,
 //
 // where the schedule has noise at t=0, as VE and EDM have: Euler's method is DDIM then, and
-// with EDM's schedule Heun's is the sampler of Karras et al. 2022. Where the noise vanishes
+// with EDM's schedule Heun's is algorithm 1 of Karras et al. 2022. Where the noise vanishes
 // there, as VP's, the steps are of the angle φ = atan(σ/α),
 //
 //	dx̃/dφ = (α·ε - σ·x0)/√(α²+σ²)   with x̃ = x/√(α²+σ²),
@@ -42,9 +42,11 @@ import (
 //
 // The ends of time. A solve to the data at time 0 ends without noise, also where the schedule
 // has some at 0, as EDM's: its last step is of first order, to the data that the field
-// predicts, for both equations. Steps without a [solver.Grid] are even in √t where the
-// schedule's noise vanishes at 0, as VP's, down to where σ/α is 10⁻⁴, and even in t where it
-// doesn't, which are EDM's own levels. Where a schedule has no signal at 1, as Cosine's,
+// predicts, for both equations; a step of φ, to that to order φ². Steps without a
+// [solver.Grid] are even in √t where the schedule's noise vanishes at 0, as VP's, down to
+// where σ/α is 10⁻⁴, and even in t where it doesn't: n steps of EDM's schedule go from
+// σ(1) through σ(1-i/n) to the data. The n levels of Karras et al., whose last is σ(0), are
+// the grid [solver.Karras] with Rho 7. Where a schedule has no signal at 1, as Cosine's,
 // the field is asked where α/σ is 10⁻³: a prediction of noise can't tell the data without.
 type Diffusion struct {
 	// Field learned what Prediction says.

@@ -22,24 +22,33 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// denoiser predicts p where the data are N(mean, std²): the best that a field can learn.
-func denoiser(s schedule.Schedule, p schedule.Prediction) field.Field {
-	score := field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
+// gaussian predicts p where the data are N(mean, std²): the best that a field can learn, in
+// closed form for each prediction, so that no digit is lost at low or at high noise.
+func gaussian(s schedule.Schedule, p schedule.Prediction, mean, std []float64) field.Field {
+	return field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
 		row := func(values []float64) *Node {
 			return ExpandLeftToRank(ConstAsDType(x.Graph(), x.DType(), values), x.Rank())
 		}
-		alpha, sigma := shape.Lift(s.Alpha(t), x), shape.Lift(s.Sigma(t), x)
-		variance := Add(Mul(Square(alpha), Square(row(std))), Square(sigma))
-		return Neg(Div(Sub(x, Mul(alpha, row(mean))), variance))
+		lifted := func(c *Node) *Node { return shape.Lift(c, x) }
+		alpha, sigma, variance := lifted(s.Alpha(t)), lifted(s.Sigma(t)), Square(row(std))
+		r := Div(Sub(x, Mul(alpha, row(mean))), Add(Mul(Square(alpha), variance), Square(sigma)))
+		eps, x0 := Mul(sigma, r), Add(row(mean), Mul(Mul(alpha, variance), r))
+		switch p {
+		case schedule.Score:
+			return Neg(r)
+		case schedule.X0:
+			return x0
+		case schedule.V:
+			return Sub(Mul(alpha, eps), Mul(sigma, x0))
+		case schedule.Velocity:
+			return Add(Mul(lifted(schedule.AlphaDot(s, t)), x0), Mul(lifted(schedule.SigmaDot(s, t)), eps))
+		}
+		return eps
 	}}
-	if p == schedule.Score {
-		return score
-	}
-	return schedule.Converted{Field: score, Schedule: s, From: schedule.Score, To: p}
 }
 
 func diffusion(s schedule.Schedule, p schedule.Prediction, method solver.Solver) nami.Diffusion {
-	return nami.Diffusion{Field: denoiser(s, p), Prediction: p, Schedule: s, Solver: method, EventShape: []int{2}}
+	return nami.Diffusion{Field: gaussian(s, p, mean, std), Prediction: p, Schedule: s, Solver: method, EventShape: []int{2}}
 }
 
 var schedules = map[string]schedule.Schedule{
@@ -176,7 +185,7 @@ func TestDiffusionTrajectory(t *testing.T) {
 func TestRescheduledDiffusion(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	f := schedule.Rescheduled{
-		Field: denoiser(schedule.VP{}, schedule.Eps), From: schedule.VP{}, Prediction: schedule.Eps,
+		Field: gaussian(schedule.VP{}, schedule.Eps, mean, std), From: schedule.VP{}, Prediction: schedule.Eps,
 		To: schedule.Linear{}, As: schedule.Velocity,
 	}
 	flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(40)}

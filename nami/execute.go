@@ -89,10 +89,10 @@ func (p *Process) execute(ctx context.Context, r request) (*solver.Solution, err
 			all = p.collect(r, part)
 		}
 		for k, y := range part.Y {
-			err = errors.Join(err, putRows(all.Y[k], i*size, y, c))
+			err = errors.Join(err, putRows(all.Y[k], i*size, y, 1, c))
 		}
 		for k, saved := range part.Saved {
-			err = errors.Join(err, putFrames(all.Saved[k], rows, i*size, saved, len(r.save), c))
+			err = errors.Join(err, putRows(all.Saved[k], i*size, saved, len(r.save), c))
 		}
 		part.Finalize()
 		if err != nil {
@@ -140,7 +140,7 @@ func (p *Process) executeChunk(ctx context.Context, r request, c chunk, program 
 		return nil, err
 	}
 	fixed := c.inputs.list()
-	defer finalize(fixed)
+	defer gomlx.Finalize(fixed)
 	y, err := r.start(c)
 	if err != nil {
 		return nil, err
@@ -148,9 +148,18 @@ func (p *Process) executeChunk(ctx context.Context, r request, c chunk, program 
 	solution, err := program.Solve(ctx, y, fixed, solver.Run{
 		T0: r.from, T1: r.to, Save: r.save, Seed: gomlx.Derive(r.seed, forSteps), Offset: c.first, Progress: report,
 	})
-	if err == nil && r.end != nil && solution.Err() == nil {
-		solution.Y, err = r.end(c, solution.Y)
+	if err != nil || r.end == nil {
+		return solution, err
 	}
+	solution.Codes = solution.Codes[:c.keep]
+	if err := solution.Err(); err != nil { // end makes something of all rows or of none
+		solution.Finalize()
+		if c.keep < shape.Size(r.lead) {
+			err = fmt.Errorf("rows %d to %d: %w", c.first, c.first+c.keep-1, err)
+		}
+		return nil, err
+	}
+	solution.Y, err = r.end(c, solution.Y)
 	return solution, err
 }
 
@@ -186,7 +195,7 @@ func (p *Process) rowInputs(c chunk, r request) (in inputs[tensors.Tensor], err 
 		}
 	}
 	if err != nil {
-		finalize(in.list())
+		gomlx.Finalize(in.list())
 	}
 	return in, err
 }
@@ -201,7 +210,7 @@ func (p *Process) drawRows(key programKey, seed int64, part uint64, c chunk, in 
 		numbers[i] = uint32(c.first + i)
 	}
 	counter := []*tensors.Tensor{gomlx.Key(seed, part), tensors.FromFlatDataAndDimensions(numbers, c.n)}
-	defer finalize(counter)
+	defer gomlx.Finalize(counter)
 	key.has = in.present()
 	out, err := p.single(key, func(scope *model.Scope, groups [][]*Node) []*Node {
 		key, numbers := groups[0][0], groups[0][1]

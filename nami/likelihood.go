@@ -4,8 +4,9 @@ import (
 	"context"
 
 	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
-	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -23,7 +24,7 @@ func (p *Process) LogProb(ctx context.Context, x *tensors.Tensor, estimator dive
 		return nil, err
 	}
 	r.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
-		defer finalize(y)
+		defer gomlx.Finalize(y)
 		return p.onRows("log-density of data", c, y, func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
 			return []*Node{Sub(p.baseLogProb(scope, in[0], given), in[1])}
 		})
@@ -82,7 +83,7 @@ func (p *Process) SampleWithLogProb(ctx context.Context, estimator divergence.Es
 			return []*Node{p.baseLogProb(scope, in[0], given)}
 		})
 		if err != nil {
-			finalize(y)
+			gomlx.Finalize(y)
 			return nil, err
 		}
 		return append(y, out...), nil
@@ -96,8 +97,5 @@ func (p *Process) SampleWithLogProb(ctx context.Context, estimator divergence.Es
 
 // zeros is a part of a state with a value for each row.
 func (p *Process) zeros(n int) *tensors.Tensor {
-	if p.dtype == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(make([]float64, n), n)
-	}
-	return tensors.FromFlatDataAndDimensions(make([]float32, n), n)
+	return tensors.FromShape(shapes.Make(p.dtype, n))
 }

@@ -2,6 +2,8 @@ package nami_test
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -260,6 +262,78 @@ func tinyWeights(t *testing.T, store *model.Store, sizes []int) map[string][]flo
 		}
 	}
 	return state
+}
+
+// A sample that fails in a later chunk, with the filling of the last chunk after it, is an
+// error of every likelihood that names it.
+func TestLikelihoodOfFailure(t *testing.T) {
+	backend, ctx := gomlxtest.Go(t), context.Background()
+	flow := nami.FlowMatching{
+		Field: field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { // NaN where x₀ > 5
+			return Where(GreaterThan(x, ConstAs(x, 5)), Sqrt(ConstAs(x, -1)), Neg(x))
+		}},
+		Base: distribution.NewStandardNormal(1),
+	}
+	for _, s := range []solver.Solver{solver.RK4(4), solver.Dopri5(1e-3, 1e-3)} {
+		flow.Solver = s
+		process, err := flow.Bind(backend, model.NewStore(), nil, nami.DType(dtypes.Float64), nami.ChunkSize(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := doubles([]float64{0, 0.1, 0.2, 9, 0.4}, 5, 1)
+		_, err = process.LogProb(ctx, x, divergence.Exact{})
+		says(t, fmt.Sprint(s, ", LogProb"), err, "rows 2 to 3: solver: 1 of 2 samples didn't get from t = 0 to 1")
+		_, err = process.LogProbGradient(ctx, x, divergence.Exact{})
+		says(t, fmt.Sprint(s, ", LogProbGradient"), err, "rows 2 to 3: solver: 1 of 2 samples didn't get from t = 0 to 1")
+		_, err = process.Encode(ctx, x)
+		says(t, fmt.Sprint(s, ", Encode"), err, "1 of 5 samples didn't get from t = 0 to 1")
+	}
+}
+
+// The programs of gradients are made for the variables that are trainable: freezing one
+// between two calls leaves it out of the second, and training it again brings it back.
+func TestGradientOfFrozenWeights(t *testing.T) {
+	backend, ctx := gomlxtest.Go(t), context.Background()
+	store := model.NewStore()
+	tinyWeights(t, store, []int{3, 5, 2})
+	learned := distribution.LearnedNormal{Event: []int{2}}
+	flow := nami.FlowMatching{Field: field.MLP{EventShape: []int{2}, Hidden: []int{5}}, Base: learned, Solver: solver.RK4(4)}
+	if _, err := model.CallOnce(backend, store, func(scope *model.Scope, x *Node) *Node {
+		return learned.Given(scope, nil).LogProb(x)
+	}, doubles([]float64{0, 0}, 1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	process, err := flow.Bind(backend, store, nil, nami.DType(dtypes.Float64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gradients := func() map[string]*tensors.Tensor {
+		grads, err := process.LogProbGradient(ctx, doubles([]float64{0.3, -0.7, 1, 0.2}, 2, 2), divergence.Exact{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return grads.Variables
+	}
+	all := gradients()
+	for v := range store.IterVariables() {
+		if all[v.Path()] == nil {
+			t.Fatalf("%s has no gradient: there are those of %v", v.Path(), slices.Sorted(maps.Keys(all)))
+		}
+	}
+	for v := range store.IterVariables() {
+		v.SetTrainable(false)
+		some := gradients()
+		v.SetTrainable(true)
+		if len(some) != len(all)-1 || some[v.Path()] != nil {
+			t.Errorf("with %s frozen there are the gradients of %v", v.Path(), slices.Sorted(maps.Keys(some)))
+		}
+		for path, g := range some {
+			near(t, path+" with "+v.Path()+" frozen", gomlxtest.Floats(t, g, nil), gomlxtest.Floats(t, all[path], nil), 1e-9)
+		}
+	}
+	if again := gradients(); len(again) != len(all) {
+		t.Errorf("with none frozen any more there are the gradients of %v", slices.Sorted(maps.Keys(again)))
+	}
 }
 
 // A likelihood needs an estimator that fits the event, and a deterministic solver.

@@ -3,8 +3,10 @@ package nami
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -79,7 +81,7 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk
 			paths = append(paths, v.Path())
 		}
 	}
-	ends, err := p.onRows("gradient of the base", c, append(slices.Clone(y), counted), func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
+	ends, err := p.onRows("gradient of the base by "+strings.Join(paths, ", "), c, append(slices.Clone(y), counted), func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
 		z, integral, counted := in[0], in[1], in[2]
 		base := p.baseLogProb(scope, z, given)
 		by := []*Node{z}
@@ -93,7 +95,7 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk
 		return append([]*Node{Sub(base, integral), Neg(counted)}, grads...)
 	})
 	if err != nil {
-		finalize(y)
+		gomlx.Finalize(y)
 		return nil, err
 	}
 	logProb, cotangents, ends := ends[0], []*tensors.Tensor{ends[2], ends[1]}, ends[3:]
@@ -101,11 +103,11 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk
 	if err != nil {
 		return nil, err
 	}
-	finalize(grads.Y0)
-	if err := putRows(out.X, c.first, grads.Y[0], c); err != nil {
+	gomlx.Finalize(grads.Y0)
+	if err := putRows(out.X, c.first, grads.Y[0], 1, c); err != nil {
 		return nil, err
 	}
-	finalize(grads.Y)
+	gomlx.Finalize(grads.Y)
 	byInput := inputsOf(c.inputs.present(), grads.Fixed)
 	if byInput.context != nil {
 		for _, rows := range []*tensors.Tensor{ends[0], byInput.context} {
@@ -115,7 +117,7 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk
 		}
 		ends = ends[1:]
 	}
-	finalize(grads.Fixed)
+	gomlx.Finalize(grads.Fixed)
 	for i, path := range paths {
 		if out.Variables[path] == nil {
 			out.Variables[path] = tensors.FromShape(ends[i].Shape())

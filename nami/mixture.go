@@ -62,7 +62,7 @@ func newMixture(backend compute.Backend, s schedule.Schedule, f field.Field, p s
 			return err
 		}
 		alpha, sigma, ends = tensors.MustCopyFlatData[float64](out[0]), tensors.MustCopyFlatData[float64](out[1]), tensors.MustCopyFlatData[float64](out[2])
-		finalize(out)
+		gomlx.Finalize(out)
 		return nil
 	})
 	if err != nil {
@@ -132,9 +132,9 @@ func (m *mixture) at(scope *model.Scope, in inputs[Node], x, t *Node) prediction
 	}
 }
 
-// divergences are those of what the field says, where it knows its own. A conversion is
-// linear in value and point, so it converts the divergences as well, with the number of
-// values in place of the divergence of x.
+// withDivergence is [mixture.at] with the divergences of what the field says, where it knows
+// its own. A conversion is linear in value and point, so it converts the divergences as
+// well, with the number of values in place of the divergence of x.
 func (m *mixture) withDivergence(scope *model.Scope, in inputs[Node], x, t *Node, values int) (value, divergence predictions) {
 	v, div := field.CallWithDivergence(m.field.(field.Divergent), scope, x, t, in.context)
 	return func(to schedule.Prediction) *Node { return schedule.Convert(m.schedule, m.prediction, to, v, x, t) },

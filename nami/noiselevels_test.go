@@ -13,7 +13,6 @@ import (
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
-	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute"
@@ -23,21 +22,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// gaussianData predicts p where the data are N(m, s²), by way of the data, so that no digit
-// is lost at low noise.
-func gaussianData(sched schedule.Schedule, m, s float64, p schedule.Prediction) field.Field {
-	data := field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {
-		alpha, sigma := shape.Lift(sched.Alpha(t), x), shape.Lift(sched.Sigma(t), x)
-		variance := Add(MulScalar(Square(alpha), s*s), Square(sigma))
-		return AddScalar(Div(MulScalar(Mul(alpha, Sub(x, MulScalar(alpha, m))), s*s), variance), m)
-	}}
-	if p == schedule.X0 {
-		return data
-	}
-	return schedule.Converted{Field: data, Schedule: sched, From: schedule.X0, To: p}
-}
-
-// EDM by Heun's and Euler's steps is the sampler of Karras et al.: of noise from N(0, 80²)
+// EDM by Heun's and Euler's steps is algorithm 1 of Karras et al.: of noise from N(0, 80²)
 // steps in σ make data of the standard deviation that the recursion of their algorithm 1
 // gives, for data N(0, 2²), whose last step, to σ = 0, is Euler's.
 func TestStepsInSigma(t *testing.T) {
@@ -65,14 +50,13 @@ func TestStepsInSigma(t *testing.T) {
 		for _, c := range []struct {
 			solver solver.Solver
 			heun   bool
-			paper  float64 // by the case's account
-		}{{solver.Heun(10), true, 2.22}, {solver.Heun(18), true, 2.06}, {solver.Euler(20), false, 1.78}} {
-			m := nami.Diffusion{Field: gaussianData(edm, 0, 2, schedule.Eps), Schedule: edm, Solver: c.solver, EventShape: []int{1}}
+		}{{solver.Heun(10), true}, {solver.Heun(18), true}, {solver.Euler(20), false}} {
+			m := nami.Diffusion{Field: gaussian(edm, schedule.Eps, []float64{0}, []float64{2}), Schedule: edm, Solver: c.solver, EventShape: []int{1}}
 			p := bindDoubles(t, backend, m)
 			x, err := p.SampleFrom(context.Background(), doubles([]float64{80}, 1, 1))
 			got := values(t, x, err)[0]
-			if want := 80 * recursion(c.solver.Steps, c.heun); math.Abs(got-want) > 1e-4 || math.Abs(got-c.paper) > 0.006 {
-				t.Errorf("%v: the standard deviation is %.5f, expected %.5f", c.solver, got, want)
+			if want := 80 * recursion(c.solver.Steps, c.heun); math.Abs(got-want) > 1e-9 {
+				t.Errorf("%v: the standard deviation is %.12f, expected %.12f", c.solver, got, want)
 			}
 		}
 	})
@@ -87,7 +71,7 @@ func TestEulerInNoiseLevels(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(schedules)) {
 		s := schedules[name]
 		for _, p := range []schedule.Prediction{schedule.Eps, schedule.V, schedule.X0} {
-			m := nami.Diffusion{Field: gaussianData(s, 0.5, 0.7, p), Prediction: p, Schedule: s, Solver: solver.Euler(12), EventShape: []int{1}}
+			m := nami.Diffusion{Field: gaussian(s, p, []float64{0.5}, []float64{0.7}), Prediction: p, Schedule: s, Solver: solver.Euler(12), EventShape: []int{1}}
 			m.Solver.Grid = solver.Karras{Rho: 3}
 			start := doubles([]float64{0.7, -1.3}, 2, 1)
 			x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), start)
@@ -159,7 +143,7 @@ func TestFlowEndsInData(t *testing.T) {
 				if (name == "VE" || name == "EDM") && d.s < 0.1 || (name == "VE" || name == "EDM" || name == "VP") && math.Abs(d.m) > 1 {
 					continue // their noise levels begin above such a spread, or end where the mean still shows
 				}
-				m := nami.Diffusion{Field: gaussianData(s, d.m, d.s, schedule.X0), Prediction: schedule.X0, Schedule: s, Solver: solver.RK4(200), EventShape: []int{1}}
+				m := nami.Diffusion{Field: gaussian(s, schedule.X0, []float64{d.m}, []float64{d.s}), Prediction: schedule.X0, Schedule: s, Solver: solver.RK4(200), EventShape: []int{1}}
 				p, err := m.Bind(backend, model.NewStore(), nil)
 				if err != nil {
 					t.Fatal(err)
@@ -208,7 +192,7 @@ func TestBothWays(t *testing.T) {
 				turn++
 				p := []schedule.Prediction{schedule.Eps, schedule.X0, schedule.V, schedule.Velocity, schedule.Score}[turn%5]
 				what := fmt.Sprintf("%s, %v, %v", name, p, method)
-				m := nami.Diffusion{Field: denoiser(s, p), Prediction: p, Schedule: s, Solver: method, EventShape: []int{2}}
+				m := nami.Diffusion{Field: gaussian(s, p, mean, std), Prediction: p, Schedule: s, Solver: method, EventShape: []int{2}}
 				process := bindDoubles(t, backend, m)
 				x := []float64{1.5, -0.5, 1, 0, 2, -1.2}
 				z, err := process.Encode(ctx, doubles(slices.Clone(x), 3, 2))
@@ -304,7 +288,7 @@ func TestOwnDivergenceOfDiffusion(t *testing.T) {
 				alpha, sigma := sched.Alpha(t), sched.Sigma(t)
 				return Div(sigma, Add(MulScalar(Square(alpha), s*s), Square(sigma)))
 			}
-			m := nami.Diffusion{Field: knowing{gaussianData(sched, 0.3, s, schedule.Eps), rate}, Schedule: sched, Solver: solver.RK4(30), EventShape: []int{2}}
+			m := nami.Diffusion{Field: knowing{gaussian(sched, schedule.Eps, []float64{0.3}, []float64{s}), rate}, Schedule: sched, Solver: solver.RK4(30), EventShape: []int{2}}
 			p := bindDoubles(t, backend, m)
 			x := doubles([]float64{0.1, 0.2, 1, -0.4}, 2, 2)
 			got, err := p.LogProb(context.Background(), x, nil)

@@ -68,8 +68,9 @@ func Seed(seed int64) Option { return func(s *settings) { s.seed = seed } }
 // which the field's variables must have too (see [Convert]).
 func DType(dtype dtypes.DType) Option { return func(s *settings) { s.dtype = dtype } }
 
-// WithProgress calls f as a solve goes on, with how much of it is done, about ten times a
-// second: steps, summed over the chunks.
+// WithProgress calls f as a solve goes on, about ten times a second, with how much of it is
+// done, summed over the chunks: of its steps, or of the thousandths of the time that the
+// slowest sample has to cover where the solver chooses its steps.
 func WithProgress(f func(done, total int)) Option { return func(s *settings) { s.progress = f } }
 
 // ChunkSize sets how many events are on the device at once; 16,384 if not given.

@@ -239,6 +239,27 @@ func TestConcurrentUse(t *testing.T) {
 	})
 }
 
+// Models bound at once to one store: each looks at the weights, which none may change while
+// another does.
+func TestConcurrentBind(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		store := initialised(t, backend)
+		var group sync.WaitGroup
+		for range 6 {
+			group.Go(func() {
+				p, err := mlp.Bind(backend, store, ones(3, 4))
+				if err == nil {
+					_, err = p.Sample(context.Background(), 2)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
 // A long solve reports its progress, and stops within the 100 ms that the device works
 // between two looks at the context: twenty times that, on a machine that is busy besides.
 func TestCancelAndProgress(t *testing.T) {

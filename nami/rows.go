@@ -31,31 +31,18 @@ func takeRows(t *tensors.Tensor, count, first, n int, row []int) (*tensors.Tenso
 	return out, err
 }
 
-// putRows copies the rows of a chunk that count into to, from row first on.
-func putRows(to *tensors.Tensor, first int, from *tensors.Tensor, c chunk) error {
-	if err := from.ToLocal(); err != nil {
-		return err
-	}
-	size := int(from.ByteSize()) / c.n
-	return from.ConstBytes(func(source []byte) {
-		err := to.MutableBytes(func(target []byte) { copy(target[first*size:], source[:c.keep*size]) })
-		if err != nil {
-			panic(err) // to was made by us, on the host
-		}
-	})
-}
-
-// putFrames copies the rows of a chunk that count into to, whose first axis are times, each
-// with so many rows, from row first of each on.
-func putFrames(to *tensors.Tensor, rows, first int, from *tensors.Tensor, times int, c chunk) error {
+// putRows copies the rows of a chunk that count into to, from row first on: in from and in to
+// alike an axis of times, or none and times is 1, stands before that of the rows.
+func putRows(to *tensors.Tensor, first int, from *tensors.Tensor, times int, c chunk) error {
 	if err := from.ToLocal(); err != nil {
 		return err
 	}
 	size := int(from.ByteSize()) / (times * c.n)
+	frame := int(to.ByteSize()) / times
 	return from.ConstBytes(func(source []byte) {
 		err := to.MutableBytes(func(target []byte) {
 			for k := range times {
-				copy(target[(k*rows+first)*size:], source[k*c.n*size:(k*c.n+c.keep)*size])
+				copy(target[k*frame+first*size:], source[k*c.n*size:(k*c.n+c.keep)*size])
 			}
 		})
 		if err != nil {
@@ -72,13 +59,4 @@ func checkFinite(what string, t *tensors.Tensor) error {
 			bad, t.Size(), what, t.Shape(), first)
 	}
 	return err
-}
-
-// finalize frees tensors.
-func finalize(ts []*tensors.Tensor) {
-	for _, t := range ts {
-		if t != nil && t.Ok() {
-			t.MustFinalizeAll()
-		}
-	}
 }

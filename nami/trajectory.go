@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -29,7 +30,7 @@ func (p *Process) Trajectory(ctx context.Context, times []float64, sampleShape .
 	if _, err := only(solution, err, "sampling"); err != nil {
 		return nil, err
 	}
-	finalize(solution.Y)
+	gomlx.Finalize(solution.Y)
 	return solution.Saved[0], nil
 }
 

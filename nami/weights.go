@@ -86,7 +86,10 @@ func (p *Process) checkTrained() error {
 		dims := p.context.Shape().Dimensions
 		context = dims[len(dims)-field.ContextRank(p.field):]
 	}
-	if err := fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), context, p.dtype); err != nil {
+	err := loop.Exclusively(p.store, func() error {
+		return fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), context, p.dtype)
+	})
+	if err != nil {
 		return fmt.Errorf("nami: %w", err)
 	}
 	return nil

@@ -170,7 +170,7 @@ func TestBadTrainingInputs(t *testing.T) {
 		"at least one batch of them":                   {loss.FM{Field: small}, data.Events{X: points}, train.StartFrom(normals(1, 4, 0, 1))},
 		"the coupling tests.lost paired 0 of 8 events": {loss.FM{Field: small}, data.Events{X: points}, train.Couple(lost{})},
 		"across conditions":                            {loss.FM{Field: small}, data.Events{X: points, Context: normals(2, 64, 0, 1)}, train.Couple(coupling.OptimalTransport{})},
-		"the coupling tests.burning: Pair panicked: fire (at tests/training_test.go:":    {loss.FM{Field: small}, data.Events{X: points}, train.Couple(burning{})},
+		"the coupling tests.burning: Pair panicked: fire (at tests/training_test.go:": {loss.FM{Field: small}, data.Events{X: points}, train.Couple(burning{})},
 	} {
 		_, err := train.Fit(context.Background(), backend, model.NewStore(), c.loss, c.events, c.with, train.BatchSize(8), train.Steps(1))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -44,9 +44,10 @@ type Batch struct {
 // Loss is what training minimises. A type of your own is a Loss as soon as it has this
 // method.
 type Loss interface {
-	// Loss builds the loss of a batch, a scalar. Its random numbers come from the random
-	// state of scope's store, and its variables live in scope. It panics on misuse, and on
-	// a part of the batch that it can't use.
+	// Loss builds the loss of a batch, a scalar: of the losses ℓ of its events and their
+	// weights w, which are 1 where it has none, the mean Σwℓ/Σw, or the sum Σwℓ. Its random
+	// numbers come from the random state of scope's store, and its variables live in scope.
+	// It panics on misuse, and on a part of the batch that it can't use.
 	Loss(scope *model.Scope, b Batch) *Node
 }
 

@@ -49,18 +49,19 @@ func (p *Program) adaptive(ctx context.Context, s *Solution, about outline, dtyp
 	// A thousand times finer than the resolution of time at its far end.
 	smallest := ulps * gomlx.Epsilon(dtype) * 1e-3 * math.Max(math.Abs(run.T0), math.Abs(run.T1))
 	times := []*tensors.Tensor{scalar(dtype, run.T1), scalar(dtype, smallest), scalar(dtype, run.T0)}
-	defer finalize(times)
+	defer gomlx.Finalize(times)
 	fail := func(err error) error {
-		finalize(slices.Concat(s.Y, s.Saved))
+		gomlx.Finalize(slices.Concat(s.Y, s.Saved))
 		return err
 	}
 	if err := context.Cause(ctx); err != nil { // before a long compilation
 		return fail(fmt.Errorf("solver: stopped before the first step: %w", err))
 	}
 	l := layout{parts: len(s.Y), carry: about.carry, saves: len(run.Save) > 0}
-	rest, err := p.begin(layout{parts: l.parts, carry: l.carry}, func(scope *model.Scope, in [][]*Node) []*Node {
-		return p.adaptiveBegin(scope, in[0], in[1], in[2])
-	}).Call(s.Y, times, fixed)
+	begin := p.begin(l, func(calls *int, scope *model.Scope, in [][]*Node) []*Node {
+		return p.adaptiveBegin(calls, scope, in[0], in[1], in[2])
+	})
+	rest, err := begin.program.Call(s.Y, times, fixed)
 	if err != nil {
 		return fail(fmt.Errorf("solver: %w", err))
 	}
@@ -74,25 +75,26 @@ func (p *Program) adaptive(ctx context.Context, s *Solution, about outline, dtyp
 	}
 	own := times[:2:2]
 	if l.saves {
-		at := vector(dtype, run.Save)
+		at := gomlx.FromFloats(dtype, run.Save, len(run.Save))
 		defer at.MustFinalizeAll()
 		own = append(own, at)
 	}
-	out, attempts, err := p.steps(l, func(scope *model.Scope, _ *Node, state, fixed []*Node) ([]*Node, *Node) {
-		return p.adaptiveStep(l, scope, state, fixed)
-	}).Run(ctx, run.Steps, slices.Concat(s.Y, rest, s.Saved), slices.Concat(own, fixed), after)
+	steps := p.steps(l, func(calls *int, scope *model.Scope, _ *Node, state, fixed []*Node) ([]*Node, *Node) {
+		return p.adaptiveStep(l, calls, scope, state, fixed)
+	})
+	out, attempts, err := steps.program.Run(ctx, run.Steps, slices.Concat(s.Y, rest, s.Saved), slices.Concat(own, fixed), after)
 	if err != nil {
 		return fmt.Errorf("solver: %w", err)
 	}
 	c, err := l.readControls(out)
 	if err != nil {
-		finalize(out)
+		gomlx.Finalize(out)
 		return err
 	}
 	s.Y, out = out[:l.parts], out[l.parts:]
-	finalize(out[:l.carry+controls])
+	gomlx.Finalize(out[:l.carry+controls])
 	s.Saved = out[l.carry+controls:]
-	s.Evaluations = int(p.atBegin.Load()) + attempts*int(p.inStep.Load())
+	s.Evaluations = int(begin.calls.Load()) + attempts*int(steps.calls.Load())
 	for i := range s.Codes {
 		j := min(i, len(c.t)-1) // there is one for all if they share their steps
 		s.Accepted[i], s.Rejected[i] = int(c.accepted[j]), int(c.rejected[j])
@@ -117,9 +119,8 @@ func (p *Program) controlled(y []*Node) []int {
 
 // adaptiveBegin builds what an adaptive state has beside y, without what is saved. times
 // are t1, the smallest step and t0.
-func (p *Program) adaptiveBegin(scope *model.Scope, y, times, fixed []*Node) []*Node {
-	calls := 0
-	system, solver, lead := p.system(scope, fixed, &calls), p.solver, p.controlled(y)
+func (p *Program) adaptiveBegin(calls *int, scope *model.Scope, y, times, fixed []*Node) []*Node {
+	system, solver, lead := p.system(scope, fixed, calls), p.solver, p.controlled(y)
 	t1, smallest, t0 := times[0], times[1], times[2]
 	g, dtype := t0.Graph(), t0.DType()
 	t := BroadcastToDims(t0, lead...)
@@ -145,22 +146,20 @@ func (p *Program) adaptiveBegin(scope *model.Scope, y, times, fixed []*Node) []*
 		h = solver.firstStep(system.Drift, y, slope, t, lead, span, p.errorOrder())
 	}
 	s.h = Mul(Min(Max(h, resolution(t, smallest)), Abs(span)), Sign(span))
-	p.atBegin.Store(int64(calls))
 	return s.list()
 }
 
 func (p *Program) errorOrder() float64 { return float64(p.solver.Method.(Embedded).ErrorOrder()) }
 
 // adaptiveStep is one attempt, and says whether any sample needs another.
-func (p *Program) adaptiveStep(l layout, scope *model.Scope, list, fixed []*Node) ([]*Node, *Node) {
+func (p *Program) adaptiveStep(l layout, calls *int, scope *model.Scope, list, fixed []*Node) ([]*Node, *Node) {
 	s := l.adaptiveStateOf(list)
 	t1, smallest, given := fixed[0], fixed[1], fixed[2:]
 	var saves *Node
 	if l.saves {
 		saves, given = given[0], given[1:]
 	}
-	calls := 0
-	system, solver, lead := p.system(scope, given, &calls), p.solver, s.t.Shape().Dimensions
+	system, solver, lead := p.system(scope, given, calls), p.solver, s.t.Shape().Dimensions
 
 	running := s.unfinished(t1)
 	remaining := Sub(t1, s.t)
@@ -194,7 +193,6 @@ func (p *Program) adaptiveStep(l layout, scope *model.Scope, list, fixed []*Node
 	if l.saves {
 		next.saved = putWithin(p.interpolant(system, s.y, step, over), over, saves, accept, step.Y, s.saved)
 	}
-	p.inStep.Store(int64(calls))
 	more := next.unfinished(t1)
 	if !more.IsScalar() {
 		more = ReduceLogicalOr(more)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 
 	"github.com/gomlx/compute"
@@ -41,7 +42,8 @@ type Adjoint struct {
 	build   Build
 
 	mu        sync.Mutex
-	variables []*model.Variable // the trainable ones that the system reads
+	read      []*model.Variable // those that the system reads
+	variables []*model.Variable // the trainable ones among them, which the programs are for
 	programs  map[int]*Program  // by the number of parts of y
 }
 
@@ -86,7 +88,7 @@ func NewAdjoint(backend compute.Backend, store *model.Store, s Solver, build Bui
 func (a *Adjoint) Gradient(ctx context.Context, y1, cotangents, fixed []*tensors.Tensor, run Run) (*Gradients, error) {
 	p, variables, err := a.program(y1, cotangents, fixed)
 	if err != nil {
-		finalize(slices.Concat(y1, cotangents))
+		gomlx.Finalize(slices.Concat(y1, cotangents))
 		return nil, err
 	}
 	state := slices.Concat(y1, cotangents)
@@ -144,42 +146,44 @@ func (a *Adjoint) program(y, cotangents, fixed []*tensors.Tensor) (*Program, []*
 	if err := checkFixed(fixed); err != nil {
 		return nil, nil, err
 	}
-	if p := a.programs[len(y)]; p != nil {
-		return p, a.variables, nil
+	if weights := a.solver.Weights; a.solver.Adaptive() && len(weights) > 0 && len(weights) != len(y) {
+		return nil, nil, fmt.Errorf("solver: %v has %d weights for a state of %d parts: give one for each", a.solver, len(weights), len(y))
 	}
-	if a.variables == nil {
+	if a.read == nil {
 		read, err := loop.Variables(a.backend, a.store, func(g *Graph) {
-			parameters := func(ts []*tensors.Tensor) (out []*Node) {
-				for _, t := range ts {
-					out = append(out, Parameter(g, "", t.Shape()))
-				}
-				return out
-			}
-			in := parameters(fixed)
+			in := gomlx.Parameters(g, fixed)
 			calls := 0
-			a.build(a.store.RootScope(), in).Drift.checked(&calls)(parameters(y), Parameter(g, "", shapes.Make(y[0].DType())))
+			a.build(a.store.RootScope(), in).Drift.checked(&calls)(gomlx.Parameters(g, y), Parameter(g, "", shapes.Make(y[0].DType())))
 		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("solver: the adjoint: %w", err)
 		}
-		a.variables = []*model.Variable{}
-		for _, v := range read {
-			if v.Trainable {
-				a.variables = append(a.variables, v)
-			}
+		a.read = append([]*model.Variable{}, read...)
+	}
+	var by []*model.Variable
+	for _, v := range a.read {
+		if v.Trainable {
+			by = append(by, v)
 		}
+	}
+	if !slices.Equal(by, a.variables) { // some were frozen, or are trained again
+		clear(a.programs)
+		a.variables = by
+	}
+	if p := a.programs[len(y)]; p != nil {
+		return p, by, nil
 	}
 	s := a.solver
 	if s.Adaptive() {
 		s.Shared = true
 		s.Weights = adjointWeights(s.Weights, len(y))
 	}
-	p, err := newProgram(a.backend, a.store, s, a.augmented(len(y)), true)
+	p, err := newProgram(a.backend, a.store, s, a.augmented(len(y), by), true)
 	if err != nil {
 		return nil, nil, err
 	}
 	a.programs[len(y)] = p
-	return p, a.variables, nil
+	return p, by, nil
 }
 
 // adjointWeights are those of y for y and a. The parts that follow have none.
@@ -190,15 +194,16 @@ func adjointWeights(weights []float64, parts int) []float64 {
 	return slices.Concat(weights, weights)
 }
 
-// augmented builds the equations of y, a and g, the state in this order.
-func (a *Adjoint) augmented(parts int) Build {
+// augmented builds the equations of y, a and g, the state in this order, for derivatives by
+// those variables.
+func (a *Adjoint) augmented(parts int, variables []*model.Variable) Build {
 	return func(scope *model.Scope, fixed []*Node) System {
 		system := a.build(scope, fixed)
 		if system.Diffusion != nil {
 			exceptions.Panicf("solver: the adjoint is for ordinary equations, but the system has a Diffusion: leave it nil")
 		}
 		calls := 0
-		out := System{Drift: a.differentiated(system.Drift.checked(&calls), parts, fixed)}
+		out := System{Drift: differentiated(system.Drift.checked(&calls), parts, variables, fixed)}
 		in := func(coordinates func(Interval) *Coordinates) func(Interval) *Coordinates {
 			if coordinates == nil {
 				return nil
@@ -213,7 +218,7 @@ func (a *Adjoint) augmented(parts int) Build {
 					}
 					scaled = append(scaled, part)
 				}
-				c.Parts, c.Slope = scaled, a.differentiated(c.Slope.checked(&calls), parts, fixed)
+				c.Parts, c.Slope = scaled, differentiated(c.Slope.checked(&calls), parts, variables, fixed)
 				return &c
 			}
 		}
@@ -228,7 +233,7 @@ func (a *Adjoint) augmented(parts int) Build {
 }
 
 // differentiated are f and its products with a: the right-hand side of y, a and g.
-func (a *Adjoint) differentiated(f Dynamics, parts int, fixed []*Node) Dynamics {
+func differentiated(f Dynamics, parts int, variables []*model.Variable, fixed []*Node) Dynamics {
 	return func(state []*Node, t *Node) []*Node {
 		// A stage's y and a were made from the stages before it; the derivative is by this
 		// stage's y alone.
@@ -237,7 +242,7 @@ func (a *Adjoint) differentiated(f Dynamics, parts int, fixed []*Node) Dynamics 
 			y[part] = Identity(StopGradient(state[part]))
 		}
 		by := slices.Clone(y)
-		for _, v := range a.variables {
+		for _, v := range variables {
 			by = append(by, v.NodeValue(t.Graph()))
 		}
 		for _, x := range fixed {

@@ -235,6 +235,15 @@ func TestAdjointMisuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	weighted := solver.Dopri5(1e-3, 1e-3)
+	weighted.Weights = []float64{1, 2}
+	byTwo, err := solver.NewAdjoint(backend, model.NewStore(), weighted, still)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := byTwo.Gradient(context.Background(), []*tensors.Tensor{one()}, []*tensors.Tensor{one()}, nil, solver.Run{T1: 1}); err == nil || !strings.Contains(err.Error(), "has 2 weights for a state of 1 parts") {
+		t.Errorf("got %v", err)
+	}
 	for want, in := range map[string][2][]*tensors.Tensor{
 		"the state has 1 parts and there are 0 cotangents":    {{one()}, nil},
 		"the cotangent of part 0 must be shaped like":         {{one()}, {floats(dtypes.Float64, []float64{1}, 1)}},

@@ -181,7 +181,7 @@ func checkODE(backend compute.Backend, m Method, t0, t1 float64, in func(what st
 		for i := range n {
 			from, to := checkNode(t0, t1, i, n), checkNode(t0, t1, i+1, n)
 			out, err := call(step, append([]any{from, to}, args(state)...)...)
-			finalize(state)
+			gomlx.Finalize(state)
 			if err != nil {
 				return err
 			}
@@ -197,12 +197,12 @@ func checkODE(backend compute.Backend, m Method, t0, t1 float64, in func(what st
 				return fmt.Errorf("%s: Between gives %.6g at the end of a step to %.6g", in("within a step"), values[2], end)
 			}
 			largest = max(largest, distance(values[1], solution(t0, from+withinStep*(to-from))))
-			finalize(out[parts+carried:])
+			gomlx.Finalize(out[parts+carried:])
 		}
 		steps = append(steps, float64(n))
 		errs = append(errs, distance(flatten(state[:parts], 1)[0], solution(t0, t1)))
 		inside = append(inside, largest)
-		finalize(state)
+		gomlx.Finalize(state)
 	}
 	if err := checkOrder(in("at the end"), steps, errs, m.Order()); err != nil {
 		return err
@@ -240,12 +240,12 @@ func checkEstimate(backend compute.Backend, m Embedded, start func() []*tensors.
 	for n := 16; n <= 64; n *= 2 {
 		state := start()
 		out, err := call(step, append([]any{t0, t0 + (t1-t0)/float64(n)}, args(state)...)...)
-		finalize(state)
+		gomlx.Finalize(state)
 		if err != nil {
 			return err
 		}
 		one, each := flatten(out[:4], 1)[0], flatten(out[4:], 1)[0]
-		finalize(out)
+		gomlx.Finalize(out)
 		if distance(one, each) > 1e-12 {
 			return fmt.Errorf("%s: a step has the estimate and the state %.6g with one time for all samples, and %.6g with the same time for each: times have the lead's shape where samples have their own",
 				in("a single step"), one, each)
@@ -381,7 +381,7 @@ func checkSDE(backend compute.Backend, m Method, trial trial, t0, t1 float64) (s
 		exact[i] = trial.exact(paths[i])
 	}
 	for n := 16; n <= checkSteps; n *= 2 {
-		state := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(constant(trial.start, checkPaths), checkPaths)}
+		state := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(slices.Repeat([]float64{trial.start}, checkPaths), checkPaths)}
 		carry, err := call(begin, append([]any{t0}, args(state)...)...)
 		if err != nil {
 			return nil, nil, err
@@ -411,7 +411,7 @@ func checkSDE(backend compute.Backend, m Method, trial trial, t0, t1 float64) (s
 			}
 			at := func(i int) float64 { return t0 + (t1-t0)*float64(i)/float64(n) }
 			next, err := call(exec, append([]any{at(i), at(i + 1)}, args(append(slices.Clone(state), noise...))...)...)
-			finalize(append(state, noise...))
+			gomlx.Finalize(append(state, noise...))
 			if err != nil {
 				return nil, nil, err
 			}
@@ -421,7 +421,7 @@ func checkSDE(backend compute.Backend, m Method, trial trial, t0, t1 float64) (s
 		for i, v := range tensors.MustCopyFlatData[float64](state[0]) {
 			mean += math.Abs(v-exact[i]) / checkPaths
 		}
-		finalize(state)
+		gomlx.Finalize(state)
 		steps, errs = append(steps, float64(n)), append(errs, mean)
 	}
 	return steps, errs, nil
@@ -484,12 +484,4 @@ func slope(x, y []float64) float64 {
 		xy, xx = xy+dx*(math.Log2(y[i])-my), xx+dx*dx
 	}
 	return xy / xx
-}
-
-func constant(v float64, n int) []float64 {
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = v
-	}
-	return out
 }

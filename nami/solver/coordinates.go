@@ -4,6 +4,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Coordinates are those in which a step is taken: z and u in place of the state y and the
@@ -44,7 +45,8 @@ type Coordinates struct {
 	Diffusion func(z []*Node, t *Node) []*Node
 
 	// FirstOrder is true if the step is to be taken by the slope at its beginning alone, as
-	// the last one of a diffusion: a scalar bool; nil if none is.
+	// the last one of a diffusion: a scalar bool; nil if none is. A method that goes by the
+	// slopes of the steps before ([LMS]) keeps its order.
 	FirstOrder *Node
 
 	// Restart is true if the slopes of this step don't go on in the next one's coordinates:
@@ -54,11 +56,22 @@ type Coordinates struct {
 
 // Part says how the coordinates scale a part of the state.
 type Part struct {
-	// Power is the power of the scale, 0 for a part that isn't scaled.
+	// Power is the power of the scale: 1, -1, or 0 for a part that isn't scaled.
 	Power int
 
-	// Shift is the coefficient of -l, a scalar or of the lead's shape; nil for 0.
+	// Shift is the coefficient of -l, a scalar or of the lead's shape; nil for 0, which it
+	// must be where Power isn't.
 	Shift *Node
+}
+
+// validate panics if the coordinates of a part aren't among those that there are.
+func (p Part) validate(i int) {
+	if p.Power < -1 || p.Power > 1 {
+		exceptions.Panicf("solver: Coordinates.Parts[%d].Power is %d: it must be -1, 0 or 1", i, p.Power)
+	}
+	if p.Power != 0 && p.Shift != nil {
+		exceptions.Panicf("solver: Coordinates.Parts[%d] has the power %d and a Shift: give one of them", i, p.Power)
+	}
 }
 
 // part is how part number i is scaled.

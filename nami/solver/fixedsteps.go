@@ -79,17 +79,12 @@ func padded(nodes []float64, dtype dtypes.DType) (*tensors.Tensor, error) {
 		length *= 4
 	}
 	values := slices.Concat(nodes, slices.Repeat(nodes[len(nodes)-1:], length-len(nodes)))
-	if dtype == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(values, length), nil
-	}
-	single := make([]float32, length)
-	for i, v := range values {
-		single[i] = float32(v)
-		if i > 0 && i < len(nodes) && single[i] == single[i-1] {
-			return nil, fmt.Errorf("solver: the times %v and %v of steps %d and %d are one number in Float32: take fewer steps, or compute in Float64", nodes[i-1], v, i-1, i)
+	for i, t := range nodes[1:] {
+		if dtype == dtypes.Float32 && float32(t) == float32(nodes[i]) {
+			return nil, fmt.Errorf("solver: the times %v and %v of steps %d and %d are one number in Float32: take fewer steps, or compute in Float64", nodes[i], t, i, i+1)
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(single, length), nil
+	return gomlx.FromFloats(dtype, values, length), nil
 }
 
 // fixedState is what a solve in fixed steps carries from one to the next.
@@ -114,9 +109,9 @@ func (l layout) fixedStateOf(list []*Node) (s fixedState) {
 func (p *Program) fixedSteps(ctx context.Context, s *Solution, about outline, dtype dtypes.DType, fixed []*tensors.Tensor, run Run) (err error) {
 	state := slices.Clone(s.Y)
 	own := []*tensors.Tensor{}
-	defer func() { finalize(own) }()
+	defer func() { gomlx.Finalize(own) }()
 	fail := func(err error) error {
-		finalize(slices.Concat(state, s.Saved))
+		gomlx.Finalize(slices.Concat(state, s.Saved))
 		return err
 	}
 	if err := context.Cause(ctx); err != nil { // before a long compilation
@@ -153,18 +148,17 @@ func (p *Program) fixedSteps(ctx context.Context, s *Solution, about outline, dt
 	if l.carry > 0 {
 		at := scalar(dtype, run.T0)
 		own = append(own, at)
-		carry, err := p.begin(layout{parts: l.parts, carry: l.carry}, func(scope *model.Scope, in [][]*Node) []*Node {
-			calls := 0
-			out := p.solver.Method.Init(p.system(scope, in[2], &calls), in[0], in[1][0])
-			p.atBegin.Store(int64(calls))
-			return out
-		}).Call(s.Y, []*tensors.Tensor{at}, fixed)
+		begin := p.begin(l, func(calls *int, scope *model.Scope, in [][]*Node) []*Node {
+			return p.solver.Method.Init(p.system(scope, in[2], calls), in[0], in[1][0])
+		})
+		carry, err := begin.program.Call(s.Y, []*tensors.Tensor{at}, fixed)
 		own = own[:len(own)-1]
 		at.MustFinalizeAll()
 		if err != nil {
 			return fail(fmt.Errorf("solver: %w", err))
 		}
 		state = append(state, carry...)
+		s.Evaluations = int(begin.calls.Load())
 	}
 	good := tensors.FromFlatDataAndDimensions(make([]int32, len(s.Codes)), len(s.Codes))
 	if p.joint {
@@ -175,17 +169,18 @@ func (p *Program) fixedSteps(ctx context.Context, s *Solution, about outline, dt
 	if run.Progress != nil {
 		after = func(done int, _ []*tensors.Tensor) { run.Progress(done, run.Steps) }
 	}
-	out, _, err := p.steps(l, func(scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
-		return p.fixedStep(l, scope, i, state, fixed), nil
-	}).Run(ctx, run.Steps, state, slices.Concat(own, fixed), after)
+	steps := p.steps(l, func(calls *int, scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
+		return p.fixedStep(l, calls, scope, i, state, fixed), nil
+	})
+	out, _, err := steps.program.Run(ctx, run.Steps, state, slices.Concat(own, fixed), after)
 	if err != nil {
 		return fmt.Errorf("solver: %w", err)
 	}
 	s.Y, out = out[:l.parts], out[l.parts:]
-	finalize(out[:l.carry])
+	gomlx.Finalize(out[:l.carry])
 	good, s.Saved = out[l.carry], out[l.carry+1:]
 	defer good.MustFinalizeAll()
-	s.Evaluations = int(p.atBegin.Load()) + run.Steps*int(p.inStep.Load())
+	s.Evaluations += run.Steps * int(steps.calls.Load())
 	return readInts(good, func(i int, steps int32) {
 		s.Accepted[i] = int(steps)
 		if int(steps) < run.Steps {
@@ -199,7 +194,7 @@ func (p *Program) fixedSteps(ctx context.Context, s *Solution, about outline, dt
 }
 
 // fixedStep is one step of a solve in fixed steps.
-func (p *Program) fixedStep(l layout, scope *model.Scope, i *Node, list, fixed []*Node) []*Node {
+func (p *Program) fixedStep(l layout, calls *int, scope *model.Scope, i *Node, list, fixed []*Node) []*Node {
 	now := l.fixedStateOf(list)
 	times, fixed := timingOf(fixed, l.even)
 	over := interval(times, i, now.y[0].DType())
@@ -213,8 +208,7 @@ func (p *Program) fixedStep(l layout, scope *model.Scope, i *Node, list, fixed [
 	if l.saves {
 		save, fixed = recordingOf(fixed, l.parts, p.solver.Stochastic())
 	}
-	calls := 0
-	system := p.solver.within(p.system(scope, fixed, &calls), over)
+	system := p.solver.within(p.system(scope, fixed, calls), over)
 	step := method.Step(system, now.y, now.carry, over, noise)
 	checkStep(method, now.y, now.carry, step)
 	// A sample counts a step as long as it has counted all before.
@@ -223,7 +217,6 @@ func (p *Program) fixedStep(l layout, scope *model.Scope, i *Node, list, fixed [
 	if l.saves {
 		next.saved = record(save, p.interpolant(system, now.y, step, over), system, i, now, step.Y, over)
 	}
-	p.inStep.Store(int64(calls))
 	return next.list()
 }
 

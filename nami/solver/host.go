@@ -3,13 +3,11 @@ package solver
 import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 )
 
 func scalar(dtype dtypes.DType, v float64) *tensors.Tensor {
-	if dtype == dtypes.Float64 {
-		return tensors.FromScalar(v)
-	}
-	return tensors.FromScalar(float32(v))
+	return gomlx.FromFloats(dtype, []float64{v})
 }
 
 // readInts calls f for each value of t, of int32.
@@ -23,23 +21,6 @@ func readInts(t *tensors.Tensor, f func(i int, v int32)) error {
 
 // readFloats returns the values of t, of Float32 or Float64.
 func readFloats(t *tensors.Tensor) (out []float64, err error) {
-	err = t.ConstFlatData(func(flat any) {
-		switch values := flat.(type) {
-		case []float64:
-			out = append(out, values...)
-		case []float32:
-			for _, v := range values {
-				out = append(out, float64(v))
-			}
-		}
-	})
+	err = gomlx.EachFloat(t, func(_ int, v float64) { out = append(out, v) })
 	return out, err
-}
-
-func finalize(ts []*tensors.Tensor) {
-	for _, t := range ts {
-		if t != nil && t.Ok() {
-			t.MustFinalizeAll()
-		}
-	}
 }

@@ -42,11 +42,15 @@ type Program struct {
 
 	mu       sync.Mutex
 	outlines map[string]outline
-	begins   map[layout]*loop.Single
-	loops    map[layout]*loop.Program
+	begins   map[layout]*compiled[loop.Single]  // what comes before the first step
+	loops    map[layout]*compiled[loop.Program] // the steps
+	bridges  *loop.Single                       // what is saved of a stochastic solve within its steps
+}
 
-	// Evaluations of the field before the first step and in each.
-	atBegin, inStep atomic.Int64
+// compiled is a program and how often it evaluates the field: at all, or in each step.
+type compiled[T any] struct {
+	program *T
+	calls   atomic.Int64
 }
 
 // layout says what a program's state and inputs are made of.
@@ -103,7 +107,8 @@ func newProgram(backend compute.Backend, store *model.Store, s Solver, build Bui
 	}
 	return &Program{
 		backend: backend, store: store, solver: s, build: build, joint: joint,
-		outlines: map[string]outline{}, begins: map[layout]*loop.Single{}, loops: map[layout]*loop.Program{},
+		outlines: map[string]outline{}, begins: map[layout]*compiled[loop.Single]{}, loops: map[layout]*compiled[loop.Program]{},
+		bridges: loop.NewSingle(backend, store, drawBridges),
 	}, nil
 }
 
@@ -126,7 +131,7 @@ func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run
 		about, err = p.outline(y, fixed)
 	}
 	if err != nil {
-		finalize(y)
+		gomlx.Finalize(y)
 		return nil, err
 	}
 	if run.Steps == 0 {
@@ -138,7 +143,7 @@ func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run
 	}
 	if len(run.Save) > 0 {
 		if solution.Saved, err = newRecords(y, run); err != nil {
-			finalize(y)
+			gomlx.Finalize(y)
 			return nil, err
 		}
 	}
@@ -186,14 +191,8 @@ func (p *Program) outline(y, fixed []*tensors.Tensor) (about outline, err error)
 	}
 	calls := 0
 	_, err = loop.Variables(p.backend, p.store, func(g *Graph) {
-		parameters := func(ts []*tensors.Tensor) (out []*Node) {
-			for _, t := range ts {
-				out = append(out, Parameter(g, "", t.Shape()))
-			}
-			return out
-		}
-		state := parameters(y)
-		s := p.system(p.store.RootScope().ResetVisited(), parameters(fixed), &calls)
+		state := gomlx.Parameters(g, y)
+		s := p.system(p.store.RootScope().ResetVisited(), gomlx.Parameters(g, fixed), &calls)
 		lead := p.lead(state)
 		if !p.solver.Adaptive() || p.solver.Shared {
 			lead = nil
@@ -215,22 +214,37 @@ func (p *Program) outline(y, fixed []*tensors.Tensor) (about outline, err error)
 	return about, nil
 }
 
-// begin is the graph of what comes before the first step.
-func (p *Program) begin(l layout, build func(scope *model.Scope, in [][]*Node) []*Node) *loop.Single {
+// begin is what comes before the first step of states of that layout. build counts the
+// evaluations of the field in calls.
+func (p *Program) begin(l layout, build func(calls *int, scope *model.Scope, in [][]*Node) []*Node) *compiled[loop.Single] {
+	l.even, l.saves = false, false // which make no difference yet
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.begins[l] == nil {
-		p.begins[l] = loop.NewSingle(p.backend, p.store, build)
+		c := &compiled[loop.Single]{}
+		c.program = loop.NewSingle(p.backend, p.store, func(scope *model.Scope, in [][]*Node) []*Node {
+			calls := 0
+			defer func() { c.calls.Store(int64(calls)) }()
+			return build(&calls, scope, in)
+		})
+		p.begins[l] = c
 	}
 	return p.begins[l]
 }
 
-// steps is the loop over steps.
-func (p *Program) steps(l layout, body loop.Body) *loop.Program {
+// steps is the loop over steps of states of that layout. body counts the evaluations of the
+// field in calls.
+func (p *Program) steps(l layout, body func(calls *int, scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node)) *compiled[loop.Program] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.loops[l] == nil {
-		p.loops[l] = loop.New(p.backend, p.store, body)
+		c := &compiled[loop.Program]{}
+		c.program = loop.New(p.backend, p.store, func(scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
+			calls := 0
+			defer func() { c.calls.Store(int64(calls)) }()
+			return body(&calls, scope, i, state, fixed)
+		})
+		p.loops[l] = c
 	}
 	return p.loops[l]
 }

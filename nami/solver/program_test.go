@@ -255,6 +255,19 @@ func TestProgramStops(t *testing.T) {
 	})
 }
 
+// inParts is a system in coordinates with a part that is scaled like that.
+func inParts(p solver.Part, shifted ...string) solver.Build {
+	return func(*model.Scope, []*Node) solver.System {
+		still := func(y []*Node, _ *Node) []*Node { return y }
+		return solver.System{Drift: still, Coordinates: func(over solver.Interval) *solver.Coordinates {
+			if len(shifted) > 0 {
+				p.Shift = over.From
+			}
+			return &solver.Coordinates{Parts: []solver.Part{p}, Slope: still}
+		}}
+	}
+}
+
 func TestProgramMisuse(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	float := func(dims ...int) *tensors.Tensor {
@@ -291,6 +304,8 @@ func TestProgramMisuse(t *testing.T) {
 		"diffusion":           {build: ornsteinUhlenbeck, y: zeros(2), want: "RK4(4) is a method for ordinary equations, but the system has a Diffusion: use solver.SRA1"},
 		"too few derivatives": {build: drift(func([]*Node, *Node) []*Node { return nil }), want: "returned 0 derivatives for a state of 1 parts"},
 		"other derivatives":   {build: drift(func(y []*Node, _ *Node) []*Node { return []*Node{InsertAxes(y[0], -1)} }), want: "returned (Float64)[2, 1] for part 0 of the state, which is (Float64)[2]"},
+		"power of a part":     {build: inParts(solver.Part{Power: 2}), want: "Coordinates.Parts[0].Power is 2: it must be -1, 0 or 1"},
+		"power and a shift":   {build: inParts(solver.Part{Power: 1}, "shifted"), want: "Coordinates.Parts[0] has the power 1 and a Shift"},
 		"g of another shape": {solver: solver.EulerMaruyama(4), want: "is (Float64)[3]: it must be shaped like the time, (Float64), or like the part, (Float64)[2]", build: func(*model.Scope, []*Node) solver.System {
 			return solver.System{
 				Drift:     func(y []*Node, _ *Node) []*Node { return y },

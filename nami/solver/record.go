@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
-	"github.com/nami-flow/go-nami/nami/internal/loop"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -78,17 +77,17 @@ func (p *Program) recording(y []*tensors.Tensor, nodes []float64, dtype dtypes.D
 		}
 	}
 	r := recording[*tensors.Tensor]{
-		times: vector(dtype, run.Save), step: tensors.FromFlatDataAndDimensions(steps, k),
+		times: gomlx.FromFloats(dtype, run.Save, k), step: tensors.FromFlatDataAndDimensions(steps, k),
 		atEnd: tensors.FromFlatDataAndDimensions(atEnd, k),
 	}
 	if !p.solver.Stochastic() {
 		return r.list(), nil
 	}
-	own := []*tensors.Tensor{gomlx.Key(run.Seed, 0), tensors.FromScalar(uint32(run.Offset)), vector(dtype, bridge(steps, fractions))}
-	defer finalize(own)
-	bridges, err := p.bridges().Call(own, y)
+	own := []*tensors.Tensor{gomlx.Key(run.Seed, 0), tensors.FromScalar(uint32(run.Offset)), gomlx.FromFloats(dtype, bridge(steps, fractions), k*k)}
+	defer gomlx.Finalize(own)
+	bridges, err := p.bridges.Call(own, y)
 	if err != nil {
-		finalize(r.list())
+		gomlx.Finalize(r.list())
 		return nil, err
 	}
 	r.bridge = bridges
@@ -131,21 +130,19 @@ func bridge(steps []int32, fractions []float64) []float64 {
 // forBridges sets the numbers of bridges apart from those of steps.
 const forBridges = 1 << 31
 
-// bridges draws the bridges of each part.
-func (p *Program) bridges() *loop.Single {
-	return p.begin(layout{saves: true}, func(_ *model.Scope, in [][]*Node) (out []*Node) {
-		counter := gomlx.NewCounter(in[0][0], in[0][1])
-		size := in[0][2].Shape().Size()
-		k := int(math.Round(math.Sqrt(float64(size))))
-		matrix := Reshape(in[0][2], k, k)
-		for part, x := range in[1] {
-			g, n := x.Graph(), x.Shape().Dim(0)
-			z := counter.Fold(Const(g, int32(0)), forBridges|uint32(part)).Normal(g, shapes.Make(x.DType(), n, k, x.Shape().Size()/n))
-			dims := append([]int{k}, x.Shape().Dimensions...)
-			out = append(out, Reshape(Einsum("ij,nje->ine", matrix, z), dims...))
-		}
-		return out
-	})
+// drawBridges draws the bridges of each part.
+func drawBridges(_ *model.Scope, in [][]*Node) (out []*Node) {
+	counter := gomlx.NewCounter(in[0][0], in[0][1])
+	size := in[0][2].Shape().Size()
+	k := int(math.Round(math.Sqrt(float64(size))))
+	matrix := Reshape(in[0][2], k, k)
+	for part, x := range in[1] {
+		g, n := x.Graph(), x.Shape().Dim(0)
+		z := counter.Fold(Const(g, int32(0)), forBridges|uint32(part)).Normal(g, shapes.Make(x.DType(), n, k, x.Shape().Size()/n))
+		dims := append([]int{k}, x.Shape().Dimensions...)
+		out = append(out, Reshape(Einsum("ij,nje->ine", matrix, z), dims...))
+	}
+	return out
 }
 
 // record puts the states at the times within a step in their places.
@@ -194,17 +191,4 @@ func putWithin(within Interpolant, over Interval, times, accept *Node, end, save
 	before := GreaterOrEqual(Mul(direction, Sub(to, times)), ZerosLike(times))
 	mask := LogicalAnd(LogicalAnd(after, before), accept)
 	return put(mask, Equal(times, Add(to, ZerosLike(times))), within.at(over, times), end, saved)
-}
-
-func vector(dtype dtypes.DType, values []float64) *tensors.Tensor {
-	if dtype == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(append([]float64(nil), values...), len(values))
-	}
-	t := tensors.FromShape(shapes.Make(dtype, len(values)))
-	t.MustMutableFlatData(func(flat any) {
-		for i, v := range values {
-			flat.([]float32)[i] = float32(v)
-		}
-	})
-	return t
 }

@@ -66,11 +66,16 @@ func TestSaveChangesNoStep(t *testing.T) {
 					if _, extra := s.Method.(own); out.Evaluations != plain.Evaluations && !extra || !slices.Equal(out.Accepted, plain.Accepted) {
 						t.Errorf("%s: %d evaluations and %v steps, without output %d and %v", what, out.Evaluations, out.Accepted, plain.Evaluations, plain.Accepted)
 					}
+					times := run.Save
+					run.Save = nil
+					if again := b.solve(t, p, dtype, run); again.Evaluations != plain.Evaluations {
+						t.Errorf("%s: %d evaluations without output after a solve with it, %d before", what, again.Evaluations, plain.Evaluations)
+					}
 					x, z := flat(out.Saved[0]), flat(out.Saved[1])
 					near(t, what+": the last frame", x[7*6:], flat(plain.Y[0]), 0)
 					near(t, what+": the last frame, z", z[7*3:], flat(plain.Y[1]), 0)
 					near(t, what+": the first frame", x[:6], b.x, 1e-7)
-					for k, at := range run.Save {
+					for k, at := range times {
 						for i := range 6 {
 							if want := relaxed(b.x[i], b.w[i/2], span[0], at); !(math.Abs(x[6*k+i]-want) <= tol*math.Max(1, math.Abs(want))) {
 								t.Errorf("%s: x(%g) is %v, expected %v", what, at, x[6*k+i], want)

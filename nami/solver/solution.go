@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 )
 
 // Code says how the solve of one sample ended.
@@ -49,10 +50,11 @@ func (c Code) Cure() string {
 }
 
 // Solution is what a solve gives: the state of each sample at its end, and how it got
-// there. All lists but Y have one element for each sample.
+// there. Codes, Times, Accepted and Rejected have one element for each sample.
 type Solution struct {
 	// Y are the parts of the state, n+event_i. A sample that failed has its last good
-	// state from an adaptive solver, and what became of it from one with equal steps.
+	// state from an adaptive solver, and what became of it from one with a fixed number
+	// of steps.
 	Y []*tensors.Tensor
 
 	// Saved are the parts of the state at the times of [Run.Save], [times]+n+event_i; nil if
@@ -111,6 +113,6 @@ func (s *Solution) Err() error {
 
 // Finalize frees the states.
 func (s *Solution) Finalize() {
-	finalize(s.Y)
-	finalize(s.Saved)
+	gomlx.Finalize(s.Y)
+	gomlx.Finalize(s.Saved)
 }

@@ -38,7 +38,7 @@ func (m stochastic) Step(s System, y, _ []*Node, over Interval, noise [][]*Node)
 		exceptions.Panicf("solver: %s steps in time, and the system has coordinates of its own: use a method for ordinary equations", m.name)
 	}
 	h := c.Width(over)
-	return Step{Y: m.step(kick{c, m.name, m.diagonal > 0, h, c.inStage(h)}, y, over, noise)}
+	return Step{Y: m.step(kick{c, m.name, m.diagonal > 0, h, c.Width(c.stages(over))}, y, over, noise)}
 }
 
 // anyNoise is a stochastic method whose diffusion may depend on the state.
@@ -55,7 +55,7 @@ type kick struct {
 	h, within *Node
 }
 
-// width is √|h|.
+// root is √|h|.
 func (k kick) root() *Node { return Sqrt(Abs(k.h)) }
 
 // wiener is ΔW = √|h|·noise[0].

@@ -104,6 +104,9 @@ func (s System) counted(calls *int) System {
 		return func(over Interval) *Coordinates {
 			c := *f(over)
 			c.Slope = c.Slope.checked(calls)
+			for i, p := range c.Parts {
+				p.validate(i)
+			}
 			return &c
 		}
 	}

@@ -161,7 +161,8 @@ func (m Tableau) Init(s System, y []*Node, t *Node) []*Node {
 func (m Tableau) Step(s System, y, carry []*Node, over Interval, _ [][]*Node) Step {
 	c := s.Over(over)
 	z, h := c.Enter(y, over.From), c.Width(over)
-	within := c.inStage(h)
+	stages := c.stages(over)
+	within := c.Width(stages)
 	var slopes [][]*Node
 	var at []*Node
 	for stage, weights := range m.A {
@@ -170,7 +171,7 @@ func (m Tableau) Step(s System, y, carry []*Node, over Interval, _ [][]*Node) St
 			slopes = append(slopes, c.slopeOf(carry, y, over.From))
 			continue
 		}
-		slopes = append(slopes, c.Slope(at, c.At(over, m.C[stage])))
+		slopes = append(slopes, c.Slope(at, c.At(stages, m.C[stage])))
 	}
 	again := m.firstSameAsLast()
 	if !again || c.FirstOrder != nil { // else the last stage is where the step ends
@@ -194,12 +195,13 @@ func (m Tableau) Step(s System, y, carry []*Node, over Interval, _ [][]*Node) St
 	return step
 }
 
-// inStage is the width of a step within its stages: 0 where all are to be at its beginning.
-func (c *Coordinates) inStage(h *Node) *Node {
-	if c.FirstOrder == nil {
-		return h
+// stages is the part of a step in which its stages lie: its beginning alone where it is of
+// first order.
+func (c *Coordinates) stages(over Interval) Interval {
+	if c.FirstOrder != nil {
+		over.To = Where(c.FirstOrder, over.From, over.To)
 	}
-	return Where(c.FirstOrder, ZerosLike(h), h)
+	return over
 }
 
 // dense are the weights within the step: the method's own, or those of the cubic

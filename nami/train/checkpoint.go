@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,10 +54,10 @@ func folder(name string) string {
 	return name
 }
 
-// save writes a checkpoint of the run, if it keeps any and has made a step since. It
+// save writes a checkpoint of the run, if it keeps any and the newest holds less. It
 // refuses weights that aren't finite, which a last step with a finite loss can make.
 func (f *fit) save() error {
-	if f.history.Steps() == f.kept {
+	if !f.unsaved {
 		return nil
 	}
 	bad, err := nonFinite(f.store)
@@ -78,7 +80,7 @@ func (f *fit) save() error {
 	if err := write(f.folder, about, values); err != nil {
 		return fmt.Errorf("train: the checkpoint can't be saved in %s: %w; what was saved before is untouched", f.folder, err)
 	}
-	f.kept = f.history.Steps()
+	f.kept, f.unsaved = f.history.Steps(), false
 	return nil
 }
 
@@ -256,11 +258,7 @@ func (f *fit) resume() error {
 	if about.Identity.isSaves() {
 		return fmt.Errorf("train: the checkpoint in %s holds weights that Save kept, which no fit can resume: Load them into the store, and choose another name for the run", f.folder)
 	}
-	difference := f.identity.differs(about.Identity)
-	if code := f.code.Differs(about.Code); code != "" && difference == "" {
-		difference = "the code of the loss, its field or the step was another: " + code
-	}
-	if difference != "" {
+	if difference := f.differs(about); difference != "" {
 		return fmt.Errorf("train: the checkpoint in %s belongs to another run, saved %s: %s; choose another name, or remove the folder", f.folder, about.History.Saved.Format(time.DateTime), difference)
 	}
 	if err := put(f.store, about, values); err != nil {
@@ -275,6 +273,22 @@ func (f *fit) resume() error {
 	f.history, f.kept = &about.History, about.History.Steps()
 	f.trainer.first, f.feeder.first, f.trainer.made = about.First, about.First, f.history.Steps()
 	return nil
+}
+
+// differs lists what sets a checkpoint apart from this run, empty if nothing does. A first
+// batch that isn't asked for is the one that the run has.
+func (f *fit) differs(about saved) string {
+	here, there := maps.Clone(f.identity), maps.Clone(about.Identity)
+	if f.config.has("FirstBatch") {
+		here["first batch"], there["first batch"] = strconv.Itoa(f.config.firstBatch), strconv.Itoa(about.First)
+	}
+	if difference := here.differs(there); difference != "" {
+		return difference
+	}
+	if code := f.code.Differs(about.Code); code != "" {
+		return "the code of the loss, its field or the step was another: " + code
+	}
+	return ""
 }
 
 // put sets variables of store, and makes those that it lacks. What isn't marked as

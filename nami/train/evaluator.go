@@ -39,9 +39,12 @@ type Evaluator struct {
 type measure struct {
 	single *loop.Single
 
-	// filled says whether the loss looks at weights, so that a chunk can be filled up with
+	// weighted says whether the loss looks at weights, so that a chunk can be filled up with
 	// events of weight 0; else the last one has a size of its own.
-	filled bool
+	weighted bool
+
+	reduction loss.Reduction // that of the loss, once it is known
+	known     bool
 }
 
 // NewEvaluator returns the one of a loss with the weights in store. Of the options, it takes
@@ -70,10 +73,11 @@ func newEvaluator(backend compute.Backend, store *model.Store, l loss.Loss, c co
 	return e
 }
 
-// Evaluate is the loss of the events, Σwℓ/Σw if they have weights: the mean over chunks of a
-// batch's size, each of which counts by its number of events or its sum of weights. It looks
-// at ctx between chunks. A loss that isn't finite is an error that says which weight or
-// which events are to blame.
+// Evaluate is the loss of all events as one batch of them would have it, whatever the batch
+// size: Σwℓ/Σw, or Σwℓ of a loss that is a sum, which shows in its being twice as large where
+// all weights are; the mean or the sum of parts of one batch's size each. A loss that doesn't
+// look at weights is taken for a mean. It looks at ctx between parts. A loss that isn't finite
+// is an error that says which weight or which events are to blame.
 func (e *Evaluator) Evaluate(ctx context.Context, events data.Events) (float64, error) {
 	if ctx == nil {
 		return 0, errors.New("train: the context ctx is nil: give context.Background()")
@@ -92,14 +96,20 @@ func (e *Evaluator) Evaluate(ctx context.Context, events data.Events) (float64, 
 	return value, nil
 }
 
-// chunks are events in pieces of one size.
+// chunks are events in pieces of at most one size.
 type chunks struct {
 	program *measure
-	pieces  []data.Events
-	counts  []float64         // by how much each counts
-	states  []*tensors.Tensor // of the random numbers
-	size    int               // rows of a piece
-	rows    int               // of all
+	pieces  []piece
+	size    int // rows of a chunk
+	rows    int // of all
+}
+
+// piece is a chunk, or the events of one sign of a chunk.
+type piece struct {
+	events data.Events
+	first  int             // row of the chunk
+	count  float64         // its sum of weights, or number of events
+	state  *tensors.Tensor // of the random numbers
 }
 
 // cut cuts events into pieces.
@@ -115,53 +125,72 @@ func (e *Evaluator) cut(events data.Events) (*chunks, error) {
 		}
 	}
 	c := &chunks{program: program, size: e.chunk, rows: events.Len()}
-	for first := 0; first < c.rows; first += c.size {
-		if err := c.add(events, weights, first, gomlx.Derive(e.seed, uint64(len(c.pieces)))); err != nil {
+	for i, first := 0, 0; first < c.rows; i, first = i+1, first+c.size {
+		if err := c.add(events, first, weights[first:min(first+c.size, c.rows)], gomlx.Derive(e.seed, uint64(i))); err != nil {
 			return nil, errors.Join(err, c.free())
 		}
 	}
 	return c, nil
 }
 
-// add adds the piece that begins at row first. What fills it up are copies of that row.
-func (c *chunks) add(events data.Events, weights []float64, first int, seed int64) error {
-	n := min(c.size, c.rows-first)
-	size, sum := n, 0.0
-	if c.program.filled {
-		size = c.size
+// add adds the chunk that begins at row first. Where its weights nearly cancel, so that a
+// mean would be divided by next to nothing, the two signs are pieces of their own.
+func (c *chunks) add(events data.Events, first int, weights []float64, seed int64) error {
+	if !c.program.weighted {
+		return c.addPiece(events, first, weights, float64(len(weights)), seed)
 	}
-	rows, weight := make([]int, size), make([]float64, size)
+	positive, negative := make([]float64, len(weights)), make([]float64, len(weights))
+	up, down := 0.0, 0.0
+	for i, w := range weights {
+		positive[i], negative[i] = max(w, 0), min(w, 0)
+		up, down = up+positive[i], down+negative[i]
+	}
+	if sum, size := up+down, up-down; size == 0 || 2*math.Abs(sum) >= size {
+		return c.addPiece(events, first, weights, sum, seed)
+	}
+	return errors.Join(c.addPiece(events, first, positive, up, seed), c.addPiece(events, first, negative, down, seed))
+}
+
+// addPiece adds the events from row first on, with these weights, which count as much as
+// that together. What fills it up are copies of the first.
+func (c *chunks) addPiece(events data.Events, first int, weights []float64, count float64, seed int64) error {
+	if count == 0 {
+		return nil
+	}
+	withWeight := c.program.weighted || events.Weight != nil
+	if c.program.weighted {
+		weights = append(slices.Clone(weights), make([]float64, c.size-len(weights))...)
+	}
+	rows := make([]int, len(weights))
 	for i := range rows {
 		rows[i] = first
-		if i < n {
-			rows[i], weight[i] = first+i, weights[first+i]
-			sum += weight[i]
+		if first+i < c.rows {
+			rows[i] = first + i
 		}
-	}
-	withWeight := c.program.filled || events.Weight != nil
-	events.Weight = nil
-	piece, err := events.Rows(rows...)
-	if err != nil {
-		return err
-	}
-	if withWeight {
-		piece.Weight = gomlx.FromFloats(events.X.DType(), weight, size)
 	}
 	state, err := RNGStateFromSeed(seed)
 	if err != nil {
 		return err
 	}
-	c.pieces, c.counts, c.states = append(c.pieces, piece), append(c.counts, sum), append(c.states, state)
+	events.Weight = nil
+	picked, err := events.Rows(rows...)
+	if err != nil {
+		return errors.Join(err, state.FinalizeAll())
+	}
+	if withWeight {
+		picked.Weight = gomlx.FromFloats(events.X.DType(), weights, len(weights))
+	}
+	c.pieces = append(c.pieces, piece{picked, first, count, state})
 	return nil
 }
 
 func (c *chunks) free() error {
 	var errs []error
-	for i, piece := range c.pieces {
-		for _, p := range piece.Parts() {
+	for _, piece := range c.pieces {
+		for _, p := range piece.events.Parts() {
 			errs = append(errs, p.Value.FinalizeAll())
 		}
-		errs = append(errs, c.states[i].FinalizeAll())
+		errs = append(errs, piece.state.FinalizeAll())
 	}
 	return errors.Join(errs...)
 }
@@ -169,34 +198,69 @@ func (c *chunks) free() error {
 // measure is the loss of chunks.
 func (e *Evaluator) measure(ctx context.Context, c *chunks) (float64, error) {
 	sum, count := 0.0, 0.0
-	for i, piece := range c.pieces {
+	for _, p := range c.pieces {
 		if err := context.Cause(ctx); err != nil {
-			return 0, fmt.Errorf("stopped after %d of %d events: %w", i*c.size, c.rows, err)
+			return 0, fmt.Errorf("stopped after %d of %d events: %w", p.first, c.rows, err)
 		}
-		value, err := c.program.one(c.states[i], piece)
+		value, err := c.program.one(p)
 		if err != nil {
 			return 0, err
 		}
 		if math.IsNaN(value) || math.IsInf(value, 0) {
-			return 0, e.blame(value, i*c.size, min((i+1)*c.size, c.rows))
+			return 0, e.blame(value, p.first, min(p.first+c.size, c.rows))
 		}
-		sum, count = sum+value*c.counts[i], count+c.counts[i]
+		if err := e.learn(c.program, p, value); err != nil {
+			return 0, err
+		}
+		if c.program.reduction == loss.Sum {
+			sum, count = sum+value, 1
+		} else {
+			sum, count = sum+value*p.count, count+p.count
+		}
 	}
 	return sum / count, nil
 }
 
-// one is the loss of one piece.
-func (m *measure) one(state *tensors.Tensor, piece data.Events) (float64, error) {
-	var in []*tensors.Tensor
-	for _, p := range piece.Parts() {
-		in = append(in, p.Value)
+// learn finds out, once, whether the loss is a sum, with weights that are twice those of a
+// piece whose loss is value: a sum is then twice that, and a mean the same. One of 0 tells
+// nothing, and adds nothing to either.
+func (e *Evaluator) learn(program *measure, p piece, value float64) (err error) {
+	if program.known || !program.weighted || value == 0 {
+		return nil
 	}
-	out, err := m.single.Call([]*tensors.Tensor{state}, in)
+	weights := make([]float64, p.events.Len())
+	if err := gomlx.EachFloat(p.events.Weight, func(i int, w float64) { weights[i] = 2 * w }); err != nil {
+		return err
+	}
+	p.events.Weight = gomlx.FromFloats(p.events.X.DType(), weights, len(weights))
+	defer func() { err = errors.Join(err, p.events.Weight.FinalizeAll()) }()
+	twice, err := program.one(p)
+	if err != nil {
+		return err
+	}
+	switch ratio := twice / value; {
+	case math.Abs(ratio-1) < 1e-4:
+		program.reduction = loss.Mean
+	case math.Abs(ratio-2) < 1e-4:
+		program.reduction = loss.Sum
+	default:
+		return fmt.Errorf("the loss %T of the events from row %d on is %g, and %g with weights twice as large: expected the same, of a weighted mean Σwℓ/Σw, or twice that, of a sum Σwℓ", e.loss, p.first, value, twice)
+	}
+	program.known = true
+	return nil
+}
+
+// one is the loss of one piece.
+func (m *measure) one(p piece) (value float64, err error) {
+	var in []*tensors.Tensor
+	for _, part := range p.events.Parts() {
+		in = append(in, part.Value)
+	}
+	out, err := m.single.Call([]*tensors.Tensor{p.state}, in)
 	if err != nil {
 		return 0, err
 	}
-	defer out[0].MustFinalizeAll()
-	return tensors.ToScalar[float64](out[0]), nil
+	return tensors.ToScalar[float64](out[0]), out[0].FinalizeAll()
 }
 
 // blame says why a loss isn't finite.
@@ -218,11 +282,11 @@ func (e *Evaluator) program(events data.Events) (*measure, error) {
 		return known, nil
 	}
 	names := strings.Fields(key)
-	filled, err := e.looksAtWeights(events)
+	weighted, err := e.looksAtWeights(events)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	if filled && events.Weight == nil {
+	if weighted && events.Weight == nil {
 		names = append(names, "weight")
 	}
 	if e.store.GetVariable(rngPath) == nil {
@@ -230,7 +294,7 @@ func (e *Evaluator) program(events data.Events) (*measure, error) {
 			return nil, err
 		}
 	}
-	made := &measure{filled: filled, single: loop.NewSingle(e.backend, e.store, func(scope *model.Scope, in [][]*Node) []*Node {
+	made := &measure{weighted: weighted, single: loop.NewSingle(e.backend, e.store, func(scope *model.Scope, in [][]*Node) []*Node {
 		parts := map[string]*Node{}
 		for i, name := range names {
 			parts[name] = in[1][i]

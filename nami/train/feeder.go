@@ -96,13 +96,13 @@ func (f *feeder) add(to *feed, number int) error {
 }
 
 // targets are the events and contexts of rows of what is in memory: what a coupling looks at.
-func (f *feeder) targets(rows []int32) (data.Events, error) {
+func (f *feeder) targets(rows []int32) (batch data.Events, err error) {
 	all := f.batches.(data.Indexed).All()
-	numbers := make([]int, len(rows))
-	for i, row := range rows {
-		numbers[i] = int(row)
+	if batch.X, err = gomlx.Rows(all.X, rows); err != nil || all.Context == nil {
+		return batch, err
 	}
-	return data.Events{X: all.X, Context: all.Context}.Rows(numbers...)
+	batch.Context, err = gomlx.Rows(all.Context, rows)
+	return batch, err
 }
 
 // made is a batch that isn't rows of what is in memory.

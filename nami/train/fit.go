@@ -53,9 +53,6 @@ func Fit(ctx context.Context, backend compute.Backend, store *model.Store, l los
 			return nil, err
 		}
 	}
-	if f.done() {
-		return f.history, f.alreadyDone()
-	}
 	return f.run(ctx)
 }
 
@@ -74,6 +71,7 @@ type fit struct {
 
 	folder   string // of checkpoints; empty without
 	kept     int    // steps of the newest checkpoint
+	unsaved  bool   // whether the history holds more than it does
 	identity identity
 	code     fingerprint.Code
 
@@ -145,17 +143,14 @@ func (f *fit) done() bool {
 	return f.history.Steps() >= f.config.steps || f.history.Stopped != ""
 }
 
-// alreadyDone reports that there was nothing to do.
+// alreadyDone notes that there was nothing to do.
 func (f *fit) alreadyDone() error {
 	f.history.DoneBefore = true
 	text := fmt.Sprintf("done before: %d steps, saved %s in %s", f.history.Steps(), f.history.Saved.Format(time.DateTime), f.folder)
 	if f.history.Stopped != "" {
 		text += "; " + f.history.Stopped
 	}
-	err := f.note(text)
-	end := f.status()
-	end.Ended = true
-	return errors.Join(err, f.report(end))
+	return f.note(text)
 }
 
 func (f *fit) run(ctx context.Context) (history *History, err error) {
@@ -166,6 +161,12 @@ func (f *fit) run(ctx context.Context) (history *History, err error) {
 		err = errors.Join(err, f.report(end))
 	}()
 	if err := f.begin(ctx); err != nil {
+		return f.history, err
+	}
+	if f.done() {
+		return f.history, f.alreadyDone()
+	}
+	if err := f.report(f.status()); err != nil {
 		return f.history, err
 	}
 	lastSave := f.start
@@ -201,19 +202,22 @@ func (f *fit) run(ctx context.Context) (history *History, err error) {
 	return f.history, nil
 }
 
-// begin makes what a run needs that has steps to make. It makes up for a validation during
-// which the run was stopped.
+// begin makes what a run needs, and makes up for a validation during which it was stopped,
+// which may say that it is done.
 func (f *fit) begin(ctx context.Context) error {
 	f.before = f.history.Duration
 	if v := f.config.validation; v != nil {
 		f.evaluator = newEvaluator(f.backend, f.store, f.loss, f.config, v.Weights)
 	}
-	if f.history.Steps() > 0 {
-		if err := f.validate(ctx); err != nil {
-			return f.stop(err)
-		}
+	if err := f.validate(ctx); err != nil {
+		return f.stop(err)
 	}
-	return f.report(f.status())
+	if !f.unsaved {
+		return nil
+	}
+	f.history.Stopped = f.outOfPatience()
+	f.history.Duration = f.before + time.Since(f.start)
+	return f.save()
 }
 
 // feed starts to make what the steps from first on learn from: to the next look, or to the
@@ -257,7 +261,7 @@ func (f *fit) advance() (failed, err error) {
 	}
 	f.begun = true
 	f.burst = max(1, min(4*f.burst, int(float64(ready.end-step)*float64(lookEvery)/float64(max(took, 1)))))
-	f.history.Loss = append(f.history.Loss, losses...)
+	f.history.Loss, f.unsaved = append(f.history.Loss, losses...), true
 	return ready.err, nil
 }
 

@@ -24,16 +24,16 @@ import (
 func TestAfterBurst(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		folder := t.TempDir()
-		fit := func(steps int) (seen []int) {
-			_, err := train.Fit(t.Context(), backend, model.NewStore(), tiny, line(), train.BatchSize(8), train.Steps(steps),
+		fit := func(n int) (after []int) {
+			_, err := train.Fit(t.Context(), backend, model.NewStore(), seen{}, line(), train.BatchSize(8), train.Steps(n),
 				train.Checkpoint(folder), train.AfterBurst(func(h *train.History) error {
-					seen = append(seen, h.Steps())
+					after = append(after, h.Steps())
 					return nil
 				}))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return seen
+			return after
 		}
 		if first := fit(10); len(first) == 0 || first[len(first)-1] != 10 || !slices.IsSorted(first) {
 			t.Errorf("10 steps: seen after %v, want a rising list that ends with 10", first)
@@ -140,7 +140,7 @@ func TestNothingRunsOn(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		return line().Rows(step%40, 1)
 	})
-	for range 5 {
+	for range 3 {
 		_, err := train.Fit(t.Context(), gomlxtest.Go(t), model.NewStore(), tiny, source, train.Steps(1000), train.AfterBurst(func(h *train.History) error {
 			if h.Steps() > 20 {
 				return train.ErrStop

@@ -85,6 +85,10 @@ func TestRunIsKnownByItsCode(t *testing.T) {
 		"a schedule":         {with(), with(train.Schedule(train.WarmUp{Steps: 3})), "schedule is train.WarmUp {3"},
 		"the validation":     {with(validation(3)), with(validation(2)), "validation is every 2 steps"},
 		"a hook":             {with(hook(3)), with(hook(7)), "or constants"},
+		"the first batch":    {with(train.FirstBatch(7)), with(train.FirstBatch(8)), "first batch is 8 here and was 7"},
+		"its own":            {with(train.FirstBatch(7)), with(train.FirstBatch(7)), ""},
+		"that it has":        {with(train.FirstBatch(7)), with(), ""},
+		"that it began with": {with(), with(train.FirstBatch(0)), ""},
 		"batches":            {with(), with(train.BatchSize(10)), "batch size is 10 here and was 16"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,28 +113,31 @@ func TestRunIsKnownByItsCode(t *testing.T) {
 }
 
 // The identity doesn't depend on the backend: a run that was begun in pure Go is known on
-// XLA, and gone on with there.
+// XLA, and gone on with there, and what was trained there is known as well.
 func TestRunOnAnotherBackend(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "run")
 	for _, c := range []struct {
 		backend compute.Backend
 		steps   int
 	}{{gomlxtest.Go(t), 10}, {gomlxtest.XLA(t), 20}, {gomlxtest.Go(t), 30}} {
-		history, err := fit(c.backend, model.NewStore(), train.Steps(c.steps), train.Checkpoint(name), train.ClipNorm(1), train.Average("a", 0.9))
+		store := model.NewStore()
+		history, err := fit(c.backend, store, train.Steps(c.steps), train.Checkpoint(name), train.ClipNorm(1), train.Average("a", 0.9))
 		if err != nil || history.Steps() != c.steps {
 			t.Fatalf("%d steps, expected %d: %v", history.Steps(), c.steps, err)
 		}
+		bindsOnlyTiny(t, c.backend.Name(), c.backend, store)
 	}
 }
 
 // Weights know what they were trained as, in memory, loaded, and kept by Save: another
 // network of the same shapes isn't bound to them.
 func TestBindKnowsWhatWasTrained(t *testing.T) {
+	training := gomlxtest.Go(t)
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		dir := t.TempDir()
 		run, kept := filepath.Join(dir, "run"), filepath.Join(dir, "kept")
 		trained := model.NewStore()
-		if _, err := fit(backend, trained, train.Steps(2), train.Checkpoint(run), train.Average("ema", 0.9)); err != nil {
+		if _, err := fit(training, trained, train.Steps(2), train.Checkpoint(run), train.Average("ema", 0.9)); err != nil {
 			t.Fatal(err)
 		}
 		if err := train.Save(trained, kept); err != nil {
@@ -147,17 +154,23 @@ func TestBindKnowsWhatWasTrained(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		relu := field.MLP{EventShape: []int{2}, Hidden: []int{8}, Activation: activation.TypeRelu}
 		for name, store := range stores {
-			flow := nami.FlowMatching{Field: tiny.Field, Base: distribution.NewStandardNormal(2), Solver: solver.Euler(2)}
-			if _, err := flow.Bind(backend, store, nil); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			flow.Field = relu
-			_, err := flow.Bind(backend, store, nil)
-			gomlxtest.Says(t, name, err, "they were trained as field.MLP MLP{event (2), hidden [8], context 0, time features 0, Silu}")
+			bindsOnlyTiny(t, name, backend, store)
 		}
 	})
+}
+
+// bindsOnlyTiny fails the test if a store of tiny's weights can't be bound to its field, or if
+// it can to another one of the same shapes.
+func bindsOnlyTiny(t *testing.T, name string, backend compute.Backend, store *model.Store) {
+	t.Helper()
+	flow := nami.FlowMatching{Field: tiny.Field, Base: distribution.NewStandardNormal(2), Solver: solver.Euler(2)}
+	if _, err := flow.Bind(backend, store, nil); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	flow.Field = field.MLP{EventShape: []int{2}, Hidden: []int{8}, Activation: activation.TypeRelu}
+	_, err := flow.Bind(backend, store, nil)
+	gomlxtest.Says(t, name, err, "they were trained as field.MLP MLP{event (2), hidden [8], context 0, time features 0, Silu}")
 }
 
 // Load says what it looked for, and what is there.

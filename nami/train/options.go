@@ -99,6 +99,12 @@ func (c *config) check() error {
 		return errors.New("train: the Optimizer is nil: give one of GoMLX's, as optimizer.Adam().Done(), or leave the option out for Adam")
 	case c.has("Optimizer") && c.schedule != nil && !c.has("LearningRate"):
 		return errors.New("train: there are an Optimizer and a Schedule, and no LearningRate: give the rate that the schedule multiplies")
+	case c.has("StartFrom") && c.start == nil:
+		return errors.New("train: the events to StartFrom are nil: give a tensor of them, [m, event...], or leave the option out for what the loss draws")
+	case c.has("Couple") && c.coupling == nil:
+		return errors.New("train: the coupling to Couple with is nil: give one, as coupling.OptimalTransport{}, or leave the option out")
+	case c.has("Progress") && c.reporter == nil:
+		return errors.New("train: Progress's reporter is nil: give one, as progress.Auto(), or leave the option out to see nothing")
 	case c.has("Schedule") && c.schedule == nil:
 		return errors.New("train: the Schedule is nil: give one, as train.Cosine{}, or leave the option out for a constant rate")
 	}
@@ -183,7 +189,9 @@ func Seed(seed int64) Option { return named("Seed", func(c *config) { c.seed = s
 
 // FirstBatch sets the number of the first batch, which its events and its noise depend on. If
 // not given it is the number of batches that the store was trained on before, so that one fit
-// after another goes on to new batches and noise; 0 repeats those of the first.
+// after another goes on to new batches and noise; 0 repeats those of the first. A run that is
+// resumed from its [Checkpoint] goes on from the first batch that it has: another one is an
+// error, as it would be another run.
 func FirstBatch(n int) Option { return named("FirstBatch", func(c *config) { c.firstBatch = n }) }
 
 // Optimizer sets what moves the weights: any of GoMLX's, with its own learning rate unless

@@ -1,6 +1,9 @@
 package train
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nami-flow/go-nami/nami/data"
@@ -22,6 +25,10 @@ const burst = 64
 
 // handedOver is how many bytes of batches made on the host one call takes at most.
 const handedOver = 16 << 20
+
+// maxKept is how many programs are kept, the most recently used ones: one for each
+// combination of shapes.
+const maxKept = 16
 
 // losses holds the losses of the first n of a call's batches.
 type losses struct {
@@ -78,14 +85,20 @@ type program struct {
 	backend compute.Backend
 	store   *model.Store
 	update  update
-	execs   map[layout]*model.Exec
-	single  bool // what is built can't stand in a compiled loop
+	kept    []kept // the most recently used one last
+	single  bool   // what is built can't stand in a compiled loop
 	failure error
+}
+
+// kept is what is compiled for a layout and shapes.
+type kept struct {
+	key  string
+	exec *model.Exec
 }
 
 func newProgram(backend compute.Backend, store *model.Store, update update) *program {
 	// In pure Go a call costs little, and a loop a tenth of the speed.
-	return &program{backend: backend, store: store, update: update, execs: map[layout]*model.Exec{}, single: backend.Name() != "xla"}
+	return &program{backend: backend, store: store, update: update, single: backend.Name() != "xla"}
 }
 
 // layoutOf says how a feed goes into a program.
@@ -105,14 +118,20 @@ func (p *program) layoutOf(f feed) layout {
 }
 
 // run goes through as many of n batches as one call can, and returns their losses.
-func (p *program) run(f feed, n int) (losses, error) {
+func (p *program) run(f feed, n int) (out losses, err error) {
 	exec, l, err := p.compiled(f)
 	if err != nil {
 		return losses{}, err
 	}
 	n = min(n, l.length)
-	in := []*tensors.Tensor{tensors.FromScalar(int32(n))}
-	made := []int{0} // those of in that are freed afterwards
+	var in, made []*tensors.Tensor
+	defer func() {
+		for _, t := range made {
+			err = errors.Join(err, t.FinalizeAll())
+		}
+	}()
+	add := func(t *tensors.Tensor) { in, made = append(in, t), append(made, t) }
+	add(tensors.FromScalar(int32(n)))
 	for _, part := range f.fixed.Parts() {
 		in = append(in, part.Value)
 	}
@@ -122,7 +141,7 @@ func (p *program) run(f feed, n int) (losses, error) {
 		for i, row := range f.rows[:n] {
 			copy(flat[i*size:], row)
 		}
-		made, in = append(made, len(in)), append(in, tensors.FromFlatDataAndDimensions(flat, l.length, size))
+		add(tensors.FromFlatDataAndDimensions(flat, l.length, size))
 	}
 	if l.own != "" {
 		for i := range f.own[0].Parts() {
@@ -130,36 +149,32 @@ func (p *program) run(f feed, n int) (losses, error) {
 			if err != nil {
 				return losses{}, err
 			}
-			made, in = append(made, len(in)), append(in, stacked)
+			add(stacked)
 		}
 	}
-	defer func() {
-		for _, i := range made {
-			in[i].MustFinalizeAll()
+	err = gomlx.Try(func() error {
+		values, err := exec.Call(in)
+		if err == nil {
+			out = losses{values[0], n}
 		}
-	}()
-	var out []*tensors.Tensor
-	err = gomlx.Try(func() (err error) {
-		out, err = exec.Call(in)
 		return err
 	})
-	if err != nil {
-		return losses{}, p.plainly(err)
-	}
-	return losses{out[0], n}, nil
+	return out, p.plainly(err)
 }
 
 // stack puts a part of each batch beside the others on a new first axis of that length.
 func stack(batches []data.Events, part, length int) (*tensors.Tensor, error) {
 	shape := batches[0].Parts()[part].Value.Shape()
 	out := tensors.FromShape(shapes.Make(shape.DType, append([]int{length}, shape.Dimensions...)...))
-	for i, batch := range batches {
-		err := batch.Parts()[part].Value.ConstBytes(func(from []byte) {
-			out.MutableBytes(func(to []byte) { copy(to[i*len(from):], from) })
-		})
-		if err != nil {
-			return nil, err
+	var reading error
+	writing := out.MutableBytes(func(to []byte) {
+		for i, batch := range batches {
+			err := batch.Parts()[part].Value.ConstBytes(func(from []byte) { copy(to[i*len(from):], from) })
+			reading = errors.Join(reading, err)
 		}
+	})
+	if err := errors.Join(reading, writing); err != nil {
+		return nil, errors.Join(err, out.FinalizeAll())
 	}
 	return out, nil
 }
@@ -169,14 +184,6 @@ func stack(batches []data.Events, part, length int) (*tensors.Tensor, error) {
 // steps are made one by one.
 func (p *program) compiled(f feed) (*model.Exec, layout, error) {
 	l := p.layoutOf(f)
-	exec := p.execs[l]
-	if exec == nil {
-		var err error
-		if exec, err = p.exec(l); err != nil {
-			return nil, l, err
-		}
-		p.execs[l] = exec
-	}
 	in := []shapes.Shape{shapes.Make(dtypes.Int32)}
 	for _, part := range f.fixed.Parts() {
 		in = append(in, part.Value.Shape())
@@ -190,22 +197,59 @@ func (p *program) compiled(f feed) (*model.Exec, layout, error) {
 			in = append(in, shapes.Make(shape.DType, append([]int{l.length}, shape.Dimensions...)...))
 		}
 	}
-	err := gomlx.Try(func() error {
+	key := fmt.Sprint(l, in)
+	if exec := p.find(key); exec != nil {
+		return exec, l, nil
+	}
+	exec, err := p.exec(l)
+	if err != nil {
+		return nil, l, err
+	}
+	err = gomlx.Try(func() error {
 		_, err := exec.Compile(in...)
 		return err
 	})
-	if err == nil || l.length == 1 {
-		return exec, l, p.plainly(err)
+	switch {
+	case err == nil:
+		p.keep(key, exec)
+		return exec, l, nil
+	case l.length == 1:
+		return nil, l, p.plainly(err)
 	}
 	p.single = true
-	for _, exec := range p.execs {
-		exec.Finalize()
-	}
-	clear(p.execs)
+	exec.Finalize()
+	p.drop(len(p.kept))
 	return p.compiled(f)
 }
 
-// exec is the program of a layout, for any shapes.
+// find returns what is kept for key and makes it the most recently used one; nil if nothing
+// is.
+func (p *program) find(key string) *model.Exec {
+	i := slices.IndexFunc(p.kept, func(k kept) bool { return k.key == key })
+	if i < 0 {
+		return nil
+	}
+	found := p.kept[i]
+	p.kept = append(slices.Delete(p.kept, i, i+1), found)
+	return found.exec
+}
+
+// keep keeps exec for key, and drops what was not used for longest if there is too much.
+func (p *program) keep(key string, exec *model.Exec) {
+	p.kept = append(p.kept, kept{key, exec})
+	p.drop(len(p.kept) - maxKept)
+}
+
+// drop drops the n that were not used for longest.
+func (p *program) drop(n int) {
+	n = max(0, n)
+	for _, k := range p.kept[:n] {
+		k.exec.Finalize()
+	}
+	p.kept = slices.Delete(p.kept, 0, n)
+}
+
+// exec is the program of a layout, not compiled yet.
 func (p *program) exec(l layout) (exec *model.Exec, err error) {
 	build := func(scope *model.Scope, in []*Node) []*Node { return p.many(l, scope, in) }
 	if l.length == 1 {
@@ -218,9 +262,6 @@ func (p *program) exec(l layout) (exec *model.Exec, err error) {
 			}
 			return out
 		})
-		if err == nil {
-			exec.SetMaxCache(-1)
-		}
 		return err
 	})
 	return exec, err

@@ -87,11 +87,10 @@ func checkSources(c config, like data.Events) error {
 	if c.start.DType() != x.DType || len(dims) != x.Rank() || dims[0] < x.Dimensions[0] || !slices.Equal(dims[1:], x.Dimensions[1:]) {
 		return fmt.Errorf("the events to start from are %s, a batch %s: expected events of the data's shape and dtype, at least one batch of them", c.start.Shape(), x)
 	}
-	bad, first, err := gomlx.NonFinite(c.start)
-	if err == nil && bad > 0 {
-		err = fmt.Errorf("%d of %d values of the events to start from are NaN or infinite, the first in row %d: remove or mend them before training", bad, c.start.Size(), first/(c.start.Size()/dims[0]))
+	if err := (data.Events{X: c.start}).Validate(); err != nil {
+		return fmt.Errorf("the events to start from: %w", err)
 	}
-	return err
+	return nil
 }
 
 // of are the source events of a batch, by its number.
@@ -108,7 +107,7 @@ func (s *sources) of(number int, batch data.Events) (*tensors.Tensor, error) {
 	}
 	rows, err := s.pair(number, source, batch)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, source.FinalizeAll())
 	}
 	paired, err := gomlx.Rows(source, rows)
 	return paired, errors.Join(err, source.FinalizeAll())
@@ -127,30 +126,29 @@ func (s *sources) drawn(number int, batch data.Events) (*tensors.Tensor, error) 
 		return nil, err
 	}
 	if !out[0].Shape().Equal(batch.X.Shape()) {
-		return nil, fmt.Errorf("the loss's base %s draws events %s for a batch %s: both must be the same", fingerprint.Describe(s.base), out[0].Shape(), batch.X.Shape())
+		err := fmt.Errorf("the loss's base %s draws events %s for a batch %s: both must be the same", fingerprint.Describe(s.base), out[0].Shape(), batch.X.Shape())
+		return nil, errors.Join(err, out[0].FinalizeAll())
 	}
 	return out[0], nil
 }
 
 // pair asks the coupling, with random numbers of the batch's own.
-func (s *sources) pair(number int, source *tensors.Tensor, batch data.Events) (rows []int32, err error) {
+func (s *sources) pair(number int, source *tensors.Tensor, batch data.Events) (rows []int, err error) {
 	what := fmt.Sprintf("the coupling %T", s.coupling)
-	var pairs []int
 	err = gomlx.Guard("Pair", func() (err error) {
-		pairs, err = s.coupling.Pair(rand.New(rand.NewPCG(uint64(s.seed), uint64(number))), source, batch.X, batch.Context)
+		rows, err = s.coupling.Pair(rand.New(rand.NewPCG(uint64(s.seed), uint64(number))), source, batch.X, batch.Context)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	if len(pairs) != batch.Len() {
-		return nil, fmt.Errorf("%s paired %d of %d events: expected a row of the source for each (coupling.Check tests a coupling)", what, len(pairs), batch.Len())
+	if len(rows) != batch.Len() {
+		return nil, fmt.Errorf("%s paired %d of %d events: expected a row of the source for each (coupling.Check tests a coupling)", what, len(rows), batch.Len())
 	}
-	for i, row := range pairs {
+	for i, row := range rows {
 		if row < 0 || row >= source.Shape().Dimensions[0] {
 			return nil, fmt.Errorf("%s paired event %d with row %d of a source of %d (coupling.Check tests a coupling)", what, i, row, source.Shape().Dimensions[0])
 		}
-		rows = append(rows, int32(row))
 	}
 	return rows, nil
 }

@@ -108,7 +108,7 @@ func TestBadSources(t *testing.T) {
 		"would pair noise with data across":          {drawn{distribution.NewStandardNormal(1)}, withContext, couple},
 		"the loss's base distribution.StandardNorma": {drawn{distribution.NewStandardNormal(2)}, events, couple},
 		"the events to start from are (Float32)[8, ": {drawn{}, events, train.StartFrom(gomlxtest.Filled(1, 8, 2))},
-		"1 of 8 values of the events to start from ": {drawn{}, events, train.StartFrom(func() *tensors.Tensor {
+		"the events to start from: 1 of 8 values of": {drawn{}, events, train.StartFrom(func() *tensors.Tensor {
 			x := gomlxtest.Filled(1, 8, 1)
 			x.MustMutableFlatData(func(flat any) { flat.([]float32)[3] /= 0 * flat.([]float32)[3] })
 			return x

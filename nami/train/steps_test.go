@@ -40,16 +40,36 @@ func train70(t *testing.T, backend compute.Backend, l loss.Loss, calls ...int) (
 	return losses, weights(t, store)
 }
 
-// How steps are split into calls changes no bit of them.
-func TestStepsSplit(t *testing.T) {
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		losses, whole := train70(t, backend, tiny, 70)
-		again, parts := train70(t, backend, tiny, 1, 1, 3, 65)
-		same(t, whole, parts)
-		if !slices.Equal(losses, again) {
-			t.Errorf("the losses are %v and %v", losses, again)
+// A trainer keeps the programs of the sixteen kinds of batches that it saw last.
+func TestProgramsKept(t *testing.T) {
+	builds := 0
+	trainer, err := train.NewTrainer(gomlxtest.Go(t), model.NewStore(), tiny, train.AfterStep(func(*model.Scope, loss.Batch, *Node) { builds++ }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := func(size int) bool {
+		before := builds
+		if err := trainer.Steps(data.Events{X: gomlxtest.Filled(1, size, 2)}, 2); err != nil {
+			t.Fatal(err)
 		}
-	})
+		return builds > before
+	}
+	for size := 1; size <= 17; size++ {
+		if !built(size) {
+			t.Errorf("a batch of %d events needed no program", size)
+		}
+	}
+	for size := 17; size > 1; size-- {
+		if built(size) {
+			t.Errorf("a program for %d events wasn't kept", size)
+		}
+	}
+	if !built(1) {
+		t.Error("a seventeenth program was kept")
+	}
+	if built(2) || !built(17) {
+		t.Error("what was dropped wasn't what had not been used for longest")
+	}
 }
 
 // sorting adds nothing to the loss, but a sort can't stand in a compiled loop.
@@ -60,10 +80,16 @@ func (l sorting) Loss(scope *model.Scope, b loss.Batch) *Node {
 	return Add(l.of.Loss(scope, b), Mul(smallest, ConstAs(b.X, 0)))
 }
 
-// Steps made one by one are those of a loop, up to rounding.
-func TestStepsWithoutLoop(t *testing.T) {
+// How steps are split into calls changes no bit of them, and those that are made one by one
+// are those of a loop, up to rounding.
+func TestStepsSplit(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		losses, looped := train70(t, backend, tiny, 70)
+		again, parts := train70(t, backend, tiny, 1, 1, 3, 65)
+		same(t, looped, parts)
+		if !slices.Equal(losses, again) {
+			t.Errorf("the losses are %v and %v", losses, again)
+		}
 		again, single := train70(t, backend, sorting{tiny}, 2, 68)
 		for i := range losses {
 			if math.Abs(losses[i]-again[i]) > 1e-5*math.Max(1, losses[i]) {

@@ -99,10 +99,11 @@ func (t *Trainer) noiseSeed() int64 {
 }
 
 // Steps makes n steps, all on the same batch, each with random numbers of its own. The
-// batch may be of other shapes than the one before. Where the backend can, many steps are
-// one call of it: that is faster than n calls of Steps, with the same bits. It doesn't wait
-// for the losses: see [Trainer.Losses]. With [Accumulate], each step goes through the batch
-// as often as it says.
+// batch may be of other shapes than the one before: a program is compiled for each
+// combination, and the sixteen most recently used ones are kept. Where the backend can, many
+// steps are one call of it: that is faster than n calls of Steps, with the same bits. It
+// doesn't wait for the losses: see [Trainer.Losses]. With [Accumulate], each step goes
+// through the batch as often as it says.
 func (t *Trainer) Steps(batch data.Events, n int) error {
 	if n < 1 {
 		return fmt.Errorf("train: asked for %d steps: expected at least 1", n)

@@ -82,7 +82,7 @@ func (v *Validation) fits(like data.Events) error {
 // validate measures the loss if it is time, and keeps the best weights.
 func (f *fit) validate(ctx context.Context) (err error) {
 	v, n := f.config.validation, len(f.history.Validation)
-	if v == nil || f.history.Steps()%v.every() != 0 || n > 0 && f.history.Validation[n-1].Steps == f.history.Steps() {
+	if v == nil || f.history.Steps() == 0 || f.history.Steps()%v.every() != 0 || n > 0 && f.history.Validation[n-1].Steps == f.history.Steps() {
 		return nil
 	}
 	if f.chunks == nil {
@@ -95,7 +95,7 @@ func (f *fit) validate(ctx context.Context) (err error) {
 		return fmt.Errorf("the validation after step %d: %w", f.history.Steps(), err)
 	}
 	best, known := f.history.Best()
-	f.history.Validation = append(f.history.Validation, Validated{f.history.Steps(), loss})
+	f.history.Validation, f.unsaved = append(f.history.Validation, Validated{f.history.Steps(), loss}), true
 	if !known || loss < best.Loss {
 		return f.keepBest(v.Weights)
 	}

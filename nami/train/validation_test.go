@@ -110,6 +110,79 @@ func TestPatience(t *testing.T) {
 	})
 }
 
+// ending is a context that ends at a look at it.
+type ending struct {
+	context.Context
+	looks *int // that are left
+}
+
+func (c ending) Err() error {
+	if *c.looks--; *c.looks < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (c ending) Value(any) any { return nil }
+
+// A run that is cancelled during a validation, whichever it is, goes on as if it hadn't
+// been: to the same validations, and to the same end. Once it is done it stays as it is.
+func TestCancelledValidation(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	held, err := line().Rows(0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, steps := range []int{4, 40} { // with and without an end for lack of patience
+		run := func(ctx context.Context, more ...train.Option) (*train.History, error) {
+			return train.Fit(ctx, backend, model.NewStore(), rising{}, line(), append(more, train.Steps(steps), train.BatchSize(8), train.LearningRate(0.1),
+				train.Validate(train.Validation{Events: held, Every: 1, Patience: 3}))...)
+		}
+		whole, err := run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n <= whole.Steps(); n++ {
+			checkpoint := train.Checkpoint(filepath.Join(t.TempDir(), "run"))
+			looks := 2*n - 1 // one before each step, and one in each validation
+			history, err := run(ending{t.Context(), &looks}, checkpoint)
+			if !errors.Is(err, context.Canceled) || history.Steps() != n || len(history.Validation) != n-1 {
+				t.Fatalf("%d validations in %d steps, expected to be cancelled during validation %d: %v", len(history.Validation), history.Steps(), n, err)
+			}
+			for range 2 {
+				again, err := run(t.Context(), checkpoint)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(again.Validation, whole.Validation) || again.Stopped != whole.Stopped || again.Steps() != whole.Steps() {
+					t.Errorf("cancelled during validation %d it has %v after %d steps (%s), else %v after %d (%s)",
+						n, again.Validation, again.Steps(), again.Stopped, whole.Validation, whole.Steps(), whole.Stopped)
+				}
+				history = again
+			}
+			if !history.DoneBefore {
+				t.Errorf("cancelled during validation %d, and made up for, it wasn't done", n)
+			}
+		}
+	}
+}
+
+// Where no step can be made there is no validation: the error is that of the data.
+func TestNoValidationWithoutSteps(t *testing.T) {
+	backend, trained := gomlxtest.Go(t), model.NewStore()
+	if err := nami.Initialize(backend, trained, tiny.Field, []int{2}, nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	for name, store := range map[string]*model.Store{"a new store": model.NewStore(), "a store with weights": trained} {
+		history, err := train.Fit(t.Context(), backend, store, tiny, line(), train.BatchSize(8), train.Couple(lost{}),
+			train.Validate(train.Validation{Events: line(), Every: 1}))
+		gomlxtest.Says(t, name, err, "after step 0: the coupling train_test.lost paired 0 of 8 events")
+		if history == nil || len(history.Validation) > 0 {
+			t.Errorf("%s: there were validations: %v", name, history)
+		}
+	}
+}
+
 // weightless leaves weights alone.
 type weightless struct{ builds *int }
 
@@ -148,11 +221,7 @@ func TestEvaluate(t *testing.T) {
 			return sum / all
 		}
 		subset := func(n int) data.Events {
-			var rows []int
-			for i := range n {
-				rows = append(rows, i)
-			}
-			events, err := line().Rows(rows...)
+			events, err := line().Rows(upTo(n)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,6 +265,118 @@ func TestEvaluate(t *testing.T) {
 		}
 		gomlxtest.Near(t, "the mean without weights", []float64{value}, []float64{mean(37, func(int) float64 { return 1 })}, 1e-6)
 	})
+}
+
+// of is a loss that is a function.
+type of func(b loss.Batch) *Node
+
+func (f of) Loss(_ *model.Scope, b loss.Batch) *Node { return f(b) }
+
+// sumOf is Σwℓ, where ℓ is the mean of an event.
+func sumOf(b loss.Batch) *Node {
+	values := ReduceMean(b.X, -1)
+	if b.Weight == nil {
+		return ReduceAllSum(values)
+	}
+	return ReduceAllSum(Mul(values, b.Weight))
+}
+
+// The loss of all events is that of one batch of them, whatever the batch size: of a mean and
+// of a sum, of weights that add up to 0 or nearly so in some batches, but not in all, and of a
+// loss that doesn't look at weights. Another kind of loss is refused.
+func TestEvaluateInParts(t *testing.T) {
+	const n = 37
+	mean := of(func(b loss.Batch) *Node { return Div(sumOf(b), ReduceAllSum(b.Weight)) })
+	kinds := map[string]struct {
+		loss loss.Loss
+		of   func(values, weights []float64) float64
+	}{
+		"a mean": {mean, func(values, weights []float64) float64 { return dot(values, weights) / dot(weights, nil) }},
+		"a sum":  {of(sumOf), dot},
+		"a mean and a penalty": {of(func(b loss.Batch) *Node { return AddScalar(mean(b), 7) }), func(values, weights []float64) float64 {
+			return 7 + dot(values, weights)/dot(weights, nil)
+		}},
+		"a mean without weights": {weightless{new(int)}, func(values, _ []float64) float64 { return dot(values, nil) / n }},
+	}
+	weights := map[string]func(i int) float64{
+		"equal":               func(int) float64 { return 1 },
+		"a few negative":      func(i int) float64 { return float64(i%5) - 1 },
+		"that cancel":         func(i int) float64 { return float64(1 - 2*(i%2)) },      // in batches of 4, to 1 in all
+		"that nearly cancel":  func(i int) float64 { return 0.01 + float64(1-2*(i%2)) }, // likewise
+		"none in some":        func(i int) float64 { return max(0, float64(i-20)) },
+		"negative altogether": func(i int) float64 { return -1 - float64(i%3) },
+	}
+	events, err := line().Rows(upTo(n)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, values := gomlxtest.Floats(t, events.X, nil), make([]float64, n)
+	for i := range values {
+		values[i] = (x[2*i] + x[2*i+1]) / 2
+	}
+	backend := gomlxtest.Go(t)
+	for kind, k := range kinds {
+		for _, size := range []int{4, 16, n} {
+			evaluator, err := train.NewEvaluator(backend, model.NewStore(), k.loss, train.BatchSize(size))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, weight := range weights {
+				w, flat := make([]float64, n), make([]float32, n)
+				for i := range w {
+					flat[i] = float32(weight(i))
+					w[i] = float64(flat[i])
+				}
+				events.Weight = tensors.FromFlatDataAndDimensions(flat, n)
+				value, err := evaluator.Evaluate(t.Context(), events)
+				if err != nil {
+					t.Fatalf("%s, weights %s, batches of %d: %v", kind, name, size, err)
+				}
+				gomlxtest.Near(t, kind+", weights "+name, []float64{value}, []float64{k.of(values, w)}, 1e-4)
+			}
+		}
+	}
+	odd, err := train.NewEvaluator(backend, model.NewStore(), of(func(b loss.Batch) *Node { return Square(sumOf(b)) }), train.BatchSize(16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = odd.Evaluate(t.Context(), events)
+	gomlxtest.Says(t, "another kind", err, "with weights twice as large: expected the same")
+}
+
+// dot is Σab, or Σa without b.
+func dot(a, b []float64) (sum float64) {
+	for i, v := range a {
+		if b != nil {
+			v *= b[i]
+		}
+		sum += v
+	}
+	return sum
+}
+
+func upTo(n int) (rows []int) {
+	for i := range n {
+		rows = append(rows, i)
+	}
+	return rows
+}
+
+// With noise and times of its own, the sum over all events is their number times the mean, in
+// a fit's validation as well.
+func TestEvaluateReductions(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	summed := tiny
+	summed.Reduction = loss.Sum
+	value := func(l loss.Loss) float64 {
+		history, err := train.Fit(t.Context(), backend, model.NewStore(), l, line(), train.Steps(1), train.LearningRate(1e-9), train.BatchSize(16),
+			train.Validate(train.Validation{Events: line(), Every: 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return history.Validation[0].Loss
+	}
+	gomlxtest.Near(t, "the sum", []float64{value(summed)}, []float64{40 * value(tiny)}, 1e-5)
 }
 
 // An Evaluator leaves the store's random numbers as they are, so that training in between

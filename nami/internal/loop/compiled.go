@@ -130,11 +130,3 @@ func Key(inputs ...[]*tensors.Tensor) string {
 	}
 	return key.String()
 }
-
-func finalize(ts []*tensors.Tensor) {
-	for _, t := range ts {
-		if t != nil && t.Ok() {
-			t.MustFinalizeAll()
-		}
-	}
-}

@@ -11,6 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 )
 
 // chunkTime is about how long the device works between two looks at the context.
@@ -41,13 +42,13 @@ func (p *Program) Run(ctx context.Context, n int, state, fixed []*tensors.Tensor
 	chunk, done := 1, 0
 	for more := true; more && done < n; {
 		if err := context.Cause(ctx); err != nil {
-			finalize(state)
+			gomlx.Finalize(state)
 			return nil, done, fmt.Errorf("stopped after %d of %d steps: %w", done, n, err)
 		}
 		start := time.Now()
 		next, err := p.advance(key, done, min(done+chunk, n), state, fixed)
 		if err != nil {
-			finalize(state)
+			gomlx.Finalize(state)
 			return nil, done, err
 		}
 		// The first chunk compiles too, so it can only make the second too short.
@@ -129,23 +130,23 @@ func call(c *compiled, first, last int, state, fixed []*tensors.Tensor) (progres
 		next, err := once(c, at.reached, last, at.state, fixed)
 		if err != nil {
 			if at.reached > first {
-				finalize(at.state)
+				gomlx.Finalize(at.state)
 			}
 			return progress{}, err
 		}
 		if at.reached > first {
-			finalize(at.state)
+			gomlx.Finalize(at.state)
 		}
 		at = next
 	}
-	finalize(state)
+	gomlx.Finalize(state)
 	return at, nil
 }
 
 // once calls c's graph, of one step or of all up to last, and waits for its end.
 func once(c *compiled, first, last int, state, fixed []*tensors.Tensor) (progress, error) {
 	counts := []*tensors.Tensor{tensors.FromScalar(int32(first)), tensors.FromScalar(int32(last))}
-	defer finalize(counts)
+	defer gomlx.Finalize(counts)
 	out, err := c.call(counts, state, fixed)
 	if err != nil {
 		return progress{}, err
@@ -153,7 +154,7 @@ func once(c *compiled, first, last int, state, fixed []*tensors.Tensor) (progres
 	if len(out) != len(state)+2 {
 		return progress{}, errors.New("loop: a program returned the wrong number of values")
 	}
-	defer finalize(out[:2])
+	defer gomlx.Finalize(out[:2])
 	// Reading a value waits for the device: chunks are timed by the host's clock.
 	at := progress{state: out[2:]}
 	read := func(flat any) {

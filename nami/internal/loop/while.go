@@ -68,13 +68,8 @@ func Steps(scope *model.Scope, first, last *Node, state, fixed []*Node, body Bod
 func variablesUsed(scope *model.Scope, state, fixed []*Node, body Body) (read, changed []*model.Variable) {
 	g := state[0].Graph()
 	return used(g.Backend(), scope.Store(), func(scratch *Graph) {
-		like := func(ns []*Node) (out []*Node) {
-			for _, n := range ns {
-				out = append(out, Parameter(scratch, "", n.Shape()))
-			}
-			return out
-		}
-		body(scope.ResetVisited(), Parameter(scratch, "", shapes.Make(dtypes.Int32)), like(state), like(fixed))
+		i := Parameter(scratch, "", shapes.Make(dtypes.Int32))
+		body(scope.ResetVisited(), i, gomlx.Parameters(scratch, state), gomlx.Parameters(scratch, fixed))
 	})
 }
 
