@@ -89,6 +89,9 @@ func TestLogProbOfGaussian(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx := context.Background()
 		for _, c := range []*tensors.Tensor{nil, doubles([]float64{0.3, -0.2, 1, 0.5}, 2, 2)} {
+			if backend.String() != "go" && c == nil {
+				continue // XLA compiles each anew
+			}
 			var want []float64
 			for i := range 4 {
 				sum := 0.0
@@ -188,6 +191,9 @@ func TestLogProbGradientOfWeights(t *testing.T) {
 		state := tinyWeights(t, store, []int{3, 5, 2})
 		x := doubles([]float64{0.3, -0.7, 1, 0.2}, 2, 2)
 		for _, steps := range []int{24, 2} {
+			if backend.String() != "go" && steps == 2 {
+				continue // [TestMaskedInGraphs] has the gradient of an unrolled solve on XLA
+			}
 			flow := nami.FlowMatching{
 				Field:  field.MLP{EventShape: []int{2}, Hidden: []int{5}},
 				Base:   distribution.NewStandardNormal(2),
