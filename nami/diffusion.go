@@ -7,6 +7,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/dynamics"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -110,7 +111,7 @@ func (m Diffusion) check() error {
 }
 
 // flow is the model as a process sees it, between two times.
-func (m Diffusion) flow(backend compute.Backend, noise, data float64) (f flow, err error) {
+func (m Diffusion) flow(backend compute.Backend, noise, data float64) (f dynamics.Flow, err error) {
 	if err := errors.Join(m.check(), checkSolver(m.Solver)); err != nil {
 		return f, err
 	}
@@ -118,14 +119,14 @@ func (m Diffusion) flow(backend compute.Backend, noise, data float64) (f flow, e
 	if m.Guidance != nil {
 		learned, prediction = guided{m}, schedule.Eps
 	}
-	f = flow{
-		field: m.Field, base: m.Base, solver: m.Solver, noise: noise, data: data, diffusion: true, graphMask: m.mask,
+	f = dynamics.Flow{
+		Field: m.Field, Base: m.Base, Solver: m.Solver, Noise: noise, Data: data, Diffusion: true, GraphMask: m.mask,
 	}
-	if f.mixture, err = newMixture(backend, m.Schedule, learned, prediction, noise); err != nil {
+	if f.Mixture, err = dynamics.NewMixture(backend, m.Schedule, learned, prediction, noise); err != nil {
 		return f, err
 	}
-	if f.base == nil {
-		f.base, err = distribution.Isotropic(0, f.mixture.sigma, m.EventShape...)
+	if f.Base == nil {
+		f.Base, err = distribution.Isotropic(0, f.Mixture.Sigma, m.EventShape...)
 	}
 	return f, err
 }
@@ -150,7 +151,7 @@ func (g guided) Map(inner func(field.Field) field.Field) field.Field {
 }
 
 // inGraph is the flow for graph building, from time 1 to 0.
-func (m Diffusion) inGraph(g *Graph) flow {
+func (m Diffusion) inGraph(g *Graph) dynamics.Flow {
 	f, err := m.flow(g.Backend(), 1, 0)
 	if err != nil {
 		panic(err)
@@ -161,20 +162,20 @@ func (m Diffusion) inGraph(g *Graph) flow {
 // Sample builds samples of shape lead+event, as [FlowMatching.Sample] does.
 func (m Diffusion) Sample(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, lead ...int) *Node {
 	f := m.inGraph(g)
-	return f.sample(scope, g, dtype, c, lead)
+	return f.Sample(scope, g, dtype, c, lead)
 }
 
 // SampleWithLogProb builds samples and their log-density, as
 // [FlowMatching.SampleWithLogProb] does.
 func (m Diffusion) SampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, estimator divergence.Estimator, lead ...int) (x, logProb *Node) {
 	f := m.inGraph(g)
-	return f.sampleWithLogProb(scope, g, dtype, c, estimator, lead)
+	return f.SampleWithLogProb(scope, g, dtype, c, estimator, lead)
 }
 
 // LogProb builds the log-density of x, as [FlowMatching.LogProb] does.
 func (m Diffusion) LogProb(scope *model.Scope, x, c *Node, estimator divergence.Estimator) *Node {
 	f := m.inGraph(x.Graph())
-	return f.logProb(scope, x, c, estimator)
+	return f.LogProb(scope, x, c, estimator)
 }
 
 // String describes the model on one line, the same in every process.

@@ -7,6 +7,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/dynamics"
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -91,19 +92,19 @@ func (m FlowMatching) check() error {
 }
 
 // flow is the model as a process sees it, between two times.
-func (m FlowMatching) flow(backend compute.Backend, noise, data float64) (f flow, err error) {
+func (m FlowMatching) flow(backend compute.Backend, noise, data float64) (f dynamics.Flow, err error) {
 	if err := m.check(); err != nil {
 		return f, err
 	}
-	f = flow{field: m.Field, base: m.Base, solver: m.Solver, noise: noise, data: data, graphMask: m.mask}
+	f = dynamics.Flow{Field: m.Field, Base: m.Base, Solver: m.Solver, Noise: noise, Data: data, GraphMask: m.mask}
 	if s, ok := path.ScheduleOf(m.Path); ok {
-		f.mixture, err = newMixture(backend, s, m.Field, schedule.Velocity, noise)
+		f.Mixture, err = dynamics.NewMixture(backend, s, m.Field, schedule.Velocity, noise)
 	}
 	return f, err
 }
 
 // inGraph is the flow for graph building, from time 1 to 0.
-func (m FlowMatching) inGraph(g *Graph) flow {
+func (m FlowMatching) inGraph(g *Graph) dynamics.Flow {
 	f, err := m.flow(g.Backend(), 1, 0)
 	if err != nil {
 		panic(err)
@@ -115,29 +116,29 @@ func (m FlowMatching) inGraph(g *Graph) flow {
 // comes from the random state of scope's store.
 func (m FlowMatching) Sample(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, lead ...int) *Node {
 	f := m.inGraph(g)
-	return f.sample(scope, g, dtype, c, lead)
+	return f.Sample(scope, g, dtype, c, lead)
 }
 
 // SampleWithLogProb is [FlowMatching.Sample] with the samples' log-density, of shape
 // lead, from the same solve.
 func (m FlowMatching) SampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, estimator divergence.Estimator, lead ...int) (x, logProb *Node) {
 	f := m.inGraph(g)
-	return f.sampleWithLogProb(scope, g, dtype, c, estimator, lead)
+	return f.SampleWithLogProb(scope, g, dtype, c, estimator, lead)
 }
 
 // LogProb builds the log-density of x in nats: x is lead+event, the result lead. The
 // probes of a stochastic estimator come from the random state of scope's store.
 func (m FlowMatching) LogProb(scope *model.Scope, x, c *Node, estimator divergence.Estimator) *Node {
 	f := m.inGraph(x.Graph())
-	return f.logProb(scope, x, c, estimator)
+	return f.LogProb(scope, x, c, estimator)
 }
 
 // Integrate builds the flow that carries x, of shape lead+event, from time t0 to t1:
 // from 1 to 0 it turns noise into data, from 0 to 1 data into noise.
 func (m FlowMatching) Integrate(scope *model.Scope, x, c *Node, t0, t1 float64) *Node {
 	f := m.inGraph(x.Graph())
-	in := f.inputs(c, shape.Lead(x, f.rank()))
-	return f.unroll(scope, []*Node{f.clean(x, in)}, in, nil, t0, t1)[0]
+	in := f.Inputs(c, shape.Lead(x, f.Rank()))
+	return f.Unroll(scope, []*Node{f.Clean(x, in)}, in, nil, t0, t1)[0]
 }
 
 // String describes the model on one line, the same in every process.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/internal/run"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -23,10 +24,10 @@ func (p *Process) LogProb(ctx context.Context, x *tensors.Tensor, estimator dive
 	if err != nil {
 		return nil, err
 	}
-	r.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
+	r.End = func(c run.Chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
 		defer gomlx.Finalize(y)
-		return p.onRows("log-density of data", c, y, func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
-			return []*Node{Sub(p.baseLogProb(scope, in[0], given), in[1])}
+		return p.programs.OnRows("log-density of data", c, y, func(scope *model.Scope, in []*Node, given run.Inputs[Node]) []*Node {
+			return []*Node{Sub(p.flow.BaseLogProb(scope, in[0], given), in[1])}
 		})
 	}
 	solution, err := p.execute(ctx, r)
@@ -36,10 +37,10 @@ func (p *Process) LogProb(ctx context.Context, x *tensors.Tensor, estimator dive
 // likelihood is the request that carries x to the noise, with the integral of minus the
 // divergence on the way; what says who asks.
 func (p *Process) likelihood(what string, x *tensors.Tensor, estimator divergence.Estimator) (request, error) {
-	if err := p.needsODE(what); err != nil {
+	if err := p.flow.NeedsODE(what); err != nil {
 		return request{}, err
 	}
-	estimator, err := p.estimator(estimator, p.mask != nil)
+	estimator, err := p.flow.Estimator(estimator, p.mask != nil)
 	if err != nil {
 		return request{}, err
 	}
@@ -49,38 +50,38 @@ func (p *Process) likelihood(what string, x *tensors.Tensor, estimator divergenc
 	}
 	start := p.startFrom(x, lead)
 	_, random := estimator.(divergence.Stochastic)
-	return request{
-		lead: lead, from: p.data, to: p.noise, estimator: estimator, seed: p.seedIf(random),
-		start: func(c chunk) ([]*tensors.Tensor, error) {
+	return request{estimator: estimator, Request: run.Request{
+		Lead: lead, From: p.flow.Data, To: p.flow.Noise, Seed: p.seedIf(random),
+		Start: func(c run.Chunk) ([]*tensors.Tensor, error) {
 			y, err := start(c)
-			return append(y, p.zeros(c.n)), err
+			return append(y, p.zeros(c.N)), err
 		},
-	}, nil
+	}}, nil
 }
 
 // SampleWithLogProb draws samples as [Process.Sample] does and gives their log-density,
 // as [Process.LogProb] does, from one solve.
 func (p *Process) SampleWithLogProb(ctx context.Context, estimator divergence.Estimator, sampleShape ...int) (samples, logProb *tensors.Tensor, err error) {
-	if err := p.needsODE("SampleWithLogProb"); err != nil {
+	if err := p.flow.NeedsODE("SampleWithLogProb"); err != nil {
 		return nil, nil, err
 	}
-	if estimator, err = p.estimator(estimator, p.mask != nil); err != nil {
+	if estimator, err = p.flow.Estimator(estimator, p.mask != nil); err != nil {
 		return nil, nil, err
 	}
 	lead, err := p.lead(sampleShape)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := p.sampling(lead, 0, p.random.next())
-	start := r.start
+	r := p.sampling(lead, 0, p.seeds.Next())
+	start := r.Start
 	r.estimator = estimator
-	r.start = func(c chunk) ([]*tensors.Tensor, error) {
+	r.Start = func(c run.Chunk) ([]*tensors.Tensor, error) {
 		y, err := start(c)
 		if err != nil {
 			return nil, err
 		}
-		out, err := p.onRows("log-density of noise", c, y, func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
-			return []*Node{p.baseLogProb(scope, in[0], given)}
+		out, err := p.programs.OnRows("log-density of noise", c, y, func(scope *model.Scope, in []*Node, given run.Inputs[Node]) []*Node {
+			return []*Node{p.flow.BaseLogProb(scope, in[0], given)}
 		})
 		if err != nil {
 			gomlx.Finalize(y)

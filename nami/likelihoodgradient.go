@@ -7,6 +7,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/internal/run"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -41,7 +42,7 @@ func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estima
 	if err != nil {
 		return nil, err
 	}
-	adjoint, err := p.adjoint(p.has(r.estimator), r.estimator)
+	adjoint, err := p.programs.Adjoint(p.key("adjoint", r.estimator), p.system(r.estimator))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estima
 	if p.context != nil {
 		out.Context = tensors.FromShape(p.context.Shape())
 	}
-	r.end = func(c chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
+	r.End = func(c run.Chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
 		logProb, err := p.backward(ctx, adjoint, c, y, out)
 		return []*tensors.Tensor{logProb}, err
 	}
@@ -62,10 +63,10 @@ func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estima
 
 // backward adds to out what a chunk, whose solve ended in y, gives, and returns its
 // log-densities. It consumes y.
-func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk, y []*tensors.Tensor, out *LogProbGradients) (*tensors.Tensor, error) {
-	counted := p.zeros(c.n) // 1 for each row that counts
+func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c run.Chunk, y []*tensors.Tensor, out *LogProbGradients) (*tensors.Tensor, error) {
+	counted := p.zeros(c.N) // 1 for each row that counts
 	counted.MustMutableFlatData(func(flat any) {
-		for i := range c.keep {
+		for i := range c.Keep {
 			switch values := flat.(type) {
 			case []float32:
 				values[i] = 1
@@ -81,12 +82,12 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk
 			paths = append(paths, v.Path())
 		}
 	}
-	ends, err := p.onRows("gradient of the base by "+strings.Join(paths, ", "), c, append(slices.Clone(y), counted), func(scope *model.Scope, in []*Node, given inputs[Node]) []*Node {
+	ends, err := p.programs.OnRows("gradient of the base by "+strings.Join(paths, ", "), c, append(slices.Clone(y), counted), func(scope *model.Scope, in []*Node, given run.Inputs[Node]) []*Node {
 		z, integral, counted := in[0], in[1], in[2]
-		base := p.baseLogProb(scope, z, given)
+		base := p.flow.BaseLogProb(scope, z, given)
 		by := []*Node{z}
-		if given.context != nil {
-			by = append(by, given.context)
+		if given.Context != nil {
+			by = append(by, given.Context)
 		}
 		for _, path := range paths {
 			by = append(by, p.store.GetVariable(path).NodeValue(z.Graph()))
@@ -99,19 +100,19 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk
 		return nil, err
 	}
 	logProb, cotangents, ends := ends[0], []*tensors.Tensor{ends[2], ends[1]}, ends[3:]
-	grads, err := adjoint.Gradient(ctx, y, cotangents, c.inputs.list(), solver.Run{T0: p.data, T1: p.noise})
+	grads, err := adjoint.Gradient(ctx, y, cotangents, c.Inputs.List(), solver.Run{T0: p.flow.Data, T1: p.flow.Noise})
 	if err != nil {
 		return nil, err
 	}
 	gomlx.Finalize(grads.Y0)
-	if err := putRows(out.X, c.first, grads.Y[0], 1, c); err != nil {
+	if err := run.PutRows(out.X, c.First, grads.Y[0], 1, c); err != nil {
 		return nil, err
 	}
 	gomlx.Finalize(grads.Y)
-	byInput := inputsOf(c.inputs.present(), grads.Fixed)
-	if byInput.context != nil {
-		for _, rows := range []*tensors.Tensor{ends[0], byInput.context} {
-			if err := addRows(out.Context, shape.Size(p.batch), c.first, rows, c.keep); err != nil {
+	byInput := run.InputsOf(c.Inputs.Present(), grads.Fixed)
+	if byInput.Context != nil {
+		for _, rows := range []*tensors.Tensor{ends[0], byInput.Context} {
+			if err := run.AddRows(out.Context, shape.Size(p.batch), c.First, rows, c.Keep); err != nil {
 				return nil, err
 			}
 		}
@@ -124,7 +125,7 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk
 		}
 		for _, g := range []*tensors.Tensor{ends[i], grads.Variables[path]} {
 			if g != nil {
-				if err := addRows(out.Variables[path], 1, 0, g, 1); err != nil {
+				if err := run.AddRows(out.Variables[path], 1, 0, g, 1); err != nil {
 					return nil, err
 				}
 				g.MustFinalizeAll()
@@ -132,28 +133,4 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c chunk
 		}
 	}
 	return logProb, nil
-}
-
-// addRows adds the first n rows of from to the rows of to, which has count, from row first
-// on, around its end to its beginning.
-func addRows(to *tensors.Tensor, count, first int, from *tensors.Tensor, n int) error {
-	if err := from.ToLocal(); err != nil {
-		return err
-	}
-	size := to.Size() / count
-	return from.ConstFlatData(func(source any) {
-		to.MustMutableFlatData(func(target any) {
-			for i := range n {
-				at := (first + i) % count
-				for j := range size {
-					switch target := target.(type) {
-					case []float32:
-						target[at*size+j] += source.([]float32)[i*size+j]
-					case []float64:
-						target[at*size+j] += source.([]float64)[i*size+j]
-					}
-				}
-			}
-		})
-	})
 }

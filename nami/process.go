@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/dynamics"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
-	"github.com/nami-flow/go-nami/nami/internal/loop"
+	"github.com/nami-flow/go-nami/nami/internal/run"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -30,74 +30,18 @@ type Process struct {
 	context *tensors.Tensor // batch_shape+context_shape, or nil
 	mask    *tensors.Tensor // batch_shape+[objects], or nil
 	batch   []int
-	random  *stream
+	seeds   *run.Seeds
 }
 
 // bound is what the processes of one binding share.
 type bound struct {
-	flow
+	flow     dynamics.Flow
+	programs *run.Programs
 	backend  compute.Backend
 	store    *model.Store
 	dtype    dtypes.DType
 	chunk    int
 	progress func(done, total int)
-
-	mu       sync.Mutex
-	programs keyed[*solver.Program]
-	singles  keyed[*loop.Single]
-	adjoints keyed[*solver.Adjoint]
-}
-
-// settings are what options change.
-type settings struct {
-	dtype       dtypes.DType
-	seed        int64
-	chunk       int
-	progress    func(done, total int)
-	noise, data float64
-}
-
-// Option changes a process from its defaults.
-type Option func(*settings)
-
-// Seed sets where a process's random numbers start; 0 if not given. The same seed and
-// shapes give the same samples, to rounding on every backend.
-func Seed(seed int64) Option { return func(s *settings) { s.seed = seed } }
-
-// DType sets what a process computes in: dtypes.Float32, the default, or dtypes.Float64,
-// which the field's variables must have too (see [Convert]).
-func DType(dtype dtypes.DType) Option { return func(s *settings) { s.dtype = dtype } }
-
-// WithProgress calls f as a solve goes on, about ten times a second, with how much of it is
-// done, summed over the chunks: of its steps, or of the thousandths of the time that the
-// slowest sample has to cover where the solver chooses its steps.
-func WithProgress(f func(done, total int)) Option { return func(s *settings) { s.progress = f } }
-
-// ChunkSize sets how many events are on the device at once; 16,384 if not given.
-func ChunkSize(events int) Option { return func(s *settings) { s.chunk = events } }
-
-// Times sets where a solve begins and ends: a sample moves from time noise to time data,
-// 1 and 0 if not given, a likelihood's way is the opposite one.
-func Times(noise, data float64) Option { return func(s *settings) { s.noise, s.data = noise, data } }
-
-// settle makes settings of options.
-func settle(options []Option) (s settings, err error) {
-	s = settings{dtype: dtypes.Float32, chunk: 16_384, noise: 1}
-	for i, option := range options {
-		if option == nil {
-			return s, fmt.Errorf("nami: option %d of %d is nil", i, len(options))
-		}
-		option(&s)
-	}
-	switch {
-	case s.dtype != dtypes.Float32 && s.dtype != dtypes.Float64:
-		return s, fmt.Errorf("nami: the dtype is %s: a process computes in Float32 or Float64", s.dtype)
-	case s.chunk < 1:
-		return s, fmt.Errorf("nami: ChunkSize is %d: it must be at least 1", s.chunk)
-	case !(s.data >= 0 && s.data < s.noise && s.noise <= 1):
-		return s, fmt.Errorf("nami: Times are %v (noise) and %v (data): expected 0 ≤ data < noise ≤ 1", s.noise, s.data)
-	}
-	return s, nil
 }
 
 // checkParts refuses what no model can be bound to.
@@ -140,12 +84,13 @@ func checkBase(base distribution.Base, rank int) error {
 }
 
 // bind makes a process of a flow whose parts were checked.
-func bind(f flow, backend compute.Backend, store *model.Store, context *tensors.Tensor, s settings) (*Process, error) {
+func bind(f dynamics.Flow, backend compute.Backend, store *model.Store, context *tensors.Tensor, s settings) (*Process, error) {
 	p := &Process{
 		bound: &bound{
-			flow: f, backend: backend, store: store, dtype: s.dtype, chunk: s.chunk, progress: s.progress,
+			flow: f, programs: run.NewPrograms(backend, store, f.Solver), backend: backend, store: store,
+			dtype: s.dtype, chunk: s.chunk, progress: s.progress,
 		},
-		random: &stream{seed: s.seed},
+		seeds: run.NewSeeds(s.seed),
 	}
 	bound, err := p.Rebind(context)
 	if err != nil {
@@ -167,7 +112,7 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	q.context, q.batch = context, nil
 	var one []int // the shape of one context
 	if context != nil {
-		dims, rank := context.Shape().Dimensions, field.ContextRank(p.field)
+		dims, rank := context.Shape().Dimensions, field.ContextRank(p.flow.Field)
 		if len(dims) < rank || context.Size() == 0 || context.DType() != p.dtype {
 			axes := "[context_dim]"
 			if rank != 1 {
@@ -184,10 +129,10 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	if err := p.inspect(one); err != nil {
 		return nil, err
 	}
-	if group := p.groups(); len(group) > 0 {
+	if group := p.flow.Groups(); len(group) > 0 {
 		if context != nil && !slices.Equal(q.batch, group) {
 			return nil, fmt.Errorf("nami: the context is %s, and the base %v is a batch of shape %s: expected a context for each element of that batch",
-				context.Shape(), p.base, shape.Format(group))
+				context.Shape(), p.flow.Base, shape.Format(group))
 		}
 		q.batch = group
 	}
@@ -198,7 +143,7 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 }
 
 // EventShape is the shape of one event; empty for a scalar.
-func (p *Process) EventShape() []int { return p.base.EventShape() }
+func (p *Process) EventShape() []int { return p.flow.Base.EventShape() }
 
 // Masked returns a process for events of varying numbers of objects: the first axis of an
 // event counts objects, and mask, of shape batch_shape+[objects], is 1 where there is one
@@ -210,12 +155,12 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 	q := *p
 	q.mask = mask
 	if q.context == nil {
-		q.batch = p.groups()
+		q.batch = p.flow.Groups()
 	}
 	if mask == nil {
 		return &q, nil
 	}
-	event := p.base.EventShape()
+	event := p.flow.Base.EventShape()
 	if len(event) < 2 {
 		return nil, fmt.Errorf("nami: events have shape %s: a masked event needs an axis of objects and one of features at least", shape.Format(event))
 	}
@@ -225,8 +170,8 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 			mask.Shape(), p.dtype, event[0], shape.Format(event))
 	}
 	batch := dims[:len(dims)-1]
-	if len(q.groups()) > 0 {
-		return nil, fmt.Errorf("nami: the base %v is a batch of distributions: with a mask use one for all", q.base)
+	if len(q.flow.Groups()) > 0 {
+		return nil, fmt.Errorf("nami: the base %v is a batch of distributions: with a mask use one for all", q.flow.Base)
 	}
 	if q.context != nil && !slices.Equal(batch, q.batch) {
 		return nil, fmt.Errorf("nami: the mask is %s, and the context's batch shape is %s: expected one mask for each context",
@@ -243,7 +188,7 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 // first doesn't depend on what was drawn before. It shares p's compiled programs.
 func (p *Process) Seeded(seed int64) *Process {
 	q := *p
-	q.random = &stream{seed: seed}
+	q.seeds = run.NewSeeds(seed)
 	return &q
 }
 

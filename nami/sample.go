@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
-	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/run"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -26,7 +26,7 @@ func (p *Process) Sample(ctx context.Context, sampleShape ...int) (*tensors.Tens
 	if err != nil {
 		return nil, err
 	}
-	return p.sampleRows(ctx, lead, 0, p.random.next())
+	return p.sampleRows(ctx, lead, 0, p.seeds.Next())
 }
 
 // Stream draws n samples for each context, as [Process.Sample] with the sample shape (n)
@@ -45,7 +45,7 @@ func (p *Process) Stream(ctx context.Context, n int) iter.Seq2[*tensors.Tensor, 
 			yield(nil, fmt.Errorf("nami: %d samples for each of %d contexts: a stream has random numbers for 2³² events", n, perSample))
 			return
 		}
-		seed := p.random.next()
+		seed := p.seeds.Next()
 		most := max(1, p.chunk/perSample)
 		for first := 0; first < n; first += most {
 			k := min(most, n-first)
@@ -60,17 +60,17 @@ func (p *Process) Stream(ctx context.Context, n int) iter.Seq2[*tensors.Tensor, 
 // SampleFrom carries given noise, of shape sample_shape+batch_shape+event_shape, to the
 // data's time: for reproducing samples, or for moving from one to another.
 func (p *Process) SampleFrom(ctx context.Context, noise *tensors.Tensor) (*tensors.Tensor, error) {
-	return p.carry(ctx, "noise", noise, p.noise, p.data)
+	return p.carry(ctx, "noise", noise, p.flow.Noise, p.flow.Data)
 }
 
 // Encode carries data, of shape sample_shape+batch_shape+event_shape, to the noise that
 // the deterministic flow makes it of: the inverse of [Process.SampleFrom], to the
 // solver's accuracy.
 func (p *Process) Encode(ctx context.Context, x *tensors.Tensor) (*tensors.Tensor, error) {
-	if err := p.needsODE("Encode"); err != nil {
+	if err := p.flow.NeedsODE("Encode"); err != nil {
 		return nil, err
 	}
-	return p.carry(ctx, "data", x, p.data, p.noise)
+	return p.carry(ctx, "data", x, p.flow.Data, p.flow.Noise)
 }
 
 // lead checks a sample shape and returns it with the batch's.
@@ -92,13 +92,18 @@ func (p *Process) sampleRows(ctx context.Context, lead []int, first int, seed in
 
 // sampling is the request that carries noise to the data.
 func (p *Process) sampling(lead []int, first int, seed int64) request {
-	return request{
-		lead: lead, first: first, from: p.noise, to: p.data, seed: seed,
-		start: func(c chunk) ([]*tensors.Tensor, error) {
+	return request{Request: run.Request{
+		Lead: lead, First: first, From: p.flow.Noise, To: p.flow.Data, Seed: seed,
+		Start: func(c run.Chunk) ([]*tensors.Tensor, error) {
 			noise, err := p.drawNoise(seed, c)
 			return []*tensors.Tensor{noise}, err
 		},
-	}
+	}}
+}
+
+// carrying is the request that takes given events from one time to another.
+func (p *Process) carrying(x *tensors.Tensor, lead []int, from, to float64) request {
+	return request{Request: run.Request{Lead: lead, From: from, To: to, Seed: p.seedIf(p.flow.Stochastic()), Start: p.startFrom(x, lead)}}
 }
 
 // carry takes events from one time to another.
@@ -107,7 +112,7 @@ func (p *Process) carry(ctx context.Context, what string, x *tensors.Tensor, fro
 	if err != nil {
 		return nil, err
 	}
-	solution, err := p.execute(ctx, request{lead: lead, from: from, to: to, seed: p.seedIf(p.stochastic()), start: p.startFrom(x, lead)})
+	solution, err := p.execute(ctx, p.carrying(x, lead, from, to))
 	return only(solution, err, "solving")
 }
 
@@ -117,34 +122,28 @@ func (p *Process) seedIf(random bool) int64 {
 	if !random {
 		return 0
 	}
-	return p.random.next()
+	return p.seeds.Next()
 }
 
 // startFrom starts a request from given events.
-func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c chunk) ([]*tensors.Tensor, error) {
-	return func(c chunk) ([]*tensors.Tensor, error) {
-		rows, err := takeRows(x, shape.Size(lead), c.first, c.n, p.base.EventShape())
+func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c run.Chunk) ([]*tensors.Tensor, error) {
+	return func(c run.Chunk) ([]*tensors.Tensor, error) {
+		rows, err := run.TakeRows(x, shape.Size(lead), c.First, c.N, p.flow.Base.EventShape())
 		if err != nil || p.mask == nil {
 			return []*tensors.Tensor{rows}, err
 		}
 		defer rows.MustFinalizeAll()
-		return p.onRows("mask", c, []*tensors.Tensor{rows}, func(_ *model.Scope, in []*Node, given inputs[Node]) []*Node {
-			return []*Node{field.Mask(in[0], given.mask, p.rank())}
+		return p.programs.OnRows("mask", c, []*tensors.Tensor{rows}, func(_ *model.Scope, in []*Node, given run.Inputs[Node]) []*Node {
+			return []*Node{p.flow.Clean(in[0], given)}
 		})
 	}
 }
 
 // drawNoise draws from the base for the rows of a chunk.
-func (p *Process) drawNoise(seed int64, c chunk) (*tensors.Tensor, error) {
-	noise, err := p.drawRows(programKey{name: "noise"}, seed, forNoise, c, c.given(),
-		func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in inputs[Node]) *Node {
-			dims := p.grouped(lead)
-			x := distribution.Given(p.base, scope, in.context).Sample(byRow{random, len(dims)}, g, p.dtype, dims...)
-			x = Reshape(x, slices.Concat([]int{lead}, p.base.EventShape())...)
-			if in.mask != nil {
-				x = field.Mask(x, in.mask, p.rank())
-			}
-			return x
+func (p *Process) drawNoise(seed int64, c run.Chunk) (*tensors.Tensor, error) {
+	noise, err := p.programs.Draw(run.Key{Name: "noise"}, seed, run.ForNoise, c, c.Inputs.Given(),
+		func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in run.Inputs[Node]) *Node {
+			return p.flow.DrawRows(random, g, p.dtype, lead, scope, in)
 		})
 	if err != nil {
 		return nil, fmt.Errorf("nami: drawing from the base: %w", err)
@@ -160,7 +159,7 @@ func (p *Process) check(what string, x *tensors.Tensor) (lead []int, err error) 
 	if x.DType() != p.dtype || x.Size() == 0 {
 		return nil, fmt.Errorf("nami: the %s is %s: expected %s values, at least one event", what, x.Shape(), p.dtype)
 	}
-	event, dims := p.base.EventShape(), x.Shape().Dimensions
+	event, dims := p.flow.Base.EventShape(), x.Shape().Dimensions
 	if err := shape.Validate(dims, event, nil); err != nil {
 		return nil, fmt.Errorf("nami: the %s: %w", what, err)
 	}

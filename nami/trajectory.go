@@ -24,8 +24,8 @@ func (p *Process) Trajectory(ctx context.Context, times []float64, sampleShape .
 	if err := p.checkTimes(times); err != nil {
 		return nil, err
 	}
-	r := p.sampling(lead, 0, p.random.next())
-	r.save = times
+	r := p.sampling(lead, 0, p.seeds.Next())
+	r.Save = times
 	solution, err := p.execute(ctx, r)
 	if _, err := only(solution, err, "sampling"); err != nil {
 		return nil, err
@@ -36,11 +36,11 @@ func (p *Process) Trajectory(ctx context.Context, times []float64, sampleShape .
 
 func (p *Process) checkTimes(times []float64) error {
 	if len(times) == 0 {
-		return fmt.Errorf("nami: there are no times: give some from %v (noise) to %v (data)", p.noise, p.data)
+		return fmt.Errorf("nami: there are no times: give some from %v (noise) to %v (data)", p.flow.Noise, p.flow.Data)
 	}
 	for i, t := range times {
-		if !(t >= p.data && t <= p.noise) {
-			return fmt.Errorf("nami: times[%d] is %v: it must lie between %v (noise) and %v (data)", i, t, p.noise, p.data)
+		if !(t >= p.flow.Data && t <= p.flow.Noise) {
+			return fmt.Errorf("nami: times[%d] is %v: it must lie between %v (noise) and %v (data)", i, t, p.flow.Noise, p.flow.Data)
 		}
 		if i > 0 && t >= times[i-1] {
 			return fmt.Errorf("nami: times[%d] is %v and times[%d] is %v: a sample goes from noise to data, so times must fall", i-1, times[i-1], i, t)
@@ -59,12 +59,12 @@ func (p *Process) Solve(ctx context.Context, x *tensors.Tensor, from, to float64
 		return nil, err
 	}
 	for _, t := range []float64{from, to} {
-		if !(t >= p.data && t <= p.noise) {
-			return nil, fmt.Errorf("nami: can't solve from %v to %v: both times must lie between %v (noise) and %v (data)", from, to, p.noise, p.data)
+		if !(t >= p.flow.Data && t <= p.flow.Noise) {
+			return nil, fmt.Errorf("nami: can't solve from %v to %v: both times must lie between %v (noise) and %v (data)", from, to, p.flow.Noise, p.flow.Data)
 		}
 	}
-	if p.solver.Stochastic() && from < to {
-		return nil, fmt.Errorf("nami: can't solve from %v to %v with %v: the stochastic process runs from noise to data only", from, to, p.solver)
+	if p.flow.Solver.Stochastic() && from < to {
+		return nil, fmt.Errorf("nami: can't solve from %v to %v with %v: the stochastic process runs from noise to data only", from, to, p.flow.Solver)
 	}
-	return p.execute(ctx, request{lead: lead, from: from, to: to, seed: p.seedIf(p.stochastic()), start: p.startFrom(x, lead)})
+	return p.execute(ctx, p.carrying(x, lead, from, to))
 }

@@ -62,9 +62,9 @@ func (p *Process) inspect(contextShape []int) error {
 func (p *Process) inspectStore(contextShape []int) error {
 	known := variables(p.store)
 	err := gomlx.Try(func() error {
-		shape := p.base.EventShape()
-		inspect(p.backend, p.store, p.field, p.dtype, []int{1}, shape, contextShape, func(scope *model.Scope, x, c *Node) {
-			distribution.Given(p.base, scope, c)
+		shape := p.flow.Base.EventShape()
+		inspect(p.backend, p.store, p.flow.Field, p.dtype, []int{1}, shape, contextShape, func(scope *model.Scope, x, c *Node) {
+			distribution.Given(p.flow.Base, scope, c)
 		})
 		return nil
 	})
@@ -84,10 +84,10 @@ func (p *Process) checkTrained() error {
 	var context []int // the shape of one context
 	if p.context != nil {
 		dims := p.context.Shape().Dimensions
-		context = dims[len(dims)-field.ContextRank(p.field):]
+		context = dims[len(dims)-field.ContextRank(p.flow.Field):]
 	}
 	err := loop.Exclusively(p.store, func() error {
-		return fingerprint.Check(p.backend, p.store, p.field, p.base.EventShape(), context, p.dtype)
+		return fingerprint.Check(p.backend, p.store, p.flow.Field, p.flow.Base.EventShape(), context, p.dtype)
 	})
 	if err != nil {
 		return fmt.Errorf("nami: %w", err)

@@ -1,29 +1,40 @@
-package nami
+package dynamics
 
 import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/internal/run"
 	"github.com/nami-flow/go-nami/nami/shape"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
-// groups is the shape of the batch of distributions that the base is; empty if it is one
+// Groups is the shape of the batch of distributions that the base is; empty if it is one
 // for all, or one that a context decides.
-func (f *flow) groups() []int {
-	if b, ok := f.base.(interface{ BatchShape() []int }); ok {
+func (f *Flow) Groups() []int {
+	if b, ok := f.Base.(interface{ BatchShape() []int }); ok {
 		return b.BatchShape()
 	}
 	return nil
 }
 
 // grouped is a lead of n events as the base sees it: whole batches.
-func (f *flow) grouped(n int) []int {
-	group := f.groups()
+func (f *Flow) grouped(n int) []int {
+	group := f.Groups()
 	return slices.Concat([]int{n / shape.Size(group)}, group)
+}
+
+// DrawRows draws n events from the base, a row for each, without the objects that a mask
+// leaves out.
+func (f *Flow) DrawRows(random distribution.Random, g *Graph, dtype dtypes.DType, n int, scope *model.Scope, in run.Inputs[Node]) *Node {
+	dims := f.grouped(n)
+	x := distribution.Given(f.Base, scope, in.Context).Sample(byRow{random, len(dims)}, g, dtype, dims...)
+	return f.Clean(Reshape(x, slices.Concat([]int{n}, f.Base.EventShape())...), in)
 }
 
 // byRow draws for a lead of several axes as a source does whose rows are its events.
