@@ -23,19 +23,16 @@ import (
 func TestAnyDiagnosis(t *testing.T) {
 	backend, ctx := gomlxtest.Go(t), context.Background()
 	property.Check(t, func(t *rapid.T) {
-		rank := rapid.SampledFrom([]int{1, 1, 1, 0, 2, -1}).Draw(t, "rank")
-		f := rapid.SampledFrom([]field.Field{
-			nil,
-			field.Func{},
-			swinging,
-			field.MLP{EventShape: []int{2}},
-			field.Func{Rank: rank, F: func(_ *model.Scope, x, _, _ *Node) *Node { return Neg(x) }},
-			field.Func{Rank: rank, F: func(_ *model.Scope, x, _, _ *Node) *Node { return Log(x) }},
-		}).Draw(t, "field")
+		rank := property.Mostly(t, "rank", 1, 0, 2, -1)
+		f := property.Mostly[field.Field](t, "field", rapid.SampledFrom([]field.Field{
+			swinging, field.Func{Rank: rank, F: func(_ *model.Scope, x, _, _ *Node) *Node { return Neg(x) }},
+		}).Draw(t, "usual"),
+			nil, field.Func{}, field.MLP{EventShape: []int{2}},
+			field.Func{Rank: rank, F: func(_ *model.Scope, x, _, _ *Node) *Node { return Log(x) }})
 		x, c := gomlxtest.Misfit(t, "x", 3, 2), gomlxtest.Misfit(t, "c", 3, 2)
 		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
-		estimator := gomlxtest.Mostly[divergence.Estimator](t, "estimator", divergence.Exact{}, divergence.Hutchinson{}, nil, divergence.Hutchinson{Probe: 5})
-		times := gomlxtest.Mostly(t, "at", []float64{1, 0.5, 0}, rapid.SliceOfN(rapid.Float64(), 0, 4).Draw(t, "odd"), []float64{0, 1e-320, 1})
+		estimator := property.Mostly[divergence.Estimator](t, "estimator", divergence.Exact{}, divergence.Hutchinson{}, nil, divergence.Hutchinson{Probe: 5})
+		times := property.Mostly(t, "at", []float64{1, 0.5, 0}, rapid.SliceOfN(rapid.Float64(), 0, 4).Draw(t, "odd"), []float64{0, 1e-320, 1})
 		bind := func(steps int) (*nami.Process, error) {
 			return nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.Heun(steps)}.Bind(backend, model.NewStore(), nil)
 		}
@@ -58,7 +55,7 @@ func TestAnyDiagnosis(t *testing.T) {
 			return diagnostic.Reversibility(ctx, process, x)
 		})
 		gomlxtest.Bears(t, "Convergence", func() ([]*tensors.Tensor, error) {
-			steps := gomlxtest.Mostly(t, "steps", []int{1, 2, 4}, []int{1, 2}, []int{0, 1, 2}, []int{1, 1, 2}, nil)
+			steps := property.Mostly(t, "steps", []int{1, 2, 4}, []int{1, 2}, []int{0, 1, 2}, []int{1, 1, 2}, nil)
 			study, err := diagnostic.Convergence(ctx, x, steps, bind)
 			return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(append(study.Errors, study.Order), len(study.Errors)+1)}, err
 		})

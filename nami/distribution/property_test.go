@@ -2,6 +2,7 @@ package distribution_test
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"testing"
 
@@ -17,15 +18,27 @@ import (
 	"pgregory.net/rapid"
 )
 
+// raised is x, larger by 2: positive, and above what wasn't raised.
+func raised(x *tensors.Tensor) *tensors.Tensor {
+	if x != nil && x.DType() == dtypes.Float32 {
+		x.MustMutableFlatData(func(flat any) {
+			for i := range flat.([]float32) {
+				flat.([]float32)[i] += 2
+			}
+		})
+	}
+	return x
+}
+
 // Whatever parameters are given, a distribution draws and knows densities of the shapes
 // that it should, or what is said teaches.
 func TestAnyParameters(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	property.Check(t, func(t *rapid.T) {
-		loc, scale, weights := gomlxtest.Misfit(t, "loc", 3, 2), gomlxtest.Misfit(t, "scale", 3, 2), gomlxtest.Misfit(t, "weights", 3)
-		rank := rapid.SampledFrom([]int{1, 1, 1, 0, 2, 3, -1}).Draw(t, "rank")
-		number := rapid.OneOf(rapid.Float64Range(0, 2), rapid.Float64())
-		shape := rapid.SampledFrom([][]int{{2}, {3, 2}, {}, {0}, {2, -1}}).Draw(t, "event")
+		loc, scale, weights := gomlxtest.Misfit(t, "loc", 3, 2), raised(gomlxtest.Misfit(t, "scale", 3, 2)), raised(gomlxtest.Misfit(t, "weights", 3))
+		rank := property.Mostly(t, "rank", 1, 0, 2, 3, -1)
+		low, width := property.Mostly(t, "mean", rapid.Float64Range(-2, 2).Draw(t, "usual"), math.NaN(), math.Inf(1)), property.Mostly(t, "width", rapid.Float64Range(0.01, 2).Draw(t, "usual"), 0, -1, math.NaN())
+		shape := property.Mostly(t, "event", rapid.SampledFrom([][]int{{2}, {3, 2}, {}}).Draw(t, "usual"), []int{0}, []int{2, -1})
 		made := map[string]func() (distribution.Distribution, error){
 			"NewDiagonalNormal": func() (distribution.Distribution, error) { return distribution.NewDiagonalNormal(loc, scale, rank) },
 			"NewUniform":        func() (distribution.Distribution, error) { return distribution.NewUniform(loc, scale, rank) },
@@ -33,18 +46,19 @@ func TestAnyParameters(t *testing.T) {
 				return distribution.NewGaussianMixture(weights, loc, scale, rank)
 			},
 			"Isotropic": func() (distribution.Distribution, error) {
-				return distribution.Isotropic(number.Draw(t, "mean"), number.Draw(t, "scale"), shape...)
+				return distribution.Isotropic(low, width, shape...)
 			},
 			"UniformBox": func() (distribution.Distribution, error) {
-				return distribution.UniformBox(number.Draw(t, "low"), number.Draw(t, "high"), shape...)
+				return distribution.UniformBox(low, low+width, shape...)
 			},
 			"NewStandardNormal": func() (distribution.Distribution, error) { return distribution.NewStandardNormal(shape...), nil },
-			"none":              func() (distribution.Distribution, error) { return nil, nil },
 		}
-		what := rapid.SampledFrom(slices.Sorted(maps.Keys(made))).Draw(t, "distribution")
+		names := slices.Sorted(maps.Keys(made))
+		made["none"] = func() (distribution.Distribution, error) { return nil, nil }
+		what := property.Mostly(t, "distribution", rapid.SampledFrom(names).Draw(t, "usual"), "none")
 		d, err := made[what]()
 		if err != nil {
-			gomlxtest.Teaches(t, what, err)
+			gomlxtest.Refused(t, what, err)
 			d = distribution.NewStandardNormal(2)
 		}
 		var batch, event []int
@@ -57,8 +71,8 @@ func TestAnyParameters(t *testing.T) {
 				return []*tensors.Tensor{x}, err
 			}, want)
 		}
-		sample := rapid.SliceOfN(rapid.IntRange(0, 3), 0, 2).Draw(t, "sample shape")
-		dtype := rapid.SampledFrom([]dtypes.DType{dtypes.Float32, dtypes.Float32, dtypes.Float64, dtypes.Int32}).Draw(t, "dtype")
+		sample := property.Mostly(t, "sample shape", rapid.SliceOfN(rapid.IntRange(1, 3), 0, 2).Draw(t, "usual"), []int{0}, []int{2, 0})
+		dtype := property.Mostly(t, "dtype", rapid.SampledFrom([]dtypes.DType{dtypes.Float32, dtypes.Float64}).Draw(t, "usual"), dtypes.Int32)
 		one("Draw of "+what, func() (*tensors.Tensor, error) { return distribution.Draw(backend, d, 1, dtype, sample...) },
 			slices.Concat(sample, batch, event))
 		x := gomlxtest.Misfit(t, "x", slices.Concat([]int{2}, batch, event)...)
@@ -71,18 +85,18 @@ func TestAnyParameters(t *testing.T) {
 		if x == nil || d == nil {
 			return
 		}
-		c := gomlxtest.Misfit(t, "c", 2, 4)
-		learned := distribution.LearnedNormal{Event: shape, ContextDim: rapid.IntRange(-1, 4).Draw(t, "context dim")}
+		c := gomlxtest.Misfit(t, "c", slices.Concat([]int{2}, batch, []int{4})...)
+		learned := distribution.LearnedNormal{Event: event, ContextDim: property.Mostly(t, "context dim", 4, 3, -1)}
 		if err := learned.Validate(); err != nil {
-			gomlxtest.Teaches(t, "LearnedNormal", err)
+			gomlxtest.Refused(t, "LearnedNormal", err)
 		}
 		gomlxtest.Builds(t, backend, "Sample of "+what, []*tensors.Tensor{x}, func(in []*Node) []*Node {
-			return []*Node{d.Sample(model.NewStore().RootScope(), in[0].Graph(), dtypes.Float32, sample...)}
-		}, slices.Concat(sample, event))
+			return []*Node{d.Sample(model.NewStore().RootScope(), in[0].Graph(), dtypes.Float32, slices.Concat(sample, batch)...)}
+		}, slices.Concat(sample, batch, event))
 		gomlxtest.Builds(t, backend, "LearnedNormal", []*tensors.Tensor{x, c}, func(in []*Node) []*Node {
 			return []*Node{distribution.Given(learned, model.NewStore().RootScope(), in[1]).LogProb(in[0])}
 		})
-		if loc != nil && scale != nil {
+		if loc != nil && scale != nil && slices.Equal(slices.Concat(batch, event), loc.Shape().Dimensions) {
 			gomlxtest.Builds(t, backend, "DiagonalNormalOf", []*tensors.Tensor{loc, scale, x}, func(in []*Node) []*Node {
 				return []*Node{distribution.DiagonalNormalOf(in[0], in[1], rank).LogProb(in[2])}
 			})

@@ -1,6 +1,7 @@
 package field_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -21,24 +22,33 @@ func TestAnyArguments(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		x, c, mask := gomlxtest.Misfit(t, "x", 3, 4, 2), gomlxtest.Misfit(t, "c", 3, 2), gomlxtest.Misfit(t, "mask", 3, 4)
 		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
-		few := rapid.IntRange(-1, 4)
 		mlp := field.MLP{
-			EventShape: rapid.SampledFrom([][]int{{4, 2}, {2}, {}, {0}, {-1}}).Draw(t, "event"), ContextDim: few.Draw(t, "context dim"),
-			Hidden: rapid.SliceOfN(few, 0, 2).Draw(t, "hidden"), TimeFeatures: few.Draw(t, "time features"),
+			EventShape: property.Mostly(t, "event", []int{4, 2}, []int{2}, nil, []int{0}, []int{-1}), ContextDim: property.Mostly(t, "context dim", 2, 0, 3, -1),
+			Hidden:       rapid.SliceOfN(rapid.IntRange(1, 4), 0, 2).Draw(t, "hidden"),
+			TimeFeatures: 2 * rapid.IntRange(0, 2).Draw(t, "time features"),
 		}
-		rank := few.Draw(t, "rank")
+		if property.Mostly(t, "sizes", "right", "wrong") == "wrong" {
+			mlp.Hidden, mlp.TimeFeatures = append(mlp.Hidden, 0), -1
+		}
+		rank := property.Mostly(t, "rank", 2, 0, 1, 3, -1)
 		wide := field.Func{Rank: rank, F: func(_ *model.Scope, x, t, c *Node) *Node { return ReduceAndKeep(x, ReduceSum, -1) }}
 		if x == nil || at == nil {
 			return
 		}
 		dims := x.Shape().Dimensions
-		for what, f := range map[string]field.Field{
-			"MLP": mlp, "Func": wide, "Func{}": field.Func{}, "Scoped": field.Scoped{Scope: "a", Field: mlp}, "Scoped{}": field.Scoped{},
+		in := []*tensors.Tensor{x, at, c}
+		for want, f := range map[string]field.Field{
+			"returned (Float32)": wide, "F is nil": field.Func{}, "field.Scoped": field.Scoped{},
 		} {
+			gomlxtest.Refuses(t, backend, fmt.Sprintf("%T", f), want, in, func(in []*Node) []*Node {
+				return []*Node{field.Call(f, model.NewStore().RootScope(), in[0], in[1], in[2])}
+			})
+		}
+		same := field.Func{Rank: rank, F: func(_ *model.Scope, x, _, _ *Node) *Node { return x }}
+		for what, f := range map[string]field.Field{"MLP": mlp, "Func": same, "Scoped": field.Scoped{Scope: "a", Field: mlp}} {
 			if err := field.Validate(f); err != nil {
-				gomlxtest.Teaches(t, what, err)
+				gomlxtest.Refused(t, what, err)
 			}
-			in := []*tensors.Tensor{x, at, c}
 			gomlxtest.Builds(t, backend, what, in, func(in []*Node) []*Node {
 				return []*Node{field.Call(f, model.NewStore().RootScope(), in[0], in[1], in[2])}
 			}, dims)
@@ -53,8 +63,8 @@ func TestAnyArguments(t *testing.T) {
 			return nil
 		})
 		gomlxtest.Builds(t, backend, "Sinusoidal", []*tensors.Tensor{at}, func(in []*Node) []*Node {
-			return []*Node{field.Sinusoidal(in[0], rank)}
-		}, slices.Concat(at.Shape().Dimensions, []int{rank}))
+			return []*Node{field.Sinusoidal(in[0], 2*rank)}
+		}, slices.Concat(at.Shape().Dimensions, []int{2 * rank}))
 		if mask != nil {
 			gomlxtest.Builds(t, backend, "Mask", []*tensors.Tensor{x, mask}, func(in []*Node) []*Node {
 				return []*Node{field.Mask(in[0], in[1], rank)}

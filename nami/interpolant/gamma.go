@@ -110,13 +110,24 @@ type Brownian struct {
 }
 
 // Validate reports parameters that are out of range.
-func (g Brownian) Validate() error { return g.scaled().Validate() }
+func (g Brownian) Validate() error {
+	if !(g.Eps >= 0 && g.Eps < 0.25) {
+		return fmt.Errorf("interpolant.Brownian: Eps is %v: it must be between 0 and 1/4, the largest γ²", g.Eps)
+	}
+	return nil
+}
 
 // Gamma implements [Gamma].
-func (g Brownian) Gamma(t *Node) *Node { return g.scaled().Gamma(t) }
+func (g Brownian) Gamma(t *Node) *Node {
+	must(g.Validate())
+	return g.scaled().Gamma(t)
+}
 
 // GammaGammaDot implements [Gamma].
-func (g Brownian) GammaGammaDot(t *Node) *Node { return g.scaled().GammaGammaDot(t) }
+func (g Brownian) GammaGammaDot(t *Node) *Node {
+	must(g.Validate())
+	return g.scaled().GammaGammaDot(t)
+}
 
 func (g Brownian) scaled() ScaledBrownian { return ScaledBrownian{Scale: 1, Eps: g.Eps} }
 

@@ -2,6 +2,7 @@ package interpolant_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/field"
@@ -20,14 +21,12 @@ import (
 func TestAnyLatentNoise(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	property.Check(t, func(t *rapid.T) {
-		number := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0, 1), rapid.Float64())
-		gamma := rapid.SampledFrom([]interpolant.Gamma{
-			nil,
-			interpolant.Zero{},
-			interpolant.Brownian{},
-			interpolant.Brownian{Eps: number.Draw(t, "eps")},
-			interpolant.ScaledBrownian{Scale: number.Draw(t, "scale")},
-		}).Draw(t, "gamma")
+		number := func(name string, most float64) float64 {
+			return property.Mostly(t, name, rapid.Float64Range(1e-4, most).Draw(t, name), -1, math.NaN(), math.Inf(1), 1e-300, 1e300)
+		}
+		gamma := property.Mostly[interpolant.Gamma](t, "gamma", rapid.SampledFrom([]interpolant.Gamma{
+			interpolant.Brownian{}, interpolant.Brownian{Eps: number("eps", 0.2)}, interpolant.ScaledBrownian{Scale: number("scale", 4)},
+		}).Draw(t, "usual"), nil, interpolant.Zero{})
 		target, source, z := gomlxtest.Misfit(t, "target", 3, 2), gomlxtest.Misfit(t, "source", 3, 2), gomlxtest.Misfit(t, "z", 3, 2)
 		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
 		if target == nil || source == nil || z == nil || at == nil {
@@ -45,9 +44,9 @@ func TestAnyLatentNoise(t *testing.T) {
 			like("GammaGammaDot", at, func(_, _, _, t *Node) *Node { return gamma.GammaGammaDot(t) })
 			like("GammaDot", at, func(_, _, _, t *Node) *Node { return interpolant.GammaDot(gamma, t) })
 		}
-		rank := rapid.IntRange(-1, 3)
-		f := field.Func{Rank: rank.Draw(t, "rank"), F: func(_ *model.Scope, x, _, _ *Node) *Node { return x }}
-		g := field.Func{Rank: rank.Draw(t, "another rank"), F: f.F}
+		rank := property.Mostly(t, "rank", 1, 0, 2, 3, -1)
+		f := field.Func{Rank: rank, F: func(_ *model.Scope, x, _, _ *Node) *Node { return x }}
+		g := field.Func{Rank: property.Mostly(t, "another rank", rank, -1, 0, 3), F: f.F}
 		for what, f := range map[string]field.Field{
 			"ScoreFromNoise":          interpolant.ScoreFromNoise{Noise: f, Gamma: gamma},
 			"DriftFromVelocityScore":  interpolant.DriftFromVelocityScore{Velocity: f, Score: g, Gamma: gamma},

@@ -1,6 +1,7 @@
 package metric_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
@@ -15,8 +16,8 @@ import (
 func TestAnySamples(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		x, y := gomlxtest.Misfit(t, "x", 4, 2), gomlxtest.Misfit(t, "y", 3, 2)
-		bandwidth := rapid.Float64().Draw(t, "bandwidth")
-		projections := rapid.IntRange(-1, 4).Draw(t, "projections")
+		bandwidth := property.Mostly(t, "bandwidth", rapid.Float64Range(0.01, 100).Draw(t, "usual"), -1, math.NaN(), math.Inf(1))
+		projections := property.Mostly(t, "projections", rapid.IntRange(1, 4).Draw(t, "usual"), 0, -1)
 		for name, distance := range map[string]func() (float64, error){
 			"EnergyDistance":    func() (float64, error) { return metric.EnergyDistance(x, y) },
 			"MMD":               func() (float64, error) { return metric.MMD(x, y, bandwidth) },

@@ -21,10 +21,7 @@ func TestAnyEnds(t *testing.T) {
 	paths := []path.Path{
 		path.Linear{},
 		path.Cosine{},
-		path.Affine{},
-		path.Scheduled{},
 		path.Scheduled{Schedule: schedule.VP{}},
-		path.Scheduled{Schedule: schedule.VE{SigmaMin: 2, SigmaMax: 1}},
 		path.Affine{Alpha: OneMinus, Sigma: Identity, AlphaDot: func(t *Node) *Node { return Neg(OnesLike(t)) }, SigmaDot: OnesLike},
 	}
 	property.Check(t, func(t *rapid.T) {
@@ -32,6 +29,12 @@ func TestAnyEnds(t *testing.T) {
 		at := gomlxtest.Misfit(t, "t", rapid.SampledFrom([][]int{{}, {3}}).Draw(t, "times")...)
 		if target == nil || source == nil || at == nil {
 			return
+		}
+		for want, p := range map[string]path.Path{
+			"Alpha": path.Affine{}, "the schedule is nil": path.Scheduled{}, "SigmaMin is 2 and SigmaMax 1": path.Scheduled{Schedule: schedule.VE{SigmaMin: 2, SigmaMax: 1}},
+		} {
+			gomlxtest.Refuses(t, backend, fmt.Sprintf("%T", p), want, []*tensors.Tensor{target, source, at},
+				func(in []*Node) []*Node { return []*Node{p.Point(in[0], in[1], in[2])} })
 		}
 		for _, p := range paths {
 			for what, of := range map[string]func(target, source, t *Node) *Node{"Point": p.Point, "Velocity": p.Velocity} {

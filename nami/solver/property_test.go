@@ -21,23 +21,23 @@ func TestAnySolve(t *testing.T) {
 	backend, ctx := gomlxtest.Go(t), context.Background()
 	property.Check(t, func(t *rapid.T) {
 		odd := rapid.SampledFrom([]float64{-1, 0, math.NaN(), math.Inf(1), 1e300})
-		steps := gomlxtest.Mostly(t, "steps", 3, 1, 0, -1, math.MaxInt32)
-		adaptive := solver.Dopri5(gomlxtest.Mostly(t, "rtol", 1e-2, odd.Draw(t, "odd")), gomlxtest.Mostly(t, "atol", 1e-2, odd.Draw(t, "odd")))
-		adaptive.MaxSteps, adaptive.FirstStep = gomlxtest.Mostly(t, "max steps", 100, steps), gomlxtest.Mostly(t, "first step", 0, odd.Draw(t, "odd"))
+		steps := property.Mostly(t, "steps", 3, 1, 0, -1, math.MaxInt32)
+		adaptive := solver.Dopri5(property.Mostly(t, "rtol", 1e-2, odd.Draw(t, "odd")), property.Mostly(t, "atol", 1e-2, odd.Draw(t, "odd")))
+		adaptive.MaxSteps, adaptive.FirstStep = property.Mostly(t, "max steps", 100, steps), property.Mostly(t, "first step", 0, odd.Draw(t, "odd"))
 		adaptive.Shared = rapid.Bool().Draw(t, "shared")
-		adaptive.Weights = gomlxtest.Mostly(t, "weights", nil, rapid.SliceOfN(odd, 0, 3).Draw(t, "odd"))
+		adaptive.Weights = property.Mostly(t, "weights", nil, rapid.SliceOfN(odd, 0, 3).Draw(t, "odd"))
 		few := min(steps, 3)
-		s := gomlxtest.Mostly(t, "solver", rapid.SampledFrom([]solver.Solver{
+		s := property.Mostly(t, "solver", rapid.SampledFrom([]solver.Solver{
 			solver.Euler(few), solver.RK4(few), adaptive, solver.Tsit5(1e-2, 1e-2), solver.LMS(3, few), solver.EulerMaruyama(few), solver.SRA1(few),
 		}).Draw(t, "usual"), solver.Solver{}, solver.Solver{Method: solver.Tableau{}, Steps: 2}, solver.DPM2(2), solver.LMS(9, 2))
 		if s.Method != nil && s.Steps > 0 {
-			s.Grid = gomlxtest.Mostly[solver.Grid](t, "grid", nil, solver.Even{}, solver.Power{}, solver.Karras{}, solver.Power{P: odd.Draw(t, "odd")}, solver.Times{1, 0.5, 0}, solver.Times{1, 1})
+			s.Grid = property.Mostly[solver.Grid](t, "grid", nil, solver.Even{}, solver.Power{}, solver.Karras{}, solver.Power{P: odd.Draw(t, "odd")}, solver.Times{1, 0.5, 0}, solver.Times{1, 1})
 		}
 		usual := "with fixed"
 		if s.Stochastic() {
 			usual = "with noise"
 		}
-		kind := gomlxtest.Mostly(t, "system", usual, "decay", "with noise", "no drift", "too few", "another shape", "NaN")
+		kind := property.Mostly(t, "system", usual, "decay", "with noise", "no drift", "too few", "another shape", "NaN")
 		build := func(_ *model.Scope, fixed []*Node) solver.System {
 			drift := func(y []*Node, _ *Node) []*Node {
 				out := make([]*Node, len(y))
@@ -71,15 +71,15 @@ func TestAnySolve(t *testing.T) {
 			return solver.System{Drift: drift}
 		}
 		parts := func(name string, dims ...[]int) (all []*tensors.Tensor) {
-			for _, dims := range dims[:gomlxtest.Mostly(t, name, len(dims), len(dims)-1, 0)] {
+			for _, dims := range dims[:property.Mostly(t, name, len(dims), len(dims)-1, 0)] {
 				all = append(all, gomlxtest.Misfit(t, name, dims...))
 			}
 			return all
 		}
 		y, given := parts("state", []int{3, 2}, []int{3}), parts("fixed", []int{3, 2})
 		run := solver.Run{
-			T0: gomlxtest.Mostly(t, "T0", 1, odd.Draw(t, "odd")), T1: gomlxtest.Mostly(t, "T1", 0, 1, odd.Draw(t, "odd")),
-			Steps: gomlxtest.Mostly(t, "run's steps", 0, 2, -1, math.MaxInt32), Offset: gomlxtest.Mostly(t, "offset", 0, 1, -1, 1<<33),
+			T0: property.Mostly(t, "T0", 1, odd.Draw(t, "odd")), T1: property.Mostly(t, "T1", 0, 1, odd.Draw(t, "odd")),
+			Steps: property.Mostly(t, "run's steps", 0, 2, -1, math.MaxInt32), Offset: property.Mostly(t, "offset", 0, 1, -1, 1<<33),
 		}
 		if run.Steps > 2 && !s.Adaptive() {
 			run.Steps = 2
@@ -115,6 +115,7 @@ func TestAnySolve(t *testing.T) {
 			}
 			return solution.Y, nil
 		}, shapesOf(y)...)
+		property.OddIf(t, s.Stochastic(), "a stochastic solver, which has no adjoint")
 		cotangents := parts("cotangents", []int{3, 2}, []int{3})
 		gomlxtest.Bears(t, "Gradient", func() ([]*tensors.Tensor, error) {
 			a, err := solver.NewAdjoint(backend, model.NewStore(), s, build)
@@ -133,9 +134,10 @@ func TestAnySolve(t *testing.T) {
 			}
 		}
 		var noise func(_, _, _ int, like *Node) *Node
-		if gomlxtest.Mostly(t, "unroll with noise", s.Stochastic(), !s.Stochastic()) {
+		if property.Mostly(t, "unroll with noise", s.Stochastic(), !s.Stochastic()) {
 			noise = func(_, _, _ int, like *Node) *Node { return like }
 		}
+		property.OddIf(t, s.Adaptive(), "a solver that chooses its steps, which can't be unrolled")
 		gomlxtest.Builds(t, backend, "Unroll", append(y, given...), func(in []*Node) []*Node {
 			return solver.Unroll(s, build(nil, in[len(y):]), in[:len(y)], run.T0, run.T1, noise)
 		}, shapesOf(y)...)

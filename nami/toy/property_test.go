@@ -2,6 +2,7 @@ package toy_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
@@ -16,24 +17,33 @@ import (
 // and no NaN, or there is an error.
 func TestAnyPoints(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(-1, 5).Draw(t, "n")
-		v := func(name string) float64 {
-			return rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.1, 2), rapid.Float64()).Draw(t, name)
+		n := property.Mostly(t, "n", rapid.IntRange(1, 5).Draw(t, "usual"), 0, -1)
+		size := func(name string, most float64) float64 {
+			usual := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.1, most)).Draw(t, name)
+			return property.Mostly(t, name, usual, -1, 1e200, math.NaN())
 		}
-		means := func(name string) []float64 { return rapid.SliceOfN(rapid.Float64Range(-2, 2), 0, 3).Draw(t, name) }
+		v := func(name string) float64 { return size(name, 2) }
+		share := func() float64 { return size("share", 1) }
+		number := func(name string, most int) int {
+			return property.Mostly(t, name, rapid.IntRange(0, most).Draw(t, name), -1)
+		}
+		numbers := func(name string, low, high float64, usual int, odd ...int) []float64 {
+			n := property.Mostly(t, name, usual, odd...)
+			return rapid.SliceOfN(rapid.Float64Range(low, high), n, n).Draw(t, name)
+		}
 		gauss := func(name string) toy.Gaussian {
-			return toy.Gaussian{Mean: means(name), Covariance: [][]float64{{1, v("covariance")}, {0.5, 1}}}
+			return toy.Gaussian{Mean: numbers(name, -2, 2, 2, 0, 1, 3), Covariance: [][]float64{{1, property.Mostly(t, "covariance", 0.5, 0.4, 2)}, {0.5, 1}}}
 		}
 		sets := []toy.Set{
 			toy.TwoMoons{Noise: v("noise")},
 			toy.TwoSpirals{Noise: v("noise"), Turns: v("turns")},
-			toy.Checkerboard{Cells: rapid.IntRange(-1, 5).Draw(t, "cells"), Bound: v("bound")},
-			toy.Ring{Modes: rapid.IntRange(-1, 5).Draw(t, "modes"), Radius: v("radius"), Std: v("std")},
-			toy.Shell{Radius: v("radius"), Width: v("width"), Background: v("background"), Share: v("share")},
-			toy.SignalAndBackground(v("share")),
-			toy.GaussianMixture{Components: []toy.Gaussian{gauss("first"), gauss("second")}, Weights: means("weights")},
+			toy.Checkerboard{Cells: number("cells", 5), Bound: v("bound")},
+			toy.Ring{Modes: number("modes", 5), Radius: v("radius"), Std: v("std")},
+			toy.Shell{Radius: v("radius"), Width: v("width"), Background: v("background"), Share: share()},
+			toy.SignalAndBackground(share()),
+			toy.GaussianMixture{Components: []toy.Gaussian{gauss("first"), gauss("second")}, Weights: numbers("weights", 0.1, 2, 2, 1, 3)},
 		}
-		ratios := toy.ParametricMixture{Share: v("share"), Axis: rapid.IntRange(-1, 3).Draw(t, "axis"), Signal: gauss("signal"), Background: gauss("background")}
+		ratios := toy.ParametricMixture{Share: share(), Axis: number("axis", 1), Signal: gauss("signal"), Background: gauss("background")}
 		if rapid.Bool().Draw(t, "usual") {
 			ratios.Signal, ratios.Background = toy.Gaussian{}, toy.Gaussian{}
 		}

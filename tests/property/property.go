@@ -38,7 +38,11 @@ func set(name, value string) {
 // Check is [rapid.Check] with the package's seed.
 func Check(t *testing.T, property func(t *rapid.T)) {
 	t.Helper()
-	rapid.Check(t, property)
+	rapid.Check(t, func(t *rapid.T) {
+		begin(t)
+		defer cases.Delete(t)
+		property(t)
+	})
 }
 
 // CheckPart is [Check] with so many cases for each hundred of rapid's own, for tests of which

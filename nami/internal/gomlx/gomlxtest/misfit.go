@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -21,9 +22,14 @@ func Shape(t *rapid.T, name string) []int {
 	return rapid.SliceOfN(rapid.IntRange(0, 4), 0, 4).Draw(t, name)
 }
 
-// Mostly draws what is usual seven times in eight, and else something odd.
-func Mostly[T any](t *rapid.T, name string, usual T, odd ...T) T {
-	return rapid.SampledFrom(slices.Concat(slices.Repeat([]T{usual}, 7*len(odd)), odd)).Draw(t, name)
+// Refused fails the test if a call was refused though all fits, and if what it says doesn't
+// teach.
+func Refused(t rapid.TB, what string, err error) {
+	t.Helper()
+	if t, ok := t.(*rapid.T); ok && property.Fits(t) {
+		t.Errorf("%s: refused though nothing is odd: %v", what, err)
+	}
+	Teaches(t, what, err)
 }
 
 // Misfit draws what is given for an argument that should be float32 of certain dimensions:
@@ -33,7 +39,14 @@ func Misfit(t *rapid.T, name string, dims ...int) *tensors.Tensor {
 	dims, dtype, odd := slices.Clone(dims), dtypes.Float32, 0.0
 	kinds := slices.Concat(slices.Repeat([]string{"as expected"}, 40),
 		[]string{"nil", "any shape", "an axis more", "an axis less", "another size", "no row", "another dtype", "an odd value"})
-	switch rapid.SampledFrom(kinds).Draw(t, name) {
+	if property.AllFits(t) {
+		kinds = kinds[:1]
+	}
+	kind := rapid.SampledFrom(kinds).Draw(t, name)
+	if kind != "as expected" {
+		property.Odd(t, name+": "+kind)
+	}
+	switch kind {
 	case "nil":
 		return nil
 	case "any shape":
@@ -67,10 +80,10 @@ func Misfit(t *rapid.T, name string, dims ...int) *tensors.Tensor {
 	if size > 0 && odd != 0 {
 		flat[size/2] = odd
 	}
-	return of(dtype, flat, dims)
+	return filled(dtype, flat, dims)
 }
 
-func of(dtype dtypes.DType, flat []float64, dims []int) *tensors.Tensor {
+func filled(dtype dtypes.DType, flat []float64, dims []int) *tensors.Tensor {
 	switch dtype {
 	case dtypes.Float64:
 		return tensors.FromFlatDataAndDimensions(flat, dims...)
@@ -103,13 +116,14 @@ var (
 	blunt = regexp.MustCompile(`runtime error|interface conversion|reflect[:.]|nil pointer|slice bounds|index out of range|goroutine`)
 )
 
-// Bears runs a call at eager level and fails the test if it panics, if its error doesn't
-// teach, and if a result has another shape than is wanted or a value that is NaN.
+// Bears runs a call at eager level and fails the test if it panics, if it is refused though
+// nothing is odd, if its error doesn't teach, and if a result has another shape than is
+// wanted or a value that is NaN.
 func Bears(t rapid.TB, what string, call func() ([]*tensors.Tensor, error), want ...[]int) {
 	t.Helper()
 	out, err := calmly(t, what, call)
 	if err != nil {
-		Teaches(t, what, err)
+		Refused(t, what, err)
 		return
 	}
 	for i, dims := range want {
@@ -144,29 +158,54 @@ func calmly(t rapid.TB, what string, call func() ([]*tensors.Tensor, error)) (ou
 	return call()
 }
 
-// Builds builds a graph of inputs with the tensors' shapes, nil for a nil tensor, and fails
-// the test if it panics with what doesn't teach, or a result has another shape than is
-// wanted. The graph isn't run.
-func Builds(t rapid.TB, backend compute.Backend, what string, in []*tensors.Tensor, build func(in []*Node) []*Node, want ...[]int) {
+// Refuses builds a graph and fails the test unless it panics with what teaches, and says
+// want where nothing else is odd.
+func Refuses(t *rapid.T, backend compute.Backend, what, want string, in []*tensors.Tensor, build func(in []*Node) []*Node) {
 	t.Helper()
+	err := building(backend, in, build)
+	if err == nil {
+		if property.Fits(t) { // else what doesn't fit may have become what does
+			t.Errorf("%s: accepted, expected it to say %q", what, want)
+		}
+		return
+	}
+	Teaches(t, what, err)
+	if property.Fits(t) && !strings.Contains(err.Error(), want) {
+		t.Errorf("%s: got %v, expected it to say %q", what, err, want)
+	}
+}
+
+// building is the error of a graph of inputs with the tensors' shapes, nil for a nil tensor.
+func building(backend compute.Backend, in []*tensors.Tensor, build func(in []*Node) []*Node) error {
 	g := NewGraph(backend, "bad input")
 	defer g.Finalize()
-	err := gomlx.Try(func() error {
+	return gomlx.Try(func() error {
 		nodes := make([]*Node, len(in))
 		for i, x := range in {
 			if x != nil {
 				nodes[i] = Parameter(g, fmt.Sprint("in", i), x.Shape())
 			}
 		}
+		build(nodes)
+		return nil
+	})
+}
+
+// Builds builds a graph of inputs with the tensors' shapes, nil for a nil tensor, and fails
+// the test if it panics though nothing is odd, or with what doesn't teach, or if a result
+// has another shape than is wanted. The graph isn't run.
+func Builds(t rapid.TB, backend compute.Backend, what string, in []*tensors.Tensor, build func(in []*Node) []*Node, want ...[]int) {
+	t.Helper()
+	err := building(backend, in, func(nodes []*Node) []*Node {
 		out := build(nodes)
 		for i, dims := range want {
 			if got := out[i].Shape(); !slices.Equal(got.Dimensions, dims) {
 				t.Errorf("%s: result %d is %s, expected the shape %v", what, i, got, dims)
 			}
 		}
-		return nil
+		return out
 	})
 	if err != nil {
-		Teaches(t, what, err)
+		Refused(t, what, err)
 	}
 }
