@@ -118,7 +118,7 @@ func TestErrorsNotPanics(t *testing.T) {
 		"solver.Check":        {solver.Check(nil, solver.HeunTableau), "the backend is nil"},
 		"solver, nil context": {solveWithout(none, t), "the context.Context is nil"},
 	} {
-		says(t, name, c.err, c.want)
+		gomlxtest.Says(t, name, c.err, c.want)
 	}
 }
 

@@ -136,7 +136,7 @@ func TestDiffusionLogProb(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := process.LogProb(context.Background(), doubles(points, 4, 2), divergence.Exact{})
-			near(t, name, values(t, got, err), flowDensity(t, backend, s, points), 0.005)
+			gomlxtest.Near(t, name, gomlxtest.Floats(t, got, err), flowDensity(t, backend, s, points), 0.005)
 		}
 	})
 }
@@ -152,7 +152,7 @@ func TestDiffusionTrajectory(t *testing.T) {
 		}
 		times := []float64{1, 0.5, 0.1, 0}
 		path, err := process.Trajectory(context.Background(), times, 2)
-		got := values(t, path, err)
+		got := gomlxtest.Floats(t, path, err)
 		coefficients, err := nami.NewComputation(backend, nil, func(_ *model.Scope, in []*Node) []*Node {
 			return []*Node{vp.Alpha(in[0]), vp.Sigma(in[0])}
 		})
@@ -163,7 +163,7 @@ func TestDiffusionTrajectory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		alpha, sigma := values(t, out[0], nil), values(t, out[1], nil)
+		alpha, sigma := gomlxtest.Floats(t, out[0], nil), gomlxtest.Floats(t, out[1], nil)
 		for i := range 4 {
 			place := func(k int) (center, spread float64) {
 				return alpha[k] * mean[i%2], math.Hypot(alpha[k]*std[i%2], sigma[k])
@@ -196,7 +196,7 @@ func TestRescheduledDiffusion(t *testing.T) {
 	noise := doubles([]float64{0.3, -1, 1.2, 0.7}, 2, 2)
 	got, err := process.SampleFrom(context.Background(), noise)
 	// A Gaussian's flow maps z to mean + std·z; VP's noise ends at σ/α = 152, not at infinity.
-	near(t, "the samples", values(t, got, err), []float64{mean[0] + 0.3*std[0], mean[1] - std[1], mean[0] + 1.2*std[0], mean[1] + 0.7*std[1]}, 0.02)
+	gomlxtest.Near(t, "the samples", gomlxtest.Floats(t, got, err), []float64{mean[0] + 0.3*std[0], mean[1] - std[1], mean[0] + 1.2*std[0], mean[1] + 0.7*std[1]}, 0.02)
 }
 
 // The last step of a stochastic solve to data without noise adds none: samples of data
@@ -239,23 +239,23 @@ func TestBadDiffusion(t *testing.T) {
 		m := good
 		change(&m)
 		_, err := m.Bind(backend, model.NewStore(), nil)
-		says(t, want, err, want)
+		gomlxtest.Says(t, want, err, want)
 	}
 	for want, option := range map[string]nami.Option{
 		"expected 0 ≤ data < noise ≤ 1": nami.Times(0.2, 0.5),
 		"ChunkSize is 0":                nami.ChunkSize(0),
 	} {
 		_, err := good.Bind(backend, model.NewStore(), nil, option)
-		says(t, want, err, want)
+		gomlxtest.Says(t, want, err, want)
 	}
 	stochastic, err := diffusion(schedule.VP{}, schedule.Eps, solver.EulerMaruyama(4)).Bind(backend, model.NewStore(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = stochastic.LogProb(context.Background(), ones(3, 2), divergence.Exact{})
-	says(t, "stochastic", err, "follows the deterministic flow, and EulerMaruyama(4) solves stochastic equations")
+	gomlxtest.Says(t, "stochastic", err, "follows the deterministic flow, and EulerMaruyama(4) solves stochastic equations")
 	_, err = nami.FlowMatching{Field: good.Field, Base: distribution.NewStandardNormal(2), Solver: solver.EulerMaruyama(4)}.Bind(backend, model.NewStore(), nil)
-	says(t, "flow", err, "solves stochastic equations, and a flow is an ordinary one")
+	gomlxtest.Says(t, "flow", err, "solves stochastic equations, and a flow is an ordinary one")
 }
 
 // VP's probability flow comes to t = 0 itself, where σ is 0, at numbers of steps whose last

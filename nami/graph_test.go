@@ -70,11 +70,11 @@ func TestModelsInGraphs(t *testing.T) {
 				t.Fatal(err)
 			}
 			again, err := process.LogProb(context.Background(), out[0], divergence.Exact{})
-			want := values(t, again, err)
-			near(t, name+": LogProb in a graph", values(t, out[2], nil), want, 1e-10)
-			near(t, name+": SampleWithLogProb in a graph", values(t, out[1], nil), want, 0.05)
+			want := gomlxtest.Floats(t, again, err)
+			gomlxtest.Near(t, name+": LogProb in a graph", gomlxtest.Floats(t, out[2], nil), want, 1e-10)
+			gomlxtest.Near(t, name+": SampleWithLogProb in a graph", gomlxtest.Floats(t, out[1], nil), want, 0.05)
 			if c != nil {
-				near(t, "the derivative by the context", values(t, out[4], nil), []float64{3, 3, 3, 3}, 0.02)
+				gomlxtest.Near(t, "the derivative by the context", gomlxtest.Floats(t, out[4], nil), []float64{3, 3, 3, 3}, 0.02)
 			}
 		}
 	})

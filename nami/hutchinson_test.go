@@ -41,7 +41,7 @@ func TestOneProbeForASolve(t *testing.T) {
 				t.Fatal(err)
 			}
 			logProb, err := process.LogProb(context.Background(), doubles(slices.Clone(x), 2, 2), divergence.Hutchinson{Probe: divergence.Gaussian})
-			return values(t, logProb, err)
+			return gomlxtest.Floats(t, logProb, err)
 		}
 		limit := estimate(solver.RK4(64), 3)
 		coarse, fine := estimate(solver.RK4(4), 3), estimate(solver.RK4(8), 3)
@@ -51,7 +51,7 @@ func TestOneProbeForASolve(t *testing.T) {
 				t.Errorf("event %d: the errors with 4 and 8 steps are %.2g and %.2g, of order %.1f, expected 4", i, a, b, order)
 			}
 		}
-		near(t, "by an adaptive solver", estimate(solver.Tsit5(1e-8, 1e-8), 3), limit, 1e-6)
+		gomlxtest.Near(t, "by an adaptive solver", estimate(solver.Tsit5(1e-8, 1e-8), 3), limit, 1e-6)
 		if other := estimate(solver.RK4(64), 4); math.Abs(other[0]-limit[0]) < 1e-3 {
 			t.Errorf("another seed estimates %v, this one %v: the probes are the same", other, limit)
 		}
@@ -72,7 +72,7 @@ func TestGradientOfEstimate(t *testing.T) {
 		x := []float64{0.3, -0.7, 1, 0.2}
 		total := func(x []float64) (sum float64) {
 			logProb, err := process.Seeded(5).LogProb(ctx, doubles(slices.Clone(x), 2, 2), estimator)
-			for _, l := range values(t, logProb, err) {
+			for _, l := range gomlxtest.Floats(t, logProb, err) {
 				sum += l
 			}
 			return sum
@@ -89,7 +89,7 @@ func TestGradientOfEstimate(t *testing.T) {
 			down[i] -= h
 			slopes = append(slopes, (total(up)-total(down))/(2*h))
 		}
-		near(t, "by x", values(t, grads.X, nil), slopes, 1e-4)
+		gomlxtest.Near(t, "by x", gomlxtest.Floats(t, grads.X, nil), slopes, 1e-4)
 		for v := range store.IterVariables() {
 			at := func(delta float64) float64 {
 				moved := slices.Clone(weights[v.Path()])
@@ -101,7 +101,7 @@ func TestGradientOfEstimate(t *testing.T) {
 			}
 			slope := (at(h) - at(-h)) / (2 * h)
 			at(0)
-			near(t, "by "+v.Path(), values(t, grads.Variables[v.Path()], nil)[1:2], []float64{slope}, 1e-4)
+			gomlxtest.Near(t, "by "+v.Path(), gomlxtest.Floats(t, grads.Variables[v.Path()], nil)[1:2], []float64{slope}, 1e-4)
 		}
 	})
 }

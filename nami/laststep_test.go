@@ -27,7 +27,7 @@ func TestLastStepIsOfFirstOrder(t *testing.T) {
 			Solver: solver.Solver{Method: method, Steps: 1, Grid: grid},
 		}
 		x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), doubles(slices.Clone(start), 2, 1))
-		return values(t, x, err)
+		return gomlxtest.Floats(t, x, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(schedules)) {
 		s := schedules[name]
@@ -39,11 +39,11 @@ func TestLastStepIsOfFirstOrder(t *testing.T) {
 		for _, grid := range []solver.Grid{nil, solver.Even{}} {
 			euler := one(s, solver.EulerTableau, grid)
 			for _, method := range []solver.Method{solver.MidpointTableau, solver.HeunTableau, solver.RK4Tableau, solver.LMS(4, 1).Method} {
-				near(t, fmt.Sprintf("%s, %v, grid %v", name, method, grid), one(s, method, grid), euler, 1e-9)
+				gomlxtest.Near(t, fmt.Sprintf("%s, %v, grid %v", name, method, grid), one(s, method, grid), euler, 1e-9)
 			}
 			for _, method := range []solver.Method{solver.DPM2(1).Method, solver.DPMSolverPP2M(1).Method} {
 				// Pure noise, as that of Cosine and Linear, is asked for where a thousandth is signal.
-				near(t, fmt.Sprintf("%s, %v, grid %v", name, method, grid), one(s, method, grid), predicted, 2e-3)
+				gomlxtest.Near(t, fmt.Sprintf("%s, %v, grid %v", name, method, grid), one(s, method, grid), predicted, 2e-3)
 			}
 		}
 	}

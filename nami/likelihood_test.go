@@ -60,27 +60,6 @@ func doubles(values []float64, dims ...int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, dims...)
 }
 
-func values(t *testing.T, x *tensors.Tensor, err error) []float64 {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tensors.MustCopyFlatData[float64](x)
-}
-
-func near(t *testing.T, what string, got, want []float64, tol float64) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s has %d values, expected %d", what, len(got), len(want))
-	}
-	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
-			t.Errorf("%s: value %d is %v, expected %v", what, i, got[i], want[i])
-			return
-		}
-	}
-}
-
 // The log-density of a Gaussian's flow is the Gaussian's, with a context that shifts it
 // and without, for both estimators: the Jacobian is diagonal, where Rademacher probes have
 // no variance. An adaptive solver gives it too, and the field's own divergence.
@@ -113,12 +92,12 @@ func TestLogProbOfGaussian(t *testing.T) {
 					t.Fatal(err)
 				}
 				exact, err := process.LogProb(ctx, x, divergence.Exact{})
-				near(t, name+", exact", values(t, exact, err), want, 1e-6)
+				gomlxtest.Near(t, name+", exact", gomlxtest.Floats(t, exact, err), want, 1e-6)
 				if got := exact.Shape().Dimensions; !slices.Equal(got, []int{2, 2}) {
 					t.Errorf("the shape is %v, expected [2 2]", got)
 				}
 				estimate, err := process.LogProb(ctx, x, divergence.Hutchinson{})
-				near(t, name+", Hutchinson", values(t, estimate, err), want, 1e-6)
+				gomlxtest.Near(t, name+", Hutchinson", gomlxtest.Floats(t, estimate, err), want, 1e-6)
 			}
 		}
 	})
@@ -134,17 +113,17 @@ func TestSampleWithLogProb(t *testing.T) {
 			t.Fatal(err)
 		}
 		samples, logProb, err := process.SampleWithLogProb(ctx, divergence.Exact{}, 5, 3)
-		got := values(t, logProb, err)
+		got := gomlxtest.Floats(t, logProb, err)
 		again, err := process.LogProb(ctx, samples, divergence.Exact{})
-		near(t, "the log-density", got, values(t, again, err), 1e-6)
+		gomlxtest.Near(t, "the log-density", got, gomlxtest.Floats(t, again, err), 1e-6)
 		drawn, err := process.Seeded(3).Sample(ctx, 5, 3)
-		near(t, "the samples", values(t, samples, nil), values(t, drawn, err), 1e-12)
+		gomlxtest.Near(t, "the samples", gomlxtest.Floats(t, samples, nil), gomlxtest.Floats(t, drawn, err), 1e-12)
 		noise, err := process.Encode(ctx, samples)
 		if err != nil {
 			t.Fatal(err)
 		}
 		back, err := process.SampleFrom(ctx, noise)
-		near(t, "encoded and sampled", values(t, back, err), values(t, samples, nil), 1e-6)
+		gomlxtest.Near(t, "encoded and sampled", gomlxtest.Floats(t, back, err), gomlxtest.Floats(t, samples, nil), 1e-6)
 	})
 }
 
@@ -173,10 +152,10 @@ func TestLogProbGradient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			near(t, "the derivative of x", values(t, grads.X, nil), wantX, 1e-4)
-			near(t, "the derivative of the context", values(t, grads.Context, nil), wantC, 1e-4)
+			gomlxtest.Near(t, "the derivative of x", gomlxtest.Floats(t, grads.X, nil), wantX, 1e-4)
+			gomlxtest.Near(t, "the derivative of the context", gomlxtest.Floats(t, grads.Context, nil), wantC, 1e-4)
 			logProb, err := process.LogProb(ctx, x, divergence.Exact{})
-			near(t, "the log-density", values(t, grads.LogProb, nil), values(t, logProb, err), 1e-12)
+			gomlxtest.Near(t, "the log-density", gomlxtest.Floats(t, grads.LogProb, nil), gomlxtest.Floats(t, logProb, err), 1e-12)
 		}
 	})
 }
@@ -212,7 +191,7 @@ func TestLogProbGradientOfWeights(t *testing.T) {
 					t.Fatal(err)
 				}
 				for v := range store.IterVariables() {
-					derivatives[v.Path()], out = values(t, out[0], nil), out[1:]
+					derivatives[v.Path()], out = gomlxtest.Floats(t, out[0], nil), out[1:]
 				}
 			} else {
 				grads, err := process.LogProbGradient(ctx, x, divergence.Exact{})
@@ -220,7 +199,7 @@ func TestLogProbGradientOfWeights(t *testing.T) {
 					t.Fatal(err)
 				}
 				for path, grad := range grads.Variables {
-					derivatives[path] = values(t, grad, nil)
+					derivatives[path] = gomlxtest.Floats(t, grad, nil)
 				}
 			}
 			for v := range store.IterVariables() { // one weight of each variable by differences
@@ -232,7 +211,7 @@ func TestLogProbGradientOfWeights(t *testing.T) {
 						t.Fatal(err)
 					}
 					logProb, err := process.LogProb(ctx, x, divergence.Exact{})
-					for _, l := range values(t, logProb, err) {
+					for _, l := range gomlxtest.Floats(t, logProb, err) {
 						total += l
 					}
 					return total
@@ -288,11 +267,11 @@ func TestLikelihoodOfFailure(t *testing.T) {
 		}
 		x := doubles([]float64{0, 0.1, 0.2, 9, 0.4}, 5, 1)
 		_, err = process.LogProb(ctx, x, divergence.Exact{})
-		says(t, fmt.Sprint(s, ", LogProb"), err, "rows 2 to 3: solver: 1 of 2 samples didn't get from t = 0 to 1")
+		gomlxtest.Says(t, fmt.Sprint(s, ", LogProb"), err, "rows 2 to 3: solver: 1 of 2 samples didn't get from t = 0 to 1")
 		_, err = process.LogProbGradient(ctx, x, divergence.Exact{})
-		says(t, fmt.Sprint(s, ", LogProbGradient"), err, "rows 2 to 3: solver: 1 of 2 samples didn't get from t = 0 to 1")
+		gomlxtest.Says(t, fmt.Sprint(s, ", LogProbGradient"), err, "rows 2 to 3: solver: 1 of 2 samples didn't get from t = 0 to 1")
 		_, err = process.Encode(ctx, x)
-		says(t, fmt.Sprint(s, ", Encode"), err, "1 of 5 samples didn't get from t = 0 to 1")
+		gomlxtest.Says(t, fmt.Sprint(s, ", Encode"), err, "1 of 5 samples didn't get from t = 0 to 1")
 	}
 }
 
@@ -334,7 +313,7 @@ func TestGradientOfFrozenWeights(t *testing.T) {
 			t.Errorf("with %s frozen there are the gradients of %v", v.Path(), slices.Sorted(maps.Keys(some)))
 		}
 		for path, g := range some {
-			near(t, path+" with "+v.Path()+" frozen", gomlxtest.Floats(t, g, nil), gomlxtest.Floats(t, all[path], nil), 1e-9)
+			gomlxtest.Near(t, path+" with "+v.Path()+" frozen", gomlxtest.Floats(t, g, nil), gomlxtest.Floats(t, all[path], nil), 1e-9)
 		}
 	}
 	if again := gradients(); len(again) != len(all) {

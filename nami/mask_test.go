@@ -75,9 +75,9 @@ func TestMaskedLikelihood(t *testing.T) {
 			t.Fatal(err)
 		}
 		samples, logProb, err := masked.SampleWithLogProb(ctx, divergence.Exact{}, 3)
-		alone := objects(t, "SampleWithLogProb", values(t, samples, err))
+		alone := objects(t, "SampleWithLogProb", gomlxtest.Floats(t, samples, err))
 		want, err := bind(2).LogProb(ctx, doubles(alone, 3, 2, 2), divergence.Exact{})
-		near(t, "the samples' log-density", values(t, logProb, nil), values(t, want, err), 1e-5)
+		gomlxtest.Near(t, "the samples' log-density", gomlxtest.Floats(t, logProb, nil), gomlxtest.Floats(t, want, err), 1e-5)
 
 		got, err := masked.LogProbGradient(ctx, padded(), divergence.Exact{})
 		if err != nil {
@@ -87,15 +87,15 @@ func TestMaskedLikelihood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		near(t, "its derivative", objects(t, "LogProbGradient", values(t, got.X, nil)), values(t, plain.X, nil), 1e-10)
-		near(t, "the log-density", values(t, got.LogProb, nil), values(t, plain.LogProb, nil), 1e-10)
+		gomlxtest.Near(t, "its derivative", objects(t, "LogProbGradient", gomlxtest.Floats(t, got.X, nil)), gomlxtest.Floats(t, plain.X, nil), 1e-10)
+		gomlxtest.Near(t, "the log-density", gomlxtest.Floats(t, got.LogProb, nil), gomlxtest.Floats(t, plain.LogProb, nil), 1e-10)
 
 		estimate, err := masked.LogProb(ctx, padded(), divergence.Hutchinson{N: 4})
-		values(t, estimate, err) // finite, though the padding isn't
+		gomlxtest.Floats(t, estimate, err) // finite, though the padding isn't
 		path, err := masked.Trajectory(ctx, []float64{1, 0.5, 0}, 2)
-		objects(t, "Trajectory", values(t, path, err))
+		objects(t, "Trajectory", gomlxtest.Floats(t, path, err))
 		z, err := masked.Encode(ctx, padded())
-		objects(t, "Encode", values(t, z, err))
+		objects(t, "Encode", gomlxtest.Floats(t, z, err))
 	})
 }
 
@@ -116,20 +116,20 @@ func TestMaskedDiffusion(t *testing.T) {
 				t.Fatal(err)
 			}
 			samples, err := masked.Sample(ctx, 4)
-			objects(t, "Sample", values(t, samples, err))
+			objects(t, "Sample", gomlxtest.Floats(t, samples, err))
 			if method.Stochastic() {
 				continue
 			}
 			noise := []float64{0.1, -0.2, 0.3, 0.4}
 			from := func(p *nami.Process, z *tensors.Tensor) []float64 {
 				x, err := p.SampleFrom(ctx, z)
-				return values(t, x, err)
+				return gomlxtest.Floats(t, x, err)
 			}
 			got := objects(t, "SampleFrom", from(masked, doubles([]float64{0.1, -0.2, 0.3, 0.4, 5, math.Inf(1)}, 1, 3, 2)))
-			near(t, "the samples", got, from(bind(2), doubles(noise, 1, 2, 2)), 1e-10)
+			gomlxtest.Near(t, "the samples", got, from(bind(2), doubles(noise, 1, 2, 2)), 1e-10)
 			logProb, err := masked.LogProb(ctx, samples, divergence.Exact{})
-			alone, errAlone := bind(2).LogProb(ctx, doubles(objects(t, "Sample", values(t, samples, nil)), 4, 2, 2), divergence.Exact{})
-			near(t, "the log-density", values(t, logProb, err), values(t, alone, errAlone), 1e-8)
+			alone, errAlone := bind(2).LogProb(ctx, doubles(objects(t, "Sample", gomlxtest.Floats(t, samples, nil)), 4, 2, 2), divergence.Exact{})
+			gomlxtest.Near(t, "the log-density", gomlxtest.Floats(t, logProb, err), gomlxtest.Floats(t, alone, errAlone), 1e-8)
 		}
 	})
 }
@@ -154,16 +154,16 @@ func TestMaskedInGraphs(t *testing.T) {
 		}
 		masked := maskedLike(t, backend, flow)
 		want, err := masked.LogProb(ctx, padded(), divergence.Exact{})
-		near(t, "the log-density", values(t, out[0], nil), values(t, want, err), 1e-10)
+		gomlxtest.Near(t, "the log-density", gomlxtest.Floats(t, out[0], nil), gomlxtest.Floats(t, want, err), 1e-10)
 		grads, err := masked.LogProbGradient(ctx, padded(), divergence.Exact{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		near(t, "its derivative", objects(t, "Gradient", values(t, out[1], nil)), objects(t, "LogProbGradient", values(t, grads.X, nil)), 5e-3)
+		gomlxtest.Near(t, "its derivative", objects(t, "Gradient", gomlxtest.Floats(t, out[1], nil)), objects(t, "LogProbGradient", gomlxtest.Floats(t, grads.X, nil)), 5e-3)
 		moved, err := masked.SampleFrom(ctx, padded())
-		near(t, "Integrate", values(t, out[2], nil), values(t, moved, err), 1e-10)
-		objects(t, "SampleWithLogProb", values(t, out[3], nil))
-		near(t, "the samples' log-density", values(t, out[4], nil), []float64{0}, 5e-3)
+		gomlxtest.Near(t, "Integrate", gomlxtest.Floats(t, out[2], nil), gomlxtest.Floats(t, moved, err), 1e-10)
+		objects(t, "SampleWithLogProb", gomlxtest.Floats(t, out[3], nil))
+		gomlxtest.Near(t, "the samples' log-density", gomlxtest.Floats(t, out[4], nil), []float64{0}, 5e-3)
 	})
 }
 
@@ -180,9 +180,9 @@ func TestMaskedDiffusionInGraphs(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, err := maskedLike(t, backend, m).LogProb(context.Background(), padded(), divergence.Exact{})
-		near(t, "the log-density", values(t, out[0], nil), values(t, want, err), 1e-10)
+		gomlxtest.Near(t, "the log-density", gomlxtest.Floats(t, out[0], nil), gomlxtest.Floats(t, want, err), 1e-10)
 		for what, node := range map[string]*tensors.Tensor{"Gradient": out[1], "Sample": out[2]} {
-			if v := values(t, node, nil); v[4] != 0 || v[5] != 0 || !(math.Abs(v[0]) > 0) {
+			if v := gomlxtest.Floats(t, node, nil); v[4] != 0 || v[5] != 0 || !(math.Abs(v[0]) > 0) {
 				t.Errorf("%s: %v, expected numbers, and 0 in the padding", what, v)
 			}
 		}
@@ -203,16 +203,16 @@ func TestNoMask(t *testing.T) {
 	}
 	x := doubles([]float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6}, 1, 3, 2)
 	value, err := plain.LogProb(ctx, x, divergence.Exact{})
-	want := values(t, value, err)
+	want := gomlxtest.Floats(t, value, err)
 	value, err = again.LogProb(ctx, x, divergence.Exact{})
-	near(t, "the process", values(t, value, err), want, 0)
+	gomlxtest.Near(t, "the process", gomlxtest.Floats(t, value, err), want, 0)
 	out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, mask *Node) []*Node {
 		return []*Node{pooledFlow(3, 2).Masked(mask).Masked(nil).LogProb(scope, x, nil, divergence.Exact{})}
 	}, x, twoOfThree())
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "the graph", values(t, out[0], nil), want, 1e-12)
+	gomlxtest.Near(t, "the graph", gomlxtest.Floats(t, out[0], nil), want, 1e-12)
 }
 
 func TestMaskedMisuse(t *testing.T) {
@@ -231,6 +231,6 @@ func TestMaskedMisuse(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = computation.Call(ones(2, 3, 2))
-		says(t, want, err, want)
+		gomlxtest.Says(t, want, err, want)
 	}
 }

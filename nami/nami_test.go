@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -74,13 +73,6 @@ func initialised(t *testing.T, backend compute.Backend) *model.Store {
 		t.Fatal(err)
 	}
 	return store
-}
-
-func says(t *testing.T, name string, err error, want string) {
-	t.Helper()
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("%s: got %v, expected it to say %q", name, err, want)
-	}
 }
 
 // Shapes are sample + batch + event, and draws follow the seed.
@@ -235,14 +227,14 @@ func TestBadBinding(t *testing.T) {
 		},
 	} {
 		_, err := c.flow.Bind(backend, store, c.context, c.options...)
-		says(t, name, err, c.want)
+		gomlxtest.Says(t, name, err, c.want)
 	}
 	_, err := mlp.Bind(backend, model.NewStore(), ones(4))
-	says(t, "empty store", err, "the store lacks 4 of the field's variables (/mlp/layer_0/dense/weights")
+	gomlxtest.Says(t, "empty store", err, "the store lacks 4 of the field's variables (/mlp/layer_0/dense/weights")
 	_, err = mlp.Bind(nil, store, ones(4))
-	says(t, "no backend", err, "the backend is nil")
+	gomlxtest.Says(t, "no backend", err, "the backend is nil")
 	_, err = mlp.Bind(backend, nil, ones(4))
-	says(t, "no store", err, "the store is nil")
+	gomlxtest.Says(t, "no store", err, "the store is nil")
 }
 
 func TestBadSampling(t *testing.T) {
@@ -254,14 +246,14 @@ func TestBadSampling(t *testing.T) {
 	}
 	for _, shape := range [][]int{{0}, {3, -1}} {
 		_, err := process.Sample(ctx, shape...)
-		says(t, fmt.Sprint(shape), err, "every axis needs at least 1")
+		gomlxtest.Says(t, fmt.Sprint(shape), err, "every axis needs at least 1")
 	}
 	for want, noise := range map[string]*tensors.Tensor{
 		"events of shape (8)": ones(16, 7), "must end in the context's batch shape (16)": ones(3, 8), "the noise is nil": nil,
 		"1 of 128 values of the noise": poisoned(math.Inf(1), 16, 8), "expected Float32": tensors.FromFlatDataAndDimensions(make([]float64, 8), 8),
 	} {
 		_, err := process.SampleFrom(ctx, noise)
-		says(t, want, err, want)
+		gomlxtest.Says(t, want, err, want)
 	}
 
 	diverging := shift
@@ -271,7 +263,7 @@ func TestBadSampling(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = bad.Sample(ctx, 3)
-	says(t, "diverging", err, "3 of 3 samples didn't get from t = 1 to 0: 3 became NaN or infinite")
+	gomlxtest.Says(t, "diverging", err, "3 of 3 samples didn't get from t = 1 to 0: 3 became NaN or infinite")
 
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
@@ -282,7 +274,7 @@ func TestBadSampling(t *testing.T) {
 
 func TestUnknownBackend(t *testing.T) {
 	_, err := nami.OpenBackend("abacus")
-	says(t, "abacus", err, `"abacus" is unknown`)
+	gomlxtest.Says(t, "abacus", err, `"abacus" is unknown`)
 }
 
 func ExampleFlowMatching_Bind() {
@@ -360,9 +352,9 @@ func TestConvert(t *testing.T) {
 		}
 	})
 	_, err = mlp.Bind(gomlxtest.Go(t), store, doubles(make([]float64, 8), 2, 4), nami.DType(dtypes.Float64))
-	says(t, "dtype", err, "nami.Convert makes a store of that dtype")
+	gomlxtest.Says(t, "dtype", err, "nami.Convert makes a store of that dtype")
 	_, err = nami.Convert(store, dtypes.Int32)
-	says(t, "Int32", err, "expected Float32 or Float64")
+	gomlxtest.Says(t, "Int32", err, "expected Float32 or Float64")
 	_, err = nami.Convert(nil, dtypes.Float32)
-	says(t, "nil", err, "the store is nil")
+	gomlxtest.Says(t, "nil", err, "the store is nil")
 }

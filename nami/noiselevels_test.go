@@ -54,7 +54,7 @@ func TestStepsInSigma(t *testing.T) {
 			m := nami.Diffusion{Field: gaussian(edm, schedule.Eps, []float64{0}, []float64{2}), Schedule: edm, Solver: c.solver, EventShape: []int{1}}
 			p := bindDoubles(t, backend, m)
 			x, err := p.SampleFrom(context.Background(), doubles([]float64{80}, 1, 1))
-			got := values(t, x, err)[0]
+			got := gomlxtest.Floats(t, x, err)[0]
 			if want := 80 * recursion(c.solver.Steps, c.heun); math.Abs(got-want) > 1e-9 {
 				t.Errorf("%v: the standard deviation is %.12f, expected %.12f", c.solver, got, want)
 			}
@@ -75,16 +75,20 @@ func TestEulerInNoiseLevels(t *testing.T) {
 			m.Solver.Grid = solver.Karras{Rho: 3}
 			start := doubles([]float64{0.7, -1.3}, 2, 1)
 			x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), start)
-			got := values(t, x, err)
+			got := gomlxtest.Floats(t, x, err)
 			turns := name != "VE" && name != "EDM"
-			for what, method := range map[string]ddim{"the system's": {turns: turns}, "its own schedule's": {turns: turns, schedule: s}} {
+			ways := map[string]ddim{"the system's": {turns: turns}, "its own schedule's": {turns: turns, schedule: s}}
+			if name == "VP" {
+				ways["the log-SNR's"] = ddim{turns: turns, byLogSNR: true}
+			}
+			for what, method := range ways {
 				m.Solver.Method = method
 				x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), start)
 				tol := 1e-6
 				if name == "Cosine" || name == "Linear" {
 					tol = 2e-3 // pure noise is asked for where a thousandth is signal
 				}
-				near(t, fmt.Sprintf("%s, %v, by %s coefficients", name, p, what), values(t, x, err), got, tol)
+				gomlxtest.Near(t, fmt.Sprintf("%s, %v, by %s coefficients", name, p, what), gomlxtest.Floats(t, x, err), got, tol)
 			}
 		}
 	}
@@ -95,6 +99,7 @@ func TestEulerInNoiseLevels(t *testing.T) {
 type ddim struct {
 	schedule schedule.Schedule
 	turns    bool
+	byLogSNR bool
 }
 
 func (ddim) Order() float64                             { return 1 }
@@ -104,6 +109,9 @@ func (m ddim) Step(s solver.System, y, _ []*Node, over solver.Interval, _ [][]*N
 	alpha, sigma := s.Alpha, s.Sigma
 	if m.schedule != nil {
 		alpha, sigma = m.schedule.Alpha, m.schedule.Sigma
+	} else if m.byLogSNR { // σ/α = exp(-λ/2), and the schedule preserves variance
+		alpha = func(t *Node) *Node { return Sqrt(Logistic(s.LogSNR(t))) }
+		sigma = func(t *Node) *Node { return Sqrt(Logistic(Neg(s.LogSNR(t)))) }
 	}
 	x0, eps := s.Predict(schedule.X0, y[0], over.From), s.Predict(schedule.Eps, y[0], over.From)
 	x := Add(Mul(alpha(over.To), x0), Mul(sigma(over.To), eps))
@@ -201,7 +209,7 @@ func TestBothWays(t *testing.T) {
 					t.Fatalf("%s: %v", what, err)
 				}
 				back, err := process.SampleFrom(ctx, z)
-				near(t, what+": there and back", values(t, back, err), x, 5e-3)
+				gomlxtest.Near(t, what+": there and back", gomlxtest.Floats(t, back, err), x, 5e-3)
 				grads, err := process.LogProbGradient(ctx, doubles(slices.Clone(x), 3, 2), divergence.Exact{})
 				if err != nil {
 					t.Fatalf("%s: %v", what, err)
@@ -211,18 +219,18 @@ func TestBothWays(t *testing.T) {
 				if multistep {
 					tol = 0.12
 				}
-				near(t, what+": log p", values(t, grads.LogProb, nil), flowDensity(t, backend, s, x), tol)
+				gomlxtest.Near(t, what+": log p", gomlxtest.Floats(t, grads.LogProb, nil), flowDensity(t, backend, s, x), tol)
 				// The adjoint's steps begin in pure noise, where they grow or shrink by half from one
 				// to the next: too much for what extrapolates from one to the next.
 				if !(multistep && (name == "Cosine" || name == "Linear")) {
-					near(t, what+": the score", values(t, grads.X, nil), flowScore(t, backend, s, x), 0.02)
+					gomlxtest.Near(t, what+": the score", gomlxtest.Floats(t, grads.X, nil), flowScore(t, backend, s, x), 0.02)
 				}
 				samples, own, err := process.SampleWithLogProb(ctx, divergence.Exact{}, 4)
 				if err != nil {
 					t.Fatalf("%s: %v", what, err)
 				}
 				again, err := process.LogProb(ctx, samples, divergence.Exact{})
-				near(t, what+": samples' log p", values(t, own, nil), values(t, again, err), max(tol, 0.02))
+				gomlxtest.Near(t, what+": samples' log p", gomlxtest.Floats(t, own, nil), gomlxtest.Floats(t, again, err), max(tol, 0.02))
 			}
 		}
 	})
@@ -294,7 +302,7 @@ func TestOwnDivergenceOfDiffusion(t *testing.T) {
 			x := doubles([]float64{0.1, 0.2, 1, -0.4}, 2, 2)
 			got, err := p.LogProb(context.Background(), x, nil)
 			want, errWant := p.LogProb(context.Background(), x, divergence.Exact{})
-			near(t, name, values(t, got, err), values(t, want, errWant), 1e-9)
+			gomlxtest.Near(t, name, gomlxtest.Floats(t, got, err), gomlxtest.Floats(t, want, errWant), 1e-9)
 		}
 	})
 }
@@ -320,12 +328,12 @@ func TestTrajectoryIsSample(t *testing.T) {
 				t.Fatal(err)
 			}
 			path, err := p.Trajectory(ctx, times, 3, 2)
-			got := values(t, path, err)
+			got := gomlxtest.Floats(t, path, err)
 			if dims := path.Shape().Dimensions; !slices.Equal(dims, []int{7, 3, 2, 2}) {
 				t.Fatalf("%s: the shape is %v", name, dims)
 			}
 			samples, err := p.Seeded(9).Sample(ctx, 3, 2)
-			near(t, name+": the last frame", got[6*12:], values(t, samples, err), 0)
+			gomlxtest.Near(t, name+": the last frame", got[6*12:], gomlxtest.Floats(t, samples, err), 0)
 			if name == "reverse process" {
 				continue
 			}
@@ -358,5 +366,5 @@ func coefficients(t *testing.T, backend compute.Backend, s schedule.Schedule, ti
 	if err != nil {
 		t.Fatal(err)
 	}
-	return values(t, out[0], nil), values(t, out[1], nil)
+	return gomlxtest.Floats(t, out[0], nil), gomlxtest.Floats(t, out[1], nil)
 }

@@ -52,16 +52,16 @@ func TestSamplesDontDependOnChunks(t *testing.T) {
 					t.Fatal(err)
 				}
 				samples, err := process.Sample(ctx, 20)
-				got := values(t, samples, err)
+				got := gomlxtest.Floats(t, samples, err)
 				if want == nil {
 					want = got
 				}
-				near(t, name, got, want, 1e-12)
+				gomlxtest.Near(t, name, got, want, 1e-12)
 				var streamed []float64
 				for part, err := range process.Seeded(1).Stream(ctx, 20) {
-					streamed = append(streamed, values(t, part, err)...)
+					streamed = append(streamed, gomlxtest.Floats(t, part, err)...)
 				}
-				near(t, name+", streamed", streamed, want, 1e-12)
+				gomlxtest.Near(t, name+", streamed", streamed, want, 1e-12)
 			}
 		}
 	})
@@ -78,12 +78,12 @@ func TestTrajectory(t *testing.T) {
 		}
 		times := []float64{1, 0.6, 0.1, 0}
 		path, err := process.Trajectory(ctx, times, 3)
-		got := values(t, path, err)
+		got := gomlxtest.Floats(t, path, err)
 		if dims := path.Shape().Dimensions; !slices.Equal(dims, []int{4, 3, 2}) {
 			t.Errorf("the shape is %v, expected [4 3 2]", dims)
 		}
 		samples, err := process.Seeded(4).Sample(ctx, 3)
-		near(t, "the last positions", got[18:], values(t, samples, err), 1e-6)
+		gomlxtest.Near(t, "the last positions", got[18:], gomlxtest.Floats(t, samples, err), 1e-6)
 		for k, at := range times {
 			for i := range 6 {
 				s := 1 - at
@@ -126,13 +126,13 @@ func TestMask(t *testing.T) {
 		plain := doubles([]float64{0.1, 0.2, 0.3, 0.4, -1, 1, 2, -0.5}, 2, 2, 2)
 		got, err := masked.LogProb(ctx, padded, divergence.Exact{})
 		want, errWant := bind(2).LogProb(ctx, plain, divergence.Exact{})
-		near(t, "the log-density", values(t, got, err), values(t, want, errWant), 1e-12)
+		gomlxtest.Near(t, "the log-density", gomlxtest.Floats(t, got, err), gomlxtest.Floats(t, want, errWant), 1e-12)
 		samples, err := masked.SampleFrom(ctx, padded)
 		alone, errAlone := bind(2).SampleFrom(ctx, plain)
-		a, b := values(t, samples, err), values(t, alone, errAlone)
-		near(t, "the samples", slices.Concat(a[:4], a[6:10]), b, 1e-12)
+		a, b := gomlxtest.Floats(t, samples, err), gomlxtest.Floats(t, alone, errAlone)
+		gomlxtest.Near(t, "the samples", slices.Concat(a[:4], a[6:10]), b, 1e-12)
 		drawn, err := masked.Sample(ctx, 5)
-		c := values(t, drawn, err)
+		c := gomlxtest.Floats(t, drawn, err)
 		for i := range 10 {
 			if c[6*i+4] != 0 || c[6*i+5] != 0 || c[6*i] == 0 {
 				t.Fatalf("sample %d is %v, expected padding of exactly 0 and nothing else", i, c[6*i:6*i+6])
@@ -154,14 +154,14 @@ func TestBadMask(t *testing.T) {
 		"value 1 of the mask, of shape (Float32)[4, 3], is 0.5": poisoned(0.5, 4, 3),
 	} {
 		_, err := process.Masked(mask)
-		says(t, want, err, want)
+		gomlxtest.Says(t, want, err, want)
 	}
 	flat, err := shift.Bind(backend, model.NewStore(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = flat.Masked(ones(2))
-	says(t, "rank 1", err, "an axis of objects and one of features")
+	gomlxtest.Says(t, "rank 1", err, "an axis of objects and one of features")
 }
 
 // Any sample shape, batch shape and event shape of rank 0 to 3 goes through, and the
@@ -310,12 +310,12 @@ func TestBatchedBase(t *testing.T) {
 			t.Fatal(err)
 		}
 		samples, err := process.Sample(ctx, 5)
-		x := values(t, samples, err)
+		x := gomlxtest.Floats(t, samples, err)
 		if dims := samples.Shape().Dimensions; !slices.Equal(dims, []int{5, 3, 1}) {
 			t.Fatalf("the shape is %v, expected [5 3 1]", dims)
 		}
 		logProb, err := process.LogProb(ctx, samples, divergence.Exact{})
-		got := values(t, logProb, err)
+		got := gomlxtest.Floats(t, logProb, err)
 		for i := range x {
 			m, s := float64(10*(i%3+1)), 0.1*float64(i%3+1)
 			if math.Abs(x[i]-m) > 6*s || math.Abs(got[i]-logNormal(x[i], m, s)) > 1e-9 {
@@ -323,7 +323,7 @@ func TestBatchedBase(t *testing.T) {
 			}
 		}
 		_, err = flow.Bind(backend, model.NewStore(), doubles([]float64{1, 2}, 2, 1), nami.DType(dtypes.Float64))
-		says(t, "context", err, "expected a context for each element of that batch")
+		gomlxtest.Says(t, "context", err, "expected a context for each element of that batch")
 	})
 }
 
@@ -350,7 +350,7 @@ func TestBatchesOfOtherBases(t *testing.T) {
 					t.Fatal(err)
 				}
 				samples, err := process.Sample(context.Background(), 10)
-				got := values(t, samples, err)
+				got := gomlxtest.Floats(t, samples, err)
 				for i, v := range got {
 					if low := float64(10 * (i % 2)); v < low-0.1 || v > low+float64(1+i%2)+0.1 {
 						t.Errorf("%s: sample %d is %v, expected one from the base's element %d", name, i, v, i%2)
@@ -359,7 +359,7 @@ func TestBatchesOfOtherBases(t *testing.T) {
 				if want == nil {
 					want = got
 				}
-				near(t, name+" in chunks", got, want, 1e-12)
+				gomlxtest.Near(t, name+" in chunks", got, want, 1e-12)
 			}
 		}
 	})

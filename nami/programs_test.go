@@ -32,7 +32,7 @@ func TestDeterministicCallsTakeNoSeed(t *testing.T) {
 			}
 			between(p)
 			x, err := p.Sample(ctx, 4)
-			return values(t, x, err)
+			return gomlxtest.Floats(t, x, err)
 		}
 		x := doubles([]float64{0.3, -0.2, 1, 0.4}, 2, 2)
 		want := second(func(*nami.Process) {})
@@ -48,7 +48,7 @@ func TestDeterministicCallsTakeNoSeed(t *testing.T) {
 			"SampleFrom":      func(p *nami.Process) { must(p.SampleFrom(ctx, x)) },
 			"Solve":           func(p *nami.Process) { must(p.Solve(ctx, x, 1, 0.5)) },
 		} {
-			near(t, name, second(call), want, 0)
+			gomlxtest.Near(t, name, second(call), want, 0)
 		}
 		if other := second(func(p *nami.Process) { must(p.LogProb(ctx, x, divergence.Hutchinson{})) }); slices.Equal(other, want) {
 			t.Error("an estimate draws, so what comes after it must be drawn anew")
@@ -58,9 +58,9 @@ func TestDeterministicCallsTakeNoSeed(t *testing.T) {
 	p := bindDoubles(t, backend, diffusion(schedule.VP{}, schedule.Eps, solver.EulerMaruyama(3)))
 	noise := doubles([]float64{0.3, -0.2}, 1, 2)
 	one, err := p.SampleFrom(ctx, noise)
-	first := values(t, one, err)
+	first := gomlxtest.Floats(t, one, err)
 	two, err := p.SampleFrom(ctx, noise)
-	if slices.Equal(first, values(t, two, err)) {
+	if slices.Equal(first, gomlxtest.Floats(t, two, err)) {
 		t.Error("the reverse process gave the same samples twice")
 	}
 }
@@ -86,7 +86,7 @@ func TestProgramsOfEstimators(t *testing.T) {
 	x := doubles([]float64{0.3, -0.2}, 1, 2)
 	logProb := func(e divergence.Estimator) float64 {
 		out, err := p.LogProb(ctx, x, e)
-		return values(t, out, err)[0]
+		return gomlxtest.Floats(t, out, err)[0]
 	}
 	none, one := logProb(scaledTrace{}), logProb(scaledTrace{factor: 1})
 	two, again := logProb(scaledTrace{factor: 2, factors: []float64{1}}), logProb(scaledTrace{factor: 1})
@@ -105,14 +105,14 @@ func TestOwnDivergenceWithMask(t *testing.T) {
 	flow.Field = knowing{pooled, func(t *Node) *Node { return t }}
 	masked := maskedLike(t, backend, flow)
 	_, err := masked.LogProb(context.Background(), padded(), nil)
-	says(t, "masked", err, "the divergence that the field knows is that of a whole event, padding included")
+	gomlxtest.Says(t, "masked", err, "the divergence that the field knows is that of a whole event, padding included")
 	m := diffusion(schedule.VP{}, schedule.Eps, solver.Heun(2))
 	m.Field = knowing{m.Field, func(t *Node) *Node { return t }}
 	m.Guidance = func(_ *model.Scope, _, _, _, eps *Node) *Node { return eps }
 	_, err = bindDoubles(t, backend, m).LogProb(context.Background(), doubles([]float64{0, 0}, 1, 2), nil)
-	says(t, "guided", err, "isn't that of the guided prediction")
+	gomlxtest.Says(t, "guided", err, "isn't that of the guided prediction")
 	_, err = bindDoubles(t, backend, gauss(2)).LogProb(context.Background(), doubles([]float64{0, 0}, 1, 2), nil)
-	says(t, "unknown", err, "the field doesn't know its divergence")
+	gomlxtest.Says(t, "unknown", err, "the field doesn't know its divergence")
 }
 
 // A service that rebinds for each request, from many goroutines, gets what it would have got
@@ -180,7 +180,7 @@ func TestConcurrentRebind(t *testing.T) {
 		group.Go(func() {
 			for range 4 {
 				_, err := process.Rebind(ones(1, 5))
-				says(t, "a context of the wrong size", err, "(Float32)[1, 5]")
+				gomlxtest.Says(t, "a context of the wrong size", err, "(Float32)[1, 5]")
 			}
 		})
 		group.Wait()
@@ -202,15 +202,15 @@ func TestHugeSizes(t *testing.T) {
 				return err
 			}(),
 		} {
-			says(t, fmt.Sprint(name, sizes), err, "of memory, and there are ")
+			gomlxtest.Says(t, fmt.Sprint(name, sizes), err, "of memory, and there are ")
 		}
 	}
 	times := make([]float64, 100_000)
 	for i := range times {
 		times[i] = 1 - float64(i)/1e5
 	}
-	says(t, "many times", tooMany(p.Trajectory(ctx, times, 10_000_000)), "of memory, and there are ")
+	gomlxtest.Says(t, "many times", tooMany(p.Trajectory(ctx, times, 10_000_000)), "of memory, and there are ")
 	for _, err := range p.Stream(ctx, 9e18) {
-		says(t, "Stream", err, "a stream has random numbers for 2³² events")
+		gomlxtest.Says(t, "Stream", err, "a stream has random numbers for 2³² events")
 	}
 }

@@ -71,7 +71,7 @@ func fromQuantiles(t *testing.T, p *nami.Process, scale float64, n int) float64 
 	}
 	got, err := p.SampleFrom(context.Background(), doubles(start, n, 1))
 	sum := 0.
-	for i, x := range values(t, got, err) {
+	for i, x := range gomlxtest.Floats(t, got, err) {
 		d := x - modesQuantile((float64(i)+0.5)/float64(n))
 		sum += d * d
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
@@ -44,8 +45,8 @@ type batch struct{ x, z, w []float64 }
 func (b batch) solve(t testing.TB, p *solver.Program, dtype dtypes.DType, run solver.Run) *solver.Solution {
 	t.Helper()
 	n := len(b.w)
-	y := []*tensors.Tensor{floats(dtype, b.x, n, len(b.x)/n), floats(dtype, b.z, n)}
-	s, err := p.Solve(context.Background(), y, []*tensors.Tensor{floats(dtype, b.w, n)}, run)
+	y := []*tensors.Tensor{gomlx.FromFloats(dtype, b.x, n, len(b.x)/n), gomlx.FromFloats(dtype, b.z, n)}
+	s, err := p.Solve(context.Background(), y, []*tensors.Tensor{gomlx.FromFloats(dtype, b.w, n)}, run)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,27 +60,6 @@ func (b batch) without(i int) batch {
 		slices.Delete(slices.Clone(b.x), k*i, k*(i+1)),
 		slices.Delete(slices.Clone(b.z), i, i+1), slices.Delete(slices.Clone(b.w), i, i+1),
 	}
-}
-
-func floats(dtype dtypes.DType, flat []float64, dims ...int) *tensors.Tensor {
-	if dtype == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(slices.Clone(flat), dims...)
-	}
-	single := make([]float32, len(flat))
-	for i, v := range flat {
-		single[i] = float32(v)
-	}
-	return tensors.FromFlatDataAndDimensions(single, dims...)
-}
-
-func flat(x *tensors.Tensor) (out []float64) {
-	if x.DType() == dtypes.Float64 {
-		return tensors.MustCopyFlatData[float64](x)
-	}
-	for _, v := range tensors.MustCopyFlatData[float32](x) {
-		out = append(out, float64(v))
-	}
-	return out
 }
 
 func program(t testing.TB, backend compute.Backend, s solver.Solver, build solver.Build) *solver.Program {
@@ -114,7 +94,7 @@ func TestAdaptiveAccuracy(t *testing.T) {
 					if err := out.Err(); err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
-					for i, x := range flat(out.Y[0]) {
+					for i, x := range gomlxtest.Floats(t, out.Y[0], nil) {
 						want := relaxed(b.x[i], b.w[i/2], span[0], span[1])
 						if math.Abs(x-want) > 200*c.tol*math.Max(1, math.Abs(want)) {
 							t.Errorf("%s, shared %t, from %g: x is %v, expected %v", name, shared, span[0], x, want)
@@ -147,7 +127,7 @@ func TestToleranceProportionality(t *testing.T) {
 	for _, tol := range []float64{1e-4, 1e-6, 1e-8, 1e-10} {
 		out := b.solve(t, program(t, backend, solver.Dopri5(tol, tol), relaxation), dtypes.Float64, solver.Run{T0: 0, T1: 3})
 		steps = append(steps, out.Accepted[0])
-		errs = append(errs, math.Abs(flat(out.Y[0])[0]-relaxed(1.3, -2, 0, 3)))
+		errs = append(errs, math.Abs(gomlxtest.Floats(t, out.Y[0], nil)[0]-relaxed(1.3, -2, 0, 3)))
 	}
 	for i := range steps[1:] {
 		if steps[i+1] <= steps[i] || errs[i+1] > errs[i]/10 {
@@ -182,7 +162,7 @@ func TestSamplesDontDisturbEachOther(t *testing.T) {
 			if b.w[odd] == -40 && all.Accepted[odd] < 15 {
 				t.Fatalf("the stiff sample took %d steps only", all.Accepted[odd])
 			}
-			x, x1, z, z1 := flat(all.Y[0]), flat(alone.Y[0]), flat(all.Y[1]), flat(alone.Y[1])
+			x, x1, z, z1 := gomlxtest.Floats(t, all.Y[0], nil), gomlxtest.Floats(t, alone.Y[0], nil), gomlxtest.Floats(t, all.Y[1], nil), gomlxtest.Floats(t, alone.Y[1], nil)
 			x, z = slices.Delete(x, k*odd, k*(odd+1)), slices.Delete(z, odd, odd+1)
 			for i := range x {
 				if !(math.Abs(x[i]-x1[i]) < 1e-12) {
@@ -223,7 +203,7 @@ func TestCodes(t *testing.T) {
 			want := []solver.Code{solver.Success, solver.StepTooSmall, solver.NonFinite, solver.NonFinite}
 			times := []float64{2, 1, 0.6, 0}
 			if s.Adaptive() {
-				for i, v := range flat(out.Y[0])[:3] {
+				for i, v := range gomlxtest.Floats(t, out.Y[0], nil)[:3] {
 					if math.IsNaN(v) {
 						t.Errorf("sample %d is %v: a sample that fails keeps its last good state", i, v)
 					}
@@ -301,11 +281,11 @@ func TestFirstStepInAnyUnit(t *testing.T) {
 				for _, span := range []float64{1, 10} {
 					for _, start := range []float64{1, 300} {
 						run := solver.Run{T1: tau * span}
-						out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, []float64{start}, 1)}, []*tensors.Tensor{floats(dtypes.Float64, []float64{1 / tau}, 1)}, run)
+						out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{start}, 1)}, []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{1 / tau}, 1)}, run)
 						if err != nil || out.Err() != nil {
 							t.Fatal(err, out.Err())
 						}
-						want, got := start*math.Exp(-span), flat(out.Y[0])[0]
+						want, got := start*math.Exp(-span), gomlxtest.Floats(t, out.Y[0], nil)[0]
 						if !(math.Abs(got-want) <= 10*s.RTol*(1+start)) {
 							t.Errorf("%v, τ = %g over %g·τ from %g: %v, expected %v, after %d steps", s, tau, span, start, got, want, out.Accepted[0])
 						}
@@ -333,14 +313,14 @@ func TestShortStepsNearZero(t *testing.T) {
 				return []*Node{Div(ConstAs(t, 1), Add(t, ConstAs(t, epsilon)))}
 			}}
 		})
-		out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float32, []float64{0, 1}, 2)}, nil, solver.Run{T0: 1, T1: 0})
+		out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float32, []float64{0, 1}, 2)}, nil, solver.Run{T0: 1, T1: 0})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := out.Err(); err != nil {
 			t.Fatal(err)
 		}
-		near(t, "log ε", flat(out.Y[0]), []float64{math.Log(epsilon), math.Log(epsilon) + 1}, 2e-3)
+		gomlxtest.Near(t, "log ε", gomlxtest.Floats(t, out.Y[0], nil), []float64{math.Log(epsilon), math.Log(epsilon) + 1}, 2e-3)
 	})
 }
 
@@ -378,8 +358,8 @@ func TestAdaptiveStops(t *testing.T) {
 		enough := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(context.Background())
 		last := 0
-		y := []*tensors.Tensor{floats(dtypes.Float64, make([]float64, 4), 2, 2), floats(dtypes.Float64, []float64{1, 1}, 2)}
-		_, err := p.Solve(ctx, y, []*tensors.Tensor{floats(dtypes.Float64, []float64{-1, -2}, 2)}, solver.Run{T0: 0, T1: 50, Progress: func(done, total int) {
+		y := []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, make([]float64, 4), 2, 2), gomlx.FromFloats(dtypes.Float64, []float64{1, 1}, 2)}
+		_, err := p.Solve(ctx, y, []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{-1, -2}, 2)}, solver.Run{T0: 0, T1: 50, Progress: func(done, total int) {
 			if done < last || done > total || total != 1000 {
 				t.Errorf("progress %d of %d after %d", done, total, last)
 			}
@@ -415,7 +395,7 @@ func TestAdaptiveMisuse(t *testing.T) {
 	for want, weights := range map[string][]float64{"has 3 weights for a state of 2 parts": {1, 1, 1}, "are 0": {0, 0}} {
 		s := solver.Dopri5(1e-5, 1e-5)
 		s.Weights = weights
-		y := []*tensors.Tensor{floats(dtypes.Float64, make([]float64, 4), 2, 2), floats(dtypes.Float64, []float64{1, 1}, 2)}
+		y := []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, make([]float64, 4), 2, 2), gomlx.FromFloats(dtypes.Float64, []float64{1, 1}, 2)}
 		_, err := program(t, backend, s, relaxation).Solve(context.Background(), y, nil, solver.Run{T1: 1})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected %q", err, want)
@@ -440,7 +420,7 @@ func TestControllers(t *testing.T) {
 			t.Fatal(out.Err())
 		}
 		rejected[name] = out.Rejected[0]
-		near(t, name, flat(out.Y[0])[:1], []float64{relaxed(1.3, -60, 0, 3)}, 1e-4)
+		gomlxtest.Near(t, name, gomlxtest.Floats(t, out.Y[0], nil)[:1], []float64{relaxed(1.3, -60, 0, 3)}, 1e-4)
 	}
 	if rejected["PI"] >= rejected["I"] {
 		t.Errorf("steps rejected: %v, expected fewer by PI", rejected)

@@ -2,11 +2,11 @@ package solver_test
 
 import (
 	"context"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -69,7 +69,7 @@ func differences(t *testing.T, backend compute.Backend, s solver.Solver) (out []
 		t.Fatal(err)
 	}
 	at := func(p0 point) float64 {
-		for name, value := range map[string]*tensors.Tensor{"w": floats(dtypes.Float64, p0.w, 2, 2), "b": floats(dtypes.Float64, p0.b, 2)} {
+		for name, value := range map[string]*tensors.Tensor{"w": gomlx.FromFloats(dtypes.Float64, p0.w, 2, 2), "b": gomlx.FromFloats(dtypes.Float64, p0.b, 2)} {
 			if v := store.GetVariable("/" + name); v == nil {
 				if _, err := store.RootScope().CreateVariable(name, value); err != nil {
 					t.Fatal(err)
@@ -78,12 +78,12 @@ func differences(t *testing.T, backend compute.Backend, s solver.Solver) (out []
 				t.Fatal(err)
 			}
 		}
-		end, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, p0.x, 3, 2), floats(dtypes.Float64, p0.l, 3)},
-			[]*tensors.Tensor{floats(dtypes.Float64, p0.c, 3, 2)}, solver.Run{T0: 0, T1: 1})
+		end, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, p0.x, 3, 2), gomlx.FromFloats(dtypes.Float64, p0.l, 3)},
+			[]*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, p0.c, 3, 2)}, solver.Run{T0: 0, T1: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		value, _ := loss(flat(end.Y[0]), flat(end.Y[1]))
+		value, _ := loss(gomlxtest.Floats(t, end.Y[0], nil), gomlxtest.Floats(t, end.Y[1], nil))
 		return value
 	}
 	const eps = 1e-5
@@ -120,12 +120,12 @@ func TestGradientsOfUnroll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := exec.Call(floats(dtypes.Float64, start.x, 3, 2), floats(dtypes.Float64, start.l, 3), floats(dtypes.Float64, start.c, 3, 2))
+		got, err := exec.Call(gomlx.FromFloats(dtypes.Float64, start.x, 3, 2), gomlx.FromFloats(dtypes.Float64, start.l, 3), gomlx.FromFloats(dtypes.Float64, start.c, 3, 2))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, want := range differences(t, backend, s) {
-			near(t, "by "+names[i], flat(got[i]), want, 1e-8)
+			gomlxtest.Near(t, "by "+names[i], gomlxtest.Floats(t, got[i], nil), want, 1e-8)
 		}
 	})
 }
@@ -142,9 +142,9 @@ func TestAdjoint(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range []solver.Solver{s, solver.Tsit5(1e-9, 1e-9)} {
-			fixed := []*tensors.Tensor{floats(dtypes.Float64, start.c, 3, 2)}
+			fixed := []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, start.c, 3, 2)}
 			run := solver.Run{T0: 0, T1: 1}
-			end, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, start.x, 3, 2), floats(dtypes.Float64, start.l, 3)}, fixed, run)
+			end, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, start.x, 3, 2), gomlx.FromFloats(dtypes.Float64, start.l, 3)}, fixed, run)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,15 +152,15 @@ func TestAdjoint(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, byX := loss(flat(end.Y[0]), flat(end.Y[1]))
-			got, err := adjoint.Gradient(context.Background(), end.Y, []*tensors.Tensor{floats(dtypes.Float64, byX, 3, 2), floats(dtypes.Float64, cotangentL, 3)}, fixed, run)
+			_, byX := loss(gomlxtest.Floats(t, end.Y[0], nil), gomlxtest.Floats(t, end.Y[1], nil))
+			got, err := adjoint.Gradient(context.Background(), end.Y, []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, byX, 3, 2), gomlx.FromFloats(dtypes.Float64, cotangentL, 3)}, fixed, run)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i, g := range []*tensors.Tensor{got.Y[0], got.Y[1], got.Fixed[0], got.Variables["/w"], got.Variables["/b"]} {
-				near(t, s.String()+", by "+names[i], flat(g), want[i], 1e-6)
+				gomlxtest.Near(t, s.String()+", by "+names[i], gomlxtest.Floats(t, g, nil), want[i], 1e-6)
 			}
-			near(t, "the state that it began with", flat(got.Y0[0]), start.x, 1e-6)
+			gomlxtest.Near(t, "the state that it began with", gomlxtest.Floats(t, got.Y0[0], nil), start.x, 1e-6)
 			if len(got.Variables) != 2 || got.Evaluations < 30 {
 				t.Errorf("%d variables, %d evaluations", len(got.Variables), got.Evaluations)
 			}
@@ -182,7 +182,7 @@ func TestGradientsThroughGradients(t *testing.T) {
 		s := solver.RK4(12)
 		p := program(t, backend, s, build)
 		solve := func(x []float64) []*tensors.Tensor {
-			out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, x, 2)}, []*tensors.Tensor{floats(dtypes.Float64, w, 2)}, solver.Run{T1: 1})
+			out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, x, 2)}, []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, w, 2)}, solver.Run{T1: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,25 +194,25 @@ func TestGradientsThroughGradients(t *testing.T) {
 			up, down := slices.Clone(x0), slices.Clone(x0)
 			up[i] += eps
 			down[i] -= eps
-			want = append(want, (flat(solve(up)[0])[i]-flat(solve(down)[0])[i])/(2*eps))
+			want = append(want, (gomlxtest.Floats(t, solve(up)[0], nil)[i]-gomlxtest.Floats(t, solve(down)[0], nil)[i])/(2*eps))
 		}
 		adjoint, err := solver.NewAdjoint(backend, model.NewStore(), s, build)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := adjoint.Gradient(context.Background(), solve(x0), []*tensors.Tensor{floats(dtypes.Float64, []float64{1, 1}, 2)},
-			[]*tensors.Tensor{floats(dtypes.Float64, w, 2)}, solver.Run{T1: 1})
+		got, err := adjoint.Gradient(context.Background(), solve(x0), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{1, 1}, 2)},
+			[]*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, w, 2)}, solver.Run{T1: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		near(t, "the adjoint", flat(got.Y[0]), want, 1e-5)
+		gomlxtest.Near(t, "the adjoint", gomlxtest.Floats(t, got.Y[0], nil), want, 1e-5)
 		out, err := CallOnceN(backend, func(x, w *Node) []*Node {
 			return Gradient(ReduceAllSum(solver.Unroll(solver.RK4(12), build(nil, []*Node{w}), []*Node{x}, 0, 1, nil)[0]), x)
 		}, x0, w)
 		if err != nil {
 			t.Fatal(err)
 		}
-		near(t, "the unrolled solve", flat(out[0]), want, 1e-8)
+		gomlxtest.Near(t, "the unrolled solve", gomlxtest.Floats(t, out[0], nil), want, 1e-8)
 	})
 }
 
@@ -227,7 +227,7 @@ func TestAdjointMisuse(t *testing.T) {
 	if _, err := solver.NewAdjoint(backend, nil, solver.RK4(1), network); err == nil || !strings.Contains(err.Error(), "one of them is nil") {
 		t.Errorf("got %v", err)
 	}
-	one := func() *tensors.Tensor { return floats(dtypes.Float64, []float64{1, 2}, 2) }
+	one := func() *tensors.Tensor { return gomlx.FromFloats(dtypes.Float64, []float64{1, 2}, 2) }
 	still := func(_ *model.Scope, _ []*Node) solver.System {
 		return solver.System{Drift: func(y []*Node, _ *Node) []*Node { return []*Node{Log(Neg(Square(y[0])))} }}
 	}
@@ -246,23 +246,11 @@ func TestAdjointMisuse(t *testing.T) {
 	}
 	for want, in := range map[string][2][]*tensors.Tensor{
 		"the state has 1 parts and there are 0 cotangents":    {{one()}, nil},
-		"the cotangent of part 0 must be shaped like":         {{one()}, {floats(dtypes.Float64, []float64{1}, 1)}},
+		"the cotangent of part 0 must be shaped like":         {{one()}, {gomlx.FromFloats(dtypes.Float64, []float64{1}, 1)}},
 		"the adjoint: solver: 1 of 1 samples didn't get from": {{one()}, {one()}},
 	} {
 		if _, err := adjoint.Gradient(context.Background(), in[0], in[1], nil, solver.Run{T0: 0, T1: 1}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected %q", err, want)
-		}
-	}
-}
-
-func near(t *testing.T, what string, got, want []float64, tol float64) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s: %d values, expected %d", what, len(got), len(want))
-	}
-	for i := range got {
-		if !(math.Abs(got[i]-want[i]) <= tol*math.Max(1, math.Abs(want[i]))) {
-			t.Errorf("%s: value %d is %v, expected %v", what, i, got[i], want[i])
 		}
 	}
 }

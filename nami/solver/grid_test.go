@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
@@ -41,11 +42,11 @@ func scheduled(s schedule.Schedule, data float64) solver.Build {
 func ends(t *testing.T, backend compute.Backend, grid solver.Grid, steps int, build solver.Build, t0, t1 float64) []float64 {
 	t.Helper()
 	p := program(t, backend, solver.Solver{Method: recorder{}, Steps: steps, Grid: grid}, build)
-	out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, make([]float64, 12), 1, 12)}, nil, solver.Run{T0: t0, T1: t1})
+	out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, make([]float64, 12), 1, 12)}, nil, solver.Run{T0: t0, T1: t1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return flat(out.Y[0])[:out.Accepted[0]]
+	return gomlxtest.Floats(t, out.Y[0], nil)[:out.Accepted[0]]
 }
 
 // Steps end where their grid says, from noise to data and back, over the whole way or a part.
@@ -80,7 +81,7 @@ func TestGrids(t *testing.T) {
 			{"times, the other way", solver.Times{1, 0.9, 0.3, 0}, 0, plain, 0, 1, []float64{0.3, 0.9, 1}},
 			{"times, a part", solver.Times{0, 0.3, 0.9, 1}, 0, plain, 0.95, 0.2, []float64{0.9, 0.3, 0.2}},
 		} {
-			near(t, c.what, ends(t, backend, c.grid, c.steps, c.build, c.t0, c.t1), c.want, 1e-9)
+			gomlxtest.Near(t, c.what, ends(t, backend, c.grid, c.steps, c.build, c.t0, c.t1), c.want, 1e-9)
 		}
 	})
 }
@@ -124,14 +125,14 @@ func TestBadGrids(t *testing.T) {
 		if _, ok := c.grid.(solver.Times); ok {
 			s.Steps = 0
 		}
-		_, err := program(t, backend, s, plain).Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, make([]float64, 12), 1, 12)}, nil, c.run)
+		_, err := program(t, backend, s, plain).Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, make([]float64, 12), 1, 12)}, nil, c.run)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected %q", err, want)
 		}
 	}
 	// Times that Float32 can't tell apart.
 	s := solver.Solver{Method: recorder{}, Grid: solver.Times{1, 0.5, 0.5 - 1e-12, 0}}
-	_, err := program(t, backend, s, plain).Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float32, make([]float64, 12), 1, 12)}, nil, solver.Run{T0: 1, T1: 0})
+	_, err := program(t, backend, s, plain).Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float32, make([]float64, 12), 1, 12)}, nil, solver.Run{T0: 1, T1: 0})
 	if err == nil || !strings.Contains(err.Error(), "of steps 1 and 2 are one number in Float32") {
 		t.Errorf("got %v", err)
 	}
@@ -151,7 +152,7 @@ func TestNoModel(t *testing.T) {
 		"DPMSolverPP2M(3) steps from one noise level to the next, and the system has no model": solver.DPMSolverPP2M(3),
 		"Predict asks for a system's model, and this one has none":                             {Method: asking, Steps: 3},
 	} {
-		_, err := program(t, backend, s, plain).Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, []float64{1, 2}, 2)}, nil, solver.Run{T1: 1})
+		_, err := program(t, backend, s, plain).Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{1, 2}, 2)}, nil, solver.Run{T1: 1})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected %q", err, want)
 		}
@@ -171,17 +172,17 @@ func TestMultistepIsExactForPolynomials(t *testing.T) {
 					return []*Node{Add(ZerosLike(y[0]), PowScalar(t, float64(k-1)))}
 				}}
 			})
-			out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, []float64{0, 5}, 2)}, nil, solver.Run{T0: 0, T1: 1, Save: nodes})
+			out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{0, 5}, 2)}, nil, solver.Run{T0: 0, T1: 1, Save: nodes})
 			if err != nil {
 				t.Fatal(err)
 			}
-			y := flat(out.Saved[0])
+			y := gomlxtest.Floats(t, out.Saved[0], nil)
 			var got, want []float64
 			for i := k - 1; i < len(nodes)-1; i++ { // from here on all slopes are known
 				got = append(got, y[2*i+2]-y[2*i])
 				want = append(want, (math.Pow(nodes[i+1], float64(k))-math.Pow(nodes[i], float64(k)))/float64(k))
 			}
-			near(t, s.String(), got, want, 1e-13)
+			gomlxtest.Near(t, s.String(), got, want, 1e-13)
 		}
 	})
 }

@@ -47,12 +47,12 @@ func TestProgramCompilesOnce(t *testing.T) {
 		}
 		unrolled, err := CallOnceN(backend, func(x, z, w *Node) []*Node {
 			return solver.Unroll(solver.RK4(8), relaxation(nil, []*Node{w}), []*Node{x, z}, 1, 0, nil)
-		}, floats(dtypes.Float64, b.x, 2, 2), floats(dtypes.Float64, b.z, 2), floats(dtypes.Float64, b.w, 2))
+		}, gomlx.FromFloats(dtypes.Float64, b.x, 2, 2), gomlx.FromFloats(dtypes.Float64, b.z, 2), gomlx.FromFloats(dtypes.Float64, b.w, 2))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for part := range unrolled {
-			near(t, "the loop", flat(first.Y[part]), flat(unrolled[part]), 1e-13)
+			gomlxtest.Near(t, "the loop", gomlxtest.Floats(t, first.Y[part], nil), gomlxtest.Floats(t, unrolled[part], nil), 1e-13)
 		}
 	})
 }
@@ -79,16 +79,16 @@ func TestShapes(t *testing.T) {
 			dims := append([]int{n}, rapid.SliceOfN(rapid.IntRange(1, 3), 0, 3).Draw(r, "event")...)
 			start := rapid.SliceOfN(values, shape.Size(dims), shape.Size(dims)).Draw(r, "y")
 			starts = append(starts, start)
-			y = append(y, floats(dtypes.Float64, start, dims...))
+			y = append(y, gomlx.FromFloats(dtypes.Float64, start, dims...))
 		}
 		run := solver.Run{T0: values.Draw(r, "t0"), T1: values.Draw(r, "t1"), Steps: rapid.IntRange(1, 20).Draw(r, "steps")}
-		out, err := p.Solve(context.Background(), y, []*tensors.Tensor{floats(dtypes.Float64, w, n)}, run)
+		out, err := p.Solve(context.Background(), y, []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, w, n)}, run)
 		if err != nil || out.Err() != nil {
 			r.Fatal(err, out.Err())
 		}
 		for part, start := range starts {
 			each := len(start) / n
-			for i, v := range flat(out.Y[part]) {
+			for i, v := range gomlxtest.Floats(t, out.Y[part], nil) {
 				z := w[i/each] * (run.T1 - run.T0) / float64(run.Steps)
 				want := start[i] * math.Pow(1+z+z*z/2+z*z*z/6+z*z*z*z/24, float64(run.Steps))
 				if !(math.Abs(v-want) <= 1e-10*math.Max(1, math.Abs(want))) {
@@ -107,13 +107,13 @@ func TestConcurrentSolves(t *testing.T) {
 		for i := range 8 {
 			group.Go(func() error {
 				n := 1 + i%2
-				y := []*tensors.Tensor{floats(dtypes.Float64, make([]float64, n), n, 1), floats(dtypes.Float64, make([]float64, n), n)}
-				out, err := p.Solve(context.Background(), y, []*tensors.Tensor{floats(dtypes.Float64, make([]float64, n), n)}, solver.Run{T0: 0, T1: float64(i)})
+				y := []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, make([]float64, n), n, 1), gomlx.FromFloats(dtypes.Float64, make([]float64, n), n)}
+				out, err := p.Solve(context.Background(), y, []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, make([]float64, n), n)}, solver.Run{T0: 0, T1: float64(i)})
 				if err != nil {
 					return err
 				}
 				// Without relaxation dx/dt = -sin t.
-				if x := flat(out.Y[0])[0]; math.Abs(x-math.Cos(float64(i))+1) > 0.01 {
+				if x := gomlxtest.Floats(t, out.Y[0], nil)[0]; math.Abs(x-math.Cos(float64(i))+1) > 0.01 {
 					return fmt.Errorf("x(%d) is %v", i, x)
 				}
 				return out.Err()
@@ -134,7 +134,7 @@ func ornsteinUhlenbeck(*model.Scope, []*Node) solver.System {
 }
 
 func zeros(n int) []*tensors.Tensor {
-	return []*tensors.Tensor{floats(dtypes.Float64, make([]float64, 3*n), n, 3), floats(dtypes.Float64, make([]float64, n), n)}
+	return []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, make([]float64, 3*n), n, 3), gomlx.FromFloats(dtypes.Float64, make([]float64, n), n)}
 }
 
 // The noise of a sample depends on the seed and its number, not on how many are solved at
@@ -148,17 +148,17 @@ func TestNoiseOfSamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return flat(out.Y[0]), flat(out.Y[1])
+			return gomlxtest.Floats(t, out.Y[0], nil), gomlxtest.Floats(t, out.Y[1], nil)
 		}
 		x, z := solve(5, 0, 1, 0)
 		x1, z1 := solve(2, 0, 1, 0)
 		x2, z2 := solve(3, 2, 1, 0)
-		near(t, "two chunks", append(x1, x2...), x, 1e-13)
-		near(t, "two chunks, the other part", append(z1, z2...), z, 1e-13)
+		gomlxtest.Near(t, "two chunks", append(x1, x2...), x, 1e-13)
+		gomlxtest.Near(t, "two chunks, the other part", append(z1, z2...), z, 1e-13)
 		if goes == nil {
 			goes = x
 		}
-		near(t, "another backend", x, goes, 1e-12)
+		gomlxtest.Near(t, "another backend", x, goes, 1e-12)
 		other, _ := solve(5, 0, 2, 0)
 		again, _ := solve(5, 0, 1, 0)
 		if slices.Equal(other, x) || !slices.Equal(again, x) {
@@ -192,7 +192,7 @@ func TestOrnsteinUhlenbeck(t *testing.T) {
 			}
 			// ∫₀¹ e^(2t-2)(1+t)² dt = [e^(2t-2)((1+t)²/2 - (1+t)/2 + 1/4)]₀¹
 			want := 2 - 1 + 0.25 - math.Exp(-2)*0.25
-			values := append(flat(out.Y[0]), flat(out.Y[1])...)
+			values := append(gomlxtest.Floats(t, out.Y[0], nil), gomlxtest.Floats(t, out.Y[1], nil)...)
 			mean, square := 0.0, 0.0
 			for _, v := range values {
 				mean += v / float64(len(values))
@@ -231,7 +231,7 @@ func TestUnrollStochastic(t *testing.T) {
 			da = da*factor + y/4
 			y, dy = y*factor+v/2, dy*factor
 		}
-		near(t, "y, its derivatives by y(1) and by a", []float64{flat(out[0])[0], flat(out[1])[0], flat(out[2])[0]}, []float64{y, dy, da}, 1e-12)
+		gomlxtest.Near(t, "y, its derivatives by y(1) and by a", []float64{gomlxtest.Floats(t, out[0], nil)[0], gomlxtest.Floats(t, out[1], nil)[0], gomlxtest.Floats(t, out[2], nil)[0]}, []float64{y, dy, da}, 1e-12)
 	})
 }
 
@@ -275,7 +275,7 @@ func TestProgramMisuse(t *testing.T) {
 		for _, d := range dims {
 			size *= d
 		}
-		return floats(dtypes.Float64, make([]float64, size), dims...)
+		return gomlx.FromFloats(dtypes.Float64, make([]float64, size), dims...)
 	}
 	type ts = []*tensors.Tensor
 	drift := func(f solver.Dynamics) solver.Build {
@@ -358,11 +358,11 @@ func TestProgramMisuse(t *testing.T) {
 func TestNoTimeToSolve(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	for _, s := range []solver.Solver{solver.RK4(3), solver.Tsit5(1e-5, 1e-5)} {
-		x := floats(dtypes.Float64, []float64{1, 2}, 2)
+		x := gomlx.FromFloats(dtypes.Float64, []float64{1, 2}, 2)
 		out, err := program(t, backend, s, func(*model.Scope, []*Node) solver.System {
 			return solver.System{Drift: func(y []*Node, _ *Node) []*Node { return y }}
 		}).Solve(context.Background(), []*tensors.Tensor{x}, nil, solver.Run{T0: 0.5, T1: 0.5})
-		if err != nil || out.Err() != nil || out.Evaluations != 0 || !slices.Equal(flat(out.Y[0]), []float64{1, 2}) || out.Times[1] != 0.5 {
+		if err != nil || out.Err() != nil || out.Evaluations != 0 || !slices.Equal(gomlxtest.Floats(t, out.Y[0], nil), []float64{1, 2}) || out.Times[1] != 0.5 {
 			t.Errorf("%v: got %v, %v", s, out, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -61,7 +62,7 @@ func TestSaveChangesNoStep(t *testing.T) {
 					}
 					what := fmt.Sprintf("%v, %s from %g", s, dtype, span[0])
 					for part := range out.Y {
-						near(t, what+": the end", flat(out.Y[part]), flat(plain.Y[part]), 0)
+						gomlxtest.Near(t, what+": the end", gomlxtest.Floats(t, out.Y[part], nil), gomlxtest.Floats(t, plain.Y[part], nil), 0)
 					}
 					if _, extra := s.Method.(own); out.Evaluations != plain.Evaluations && !extra || !slices.Equal(out.Accepted, plain.Accepted) {
 						t.Errorf("%s: %d evaluations and %v steps, without output %d and %v", what, out.Evaluations, out.Accepted, plain.Evaluations, plain.Accepted)
@@ -71,10 +72,10 @@ func TestSaveChangesNoStep(t *testing.T) {
 					if again := b.solve(t, p, dtype, run); again.Evaluations != plain.Evaluations {
 						t.Errorf("%s: %d evaluations without output after a solve with it, %d before", what, again.Evaluations, plain.Evaluations)
 					}
-					x, z := flat(out.Saved[0]), flat(out.Saved[1])
-					near(t, what+": the last frame", x[7*6:], flat(plain.Y[0]), 0)
-					near(t, what+": the last frame, z", z[7*3:], flat(plain.Y[1]), 0)
-					near(t, what+": the first frame", x[:6], b.x, 1e-7)
+					x, z := gomlxtest.Floats(t, out.Saved[0], nil), gomlxtest.Floats(t, out.Saved[1], nil)
+					gomlxtest.Near(t, what+": the last frame", x[7*6:], gomlxtest.Floats(t, plain.Y[0], nil), 0)
+					gomlxtest.Near(t, what+": the last frame, z", z[7*3:], gomlxtest.Floats(t, plain.Y[1], nil), 0)
+					gomlxtest.Near(t, what+": the first frame", x[:6], b.x, 1e-7)
 					for k, at := range times {
 						for i := range 6 {
 							if want := relaxed(b.x[i], b.w[i/2], span[0], at); !(math.Abs(x[6*k+i]-want) <= tol*math.Max(1, math.Abs(want))) {
@@ -121,7 +122,7 @@ func TestSavedOrders(t *testing.T) {
 				worst := 0.
 				for k, at := range times {
 					for i, start := range b.x {
-						worst = max(worst, math.Abs(flat(out.Saved[0])[2*k+i]-relaxed(start, -1.5, 0, at)))
+						worst = max(worst, math.Abs(gomlxtest.Floats(t, out.Saved[0], nil)[2*k+i]-relaxed(start, -1.5, 0, at)))
 					}
 				}
 				steps, errs = append(steps, math.Log(float64(n))), append(errs, math.Log(worst))
@@ -141,13 +142,13 @@ func TestSavedOfFailures(t *testing.T) {
 	}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		p := program(t, backend, solver.Tsit5(1e-7, 1e-7), explosion)
-		out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, []float64{0.1, 1}, 2)}, nil,
+		out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{0.1, 1}, 2)}, nil,
 			solver.Run{T0: 0, T1: 2, Save: []float64{0, 0.5, 1.5, 2}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := flat(out.Saved[0])
-		near(t, "what was reached", []float64{got[0], got[1], got[2], got[3], got[4], got[6]}, []float64{0.1, 1, 1 / 9.5, 2, 1 / 8.5, 1 / 8.}, 1e-5)
+		got := gomlxtest.Floats(t, out.Saved[0], nil)
+		gomlxtest.Near(t, "what was reached", []float64{got[0], got[1], got[2], got[3], got[4], got[6]}, []float64{0.1, 1, 1 / 9.5, 2, 1 / 8.5, 1 / 8.}, 1e-5)
 		if !math.IsNaN(got[5]) || !math.IsNaN(got[7]) {
 			t.Errorf("after the failure it is %v and %v, expected NaN", got[5], got[7])
 		}
@@ -170,7 +171,7 @@ func TestSavedBridges(t *testing.T) {
 		const n = 40_000
 		p := program(t, backend, solver.EulerMaruyama(1), wiener)
 		solve := func(steps, n, offset int, save []float64) *solver.Solution {
-			out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, make([]float64, n), n)}, nil,
+			out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, make([]float64, n), n)}, nil,
 				solver.Run{T0: 0, T1: 1, Steps: steps, Seed: 5, Offset: offset, Save: save})
 			if err != nil {
 				t.Fatal(err)
@@ -179,7 +180,7 @@ func TestSavedBridges(t *testing.T) {
 		}
 		for _, steps := range []int{1, 3} {
 			out := solve(steps, n, 0, times)
-			x := flat(out.Saved[0])
+			x := gomlxtest.Floats(t, out.Saved[0], nil)
 			for i, s := range times {
 				for j, u := range times[:i+1] {
 					covariance := 0.
@@ -192,11 +193,11 @@ func TestSavedBridges(t *testing.T) {
 					}
 				}
 			}
-			near(t, "the last frame", x[4*n:], flat(out.Y[0]), 0)
-			near(t, "the end", flat(out.Y[0]), flat(solve(steps, n, 0, nil).Y[0]), 0)
-			part := flat(solve(steps, 10, 30, times).Saved[0])
+			gomlxtest.Near(t, "the last frame", x[4*n:], gomlxtest.Floats(t, out.Y[0], nil), 0)
+			gomlxtest.Near(t, "the end", gomlxtest.Floats(t, out.Y[0], nil), gomlxtest.Floats(t, solve(steps, n, 0, nil).Y[0], nil), 0)
+			part := gomlxtest.Floats(t, solve(steps, 10, 30, times).Saved[0], nil)
 			for k := range times {
-				near(t, "a chunk", part[10*k:10*k+10], x[k*n+30:k*n+40], 1e-12)
+				gomlxtest.Near(t, "a chunk", part[10*k:10*k+10], x[k*n+30:k*n+40], 1e-12)
 			}
 		}
 	})
@@ -211,8 +212,8 @@ func TestBadSave(t *testing.T) {
 		"Run.Save[0] is 0.2 and Run.Save[1] is 0.2":          {0.2, 0.2},
 		"must go strictly the way of the solve, from 1 to 0": {0.2, 0.3},
 	} {
-		y := []*tensors.Tensor{floats(dtypes.Float64, b.x, 1, 2), floats(dtypes.Float64, b.z, 1)}
-		_, err := program(t, backend, solver.RK4(3), relaxation).Solve(context.Background(), y, []*tensors.Tensor{floats(dtypes.Float64, b.w, 1)}, solver.Run{T0: 1, T1: 0, Save: save})
+		y := []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, b.x, 1, 2), gomlx.FromFloats(dtypes.Float64, b.z, 1)}
+		_, err := program(t, backend, solver.RK4(3), relaxation).Solve(context.Background(), y, []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, b.w, 1)}, solver.Run{T0: 1, T1: 0, Save: save})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected %q", err, want)
 		}

@@ -36,12 +36,12 @@ func TestLastStepEndsAtTheEnd(t *testing.T) {
 			})
 			for n := 1; n <= 250; n += 7 {
 				for _, span := range [][2]float64{{1, 0}, {0, 1}} {
-					y := []*tensors.Tensor{floats(dtypes.Float32, []float64{7}, 1)}
+					y := []*tensors.Tensor{gomlx.FromFloats(dtypes.Float32, []float64{7}, 1)}
 					out, err := p.Solve(context.Background(), y, nil, solver.Run{T0: span[0], T1: span[1], Steps: n})
 					if err != nil {
 						t.Fatal(err)
 					}
-					if got := flat(out.Y[0])[0]; got != span[1] {
+					if got := gomlxtest.Floats(t, out.Y[0], nil)[0]; got != span[1] {
 						t.Fatalf("%d steps from %g end at %g, expected %g", n, span[0], got, span[1])
 					}
 				}

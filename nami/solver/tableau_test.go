@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -158,11 +159,11 @@ func TestOwnEmbeddedTableau(t *testing.T) {
 		p := program(t, backend, solver.Solver{Method: m, RTol: 1e-5, ATol: 1e-5}, func(*model.Scope, []*Node) solver.System {
 			return solver.System{Drift: func(y []*Node, _ *Node) []*Node { return []*Node{Neg(y[0])} }}
 		})
-		out, err := p.Solve(context.Background(), []*tensors.Tensor{floats(dtypes.Float64, []float64{1, 100}, 2)}, nil, solver.Run{T0: 0, T1: 1})
+		out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{1, 100}, 2)}, nil, solver.Run{T0: 0, T1: 1})
 		if err != nil || out.Err() != nil {
 			t.Fatal(err, out.Err())
 		}
-		near(t, "the decay", flat(out.Y[0]), []float64{math.Exp(-1), 100 * math.Exp(-1)}, 1e-4)
+		gomlxtest.Near(t, "the decay", gomlxtest.Floats(t, out.Y[0], nil), []float64{math.Exp(-1), 100 * math.Exp(-1)}, 1e-4)
 		// One evaluation to choose the first step and its begin, two in each.
 		if attempts := max(out.Accepted[0]+out.Rejected[0], out.Accepted[1]+out.Rejected[1]); out.Evaluations != 2+2*attempts || out.Accepted[0] < 20 {
 			t.Errorf("%d evaluations in %d attempts", out.Evaluations, attempts)

@@ -3,7 +3,6 @@ package gomlxtest
 import (
 	"math"
 	"strings"
-	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
@@ -17,7 +16,7 @@ func Filled(value float32, dims ...int) *tensors.Tensor {
 }
 
 // Floats are the values of a tensor of Float32 or Float64. An error fails the test.
-func Floats(t testing.TB, x *tensors.Tensor, err error) []float64 {
+func Floats(t rapid.TB, x *tensors.Tensor, err error) []float64 {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
