@@ -47,8 +47,8 @@ func NewComputation(backend compute.Backend, store *model.Store, build func(scop
 	})}, nil
 }
 
-// Call computes the outputs. What the graph code refuses, weights that the store lacks and
-// an input that is nil or has no values are errors. The inputs are only read; the caller
+// Call computes the outputs. It is an error if the graph code panics, if the store lacks
+// weights, and if an input is nil or has no values. The inputs are only read; the caller
 // owns the outputs.
 func (f *Computation) Call(in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	if len(in) == 0 {

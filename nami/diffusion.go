@@ -41,13 +41,13 @@ import (
 // [solver.Solver].InTime asks for steps of dx/dt instead. A method sees the model's time and
 // state (see [solver.Method]).
 //
-// The ends of time. A solve to the data at time 0 ends without noise, also where the schedule
-// has some at 0, as EDM's: its last step is of first order, to the data that the field
-// predicts, for both equations; a step of φ, to that to order φ². Steps without a
-// [solver.Grid] are even in √t where the schedule's noise vanishes at 0, as VP's, down to
-// where σ/α is 10⁻⁴, and even in t where it doesn't: n steps of EDM's schedule go from
-// σ(1) through σ(1-i/n) to the data. The n levels of Karras et al., whose last is σ(0), are
-// the grid [solver.Karras] with Rho 7. Where a schedule has no signal at 1, as Cosine's,
+// The ends of time. A solve to the data at time 0 ends without noise, even where the schedule
+// has some at 0, as EDM's has. Its last step is of first order and goes to the data that the
+// field predicts, for both equations; a step of the angle reaches them up to terms of order
+// φ². Without a [solver.Grid], steps are even in √t where the schedule's noise vanishes at 0,
+// as VP's does, down to where σ/α is 10⁻⁴, and even in t where it doesn't: n steps of EDM's
+// schedule go from σ(1) through σ(1-i/n) to the data. The n levels of Karras et al., the
+// last of which is σ(0), are the grid [solver.Karras] with Rho 7. Where a schedule has no signal at 1, as Cosine's,
 // the field is asked where α/σ is 10⁻³: a prediction of noise can't tell the data without.
 type Diffusion struct {
 	// Field learned what Prediction says.

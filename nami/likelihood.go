@@ -14,8 +14,8 @@ import (
 )
 
 // LogProb returns the log-density of x in nats, of shape sample_shape+batch_shape for x of
-// sample_shape+batch_shape+event_shape: that of the noise that the flow makes x of, plus
-// the integral of the velocity's divergence over the way there (Chen et al. 2018,
+// sample_shape+batch_shape+event_shape: that of the noise from which the flow makes x,
+// plus the integral of the velocity's divergence on the way there (Chen et al. 2018,
 // arXiv:1806.07366, theorem 1). With [divergence.Hutchinson] it is an unbiased estimate
 // whose probes come from the process's seed. A nil estimator asks the field, which must be
 // a field.Divergent.

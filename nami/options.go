@@ -19,7 +19,7 @@ type settings struct {
 type Option func(*settings)
 
 // Seed sets where a process's random numbers start; 0 if not given. The same seed and
-// shapes give the same samples, to rounding on every backend.
+// shapes give the same samples on every backend, up to rounding.
 func Seed(seed int64) Option { return func(s *settings) { s.seed = seed } }
 
 // DType sets what a process computes in: dtypes.Float32, the default, or dtypes.Float64,

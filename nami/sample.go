@@ -63,8 +63,8 @@ func (p *Process) SampleFrom(ctx context.Context, noise *tensors.Tensor) (*tenso
 	return p.carry(ctx, "noise", noise, p.flow.Noise, p.flow.Data)
 }
 
-// Encode carries data, of shape sample_shape+batch_shape+event_shape, to the noise that
-// the deterministic flow makes it of: the inverse of [Process.SampleFrom], to the
+// Encode carries data, of shape sample_shape+batch_shape+event_shape, to the noise from
+// which the deterministic flow makes them: the inverse of [Process.SampleFrom], up to the
 // solver's accuracy.
 func (p *Process) Encode(ctx context.Context, x *tensors.Tensor) (*tensors.Tensor, error) {
 	if err := p.flow.NeedsODE("Encode"); err != nil {
