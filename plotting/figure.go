@@ -1,7 +1,7 @@
 // Package plotting draws samples, densities, fields and diagnostics. A [Figure] is a
 // value: build it with one call, lay several over each other with [Overlay] or beside
 // each other with [Row] and [Grid], which nest, and render it with [Figure.PNG],
-// [Figure.SVG], [Figure.Save], or [Show], which draws inline in a notebook and writes a
+// [Figure.SVG], [Figure.PDF], [Figure.Save], or [Show], which draws inline in a notebook and writes a
 // file elsewhere. [Figure.Dark] and [Figure.Resolution] return the same figure for a
 // dark page and for print. Films are an [Animation], figures to choose from [Slides],
 // numbers a [Table].

@@ -46,7 +46,7 @@ func everyFigure() map[string]Figure {
 
 func TestEveryFigureRendersTheSameTwice(t *testing.T) {
 	for name, f := range everyFigure() {
-		for kind, render := range map[string]func(Figure) ([]byte, error){"PNG": Figure.PNG, "SVG": Figure.SVG} {
+		for kind, render := range map[string]func(Figure) ([]byte, error){"PNG": Figure.PNG, "SVG": Figure.SVG, "PDF": Figure.PDF} {
 			first, err := render(f)
 			if err != nil {
 				t.Errorf("%s as %s: %v", name, kind, err)
@@ -136,8 +136,9 @@ func TestMisuseComesBackFromEveryRendering(t *testing.T) {
 	} {
 		_, pngErr := c.f.PNG()
 		_, svgErr := c.f.SVG()
+		_, pdfErr := c.f.PDF()
 		for kind, err := range map[string]error{
-			"Err": c.f.Err(), "PNG": pngErr, "SVG": svgErr,
+			"Err": c.f.Err(), "PNG": pngErr, "SVG": svgErr, "PDF": pdfErr,
 		} {
 			if c.want == "" {
 				if err != nil {
@@ -153,7 +154,7 @@ func TestMisuseComesBackFromEveryRendering(t *testing.T) {
 func TestSave(t *testing.T) {
 	dir := t.TempDir()
 	f := Bars([]string{"a"}, []float64{1})
-	for file, head := range map[string]string{"a.png": "\x89PNG", "b.SVG": "<?xml"} {
+	for file, head := range map[string]string{"a.png": "\x89PNG", "b.SVG": "<?xml", "c.pdf": "%PDF-1"} {
 		if err := f.Save(filepath.Join(dir, file)); err != nil {
 			t.Fatal(err)
 		}
@@ -162,8 +163,8 @@ func TestSave(t *testing.T) {
 			t.Errorf("%s begins with %q (error %v)", file, data[:min(8, len(data))], err)
 		}
 	}
-	if err := f.Save(filepath.Join(dir, "a.pdf")); err == nil || !strings.Contains(err.Error(), ".png or .svg") {
-		t.Errorf("pdf: error is %v", err)
+	if err := f.Save(filepath.Join(dir, "a.eps")); err == nil || !strings.Contains(err.Error(), ".png, .svg or .pdf") {
+		t.Errorf("eps: error is %v", err)
 	}
 	if err := f.Save(filepath.Join(dir, "none", "a.png")); err == nil {
 		t.Error("a missing folder: no error")
@@ -172,8 +173,8 @@ func TestSave(t *testing.T) {
 		t.Error("a bad figure: no error")
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("%d files are left (error %v), want 2", len(entries), err)
+	if err != nil || len(entries) != 3 {
+		t.Errorf("%d files are left (error %v), want 3", len(entries), err)
 	}
 }
 

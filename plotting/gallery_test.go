@@ -244,8 +244,10 @@ func TestGallery(t *testing.T) {
 			continue
 		}
 		for suffix, f := range map[string]Figure{"": f, "-dark": f.Dark()} {
-			if err := f.Resolution(96).Save(filepath.Join(*galleryDir, name+suffix+".png")); err != nil {
-				t.Error(err)
+			for _, extension := range []string{".png", ".pdf"} {
+				if err := f.Resolution(96).Save(filepath.Join(*galleryDir, name+suffix+extension)); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	}
