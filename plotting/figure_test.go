@@ -124,7 +124,7 @@ func TestMisuseComesBackFromEveryRendering(t *testing.T) {
 		"log reference":  {Line(nil, LogY(), Reference(0, "")), "above 0"},
 		"lengths":        {Line([]Series{{X: []float64{1}, Values: []float64{1, 2}}}), "1 X for 2 Values"},
 		"labels":         {Bars([]string{"a"}, nil), "1 labels for 0 values"},
-		"histogram X":    {Histogram([]Series{{X: []float64{1}}}), "Values alone"},
+		"histogram X":    {Histogram([]Series{{X: []float64{1}}}), "has X: give Name, Values, Weights, Points alone"},
 		"bins":           {Histogram(nil, Bins(0)), "1 to 10,000"},
 		"empty row":      {Row(), "no figures"},
 		"bad in row":     {Row(Scatter(points), Scatter(nil)), "figure 1: plotting.Scatter: the tensor is nil"},
@@ -264,10 +264,10 @@ func TestHistogramChoosesItsBins(t *testing.T) {
 		even[i] = float64(i)
 	}
 	// 2·500/10 = 100 wide; an empty series has no say.
-	if got := chooseBins([][]float64{{}, even}, span{0, 999}); got != 10 {
+	if got := chooseBins([]weighted{{}, {values: even}}, span{0, 999}); got != 10 {
 		t.Errorf("%d bins, want 10", got)
 	}
-	if got := chooseBins([][]float64{make([]float64, 128)}, span{0, 2}); got != 8 {
+	if got := chooseBins([]weighted{{values: make([]float64, 128)}}, span{0, 2}); got != 8 {
 		t.Errorf("%d bins without spread, want Sturges' 8", got)
 	}
 }

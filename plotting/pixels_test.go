@@ -231,7 +231,7 @@ func TestHistogramCounts(t *testing.T) {
 
 func TestHistogramDensitiesHaveAreaOne(t *testing.T) {
 	over := span{0, 2}
-	counts := weighted{values: []float64{0, 0.5, 1.5, 2, 3}}.binned(over, 2)
+	counts := weighted{values: []float64{0, 0.5, 1.5, 2, 3}}.binned(binning{over: over, n: 2}).heights
 	if counts[0] != 2 || counts[1] != 2 {
 		t.Errorf("counts are %v, want 2 and 2: the upper edge belongs to the last bin, 3 to none", counts)
 	}
