@@ -55,9 +55,17 @@ func (w weighted) total() (sum float64) {
 // effective is the number of events that say as much as these do with their weights, at
 // least 1 (Kish 1965, section 8.2).
 func (w weighted) effective() float64 {
+	largest := 0.0 // so that no square overflows
+	for i := range w.values {
+		largest = max(largest, math.Abs(w.weight(i)))
+	}
 	sum, squares := 0.0, 0.0
 	for i := range w.values {
-		sum, squares = sum+w.weight(i), squares+w.weight(i)*w.weight(i)
+		v := w.weight(i) / largest
+		sum, squares = sum+v, squares+v*v
+	}
+	if largest == 0 {
+		return 1
 	}
 	return max(1, sum*sum/squares)
 }

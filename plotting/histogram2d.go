@@ -138,9 +138,9 @@ func histogram2D(name string, c cloud, s settings) (*panel, cells, error) {
 	if c.weights != nil {
 		label = "sum of weights"
 	}
-	if s.logValues && !p.empty {
+	if s.logValues {
 		over, _ = positive(counts.counts)
-		if over.isEmpty() {
+		if over.isEmpty() && !p.empty {
 			return nil, counts, fmt.Errorf("plotting.%s: LogValues, but no cell of %d is positive: a logarithm needs counts or sums of weights above 0", name, n*n)
 		}
 		negative := 0

@@ -135,7 +135,7 @@ func ratioRange(shown []stairs) span {
 	for _, h := range shown {
 		for j, r := range h.heights {
 			if !math.IsNaN(r) {
-				away = append(away, math.Abs(r-1)+h.errors[j])
+				away = append(away, min(10, math.Abs(r-1)+h.errors[j]))
 			}
 		}
 	}

@@ -90,11 +90,11 @@ func (h stairs) reach(errors, log bool) span {
 			continue
 		}
 		over = over.include(height)
-		if errors {
+		if errors && finite(h.errors[i]) {
 			over = over.include(height + h.errors[i])
-		}
-		if errors && !log {
-			over = over.include(height - h.errors[i])
+			if !log {
+				over = over.include(height - h.errors[i])
+			}
 		}
 	}
 	return over
