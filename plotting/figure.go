@@ -11,10 +11,13 @@
 //
 //	err := plotting.Show(plotting.Scatter(samples))
 //
+// Events may have weights: those of a [Series], of a [Sample], or the option [Weights].
+// [Figure.SharedAxes] and [Figure.SharedLegend] have panels compare.
+//
 // What draws what:
 //   - points of the plane: [Scatter], [Histogram2D], [Joint]; of more or fewer dimensions,
 //     several samples at once: [Corner]
-//   - numbers: [Histogram], [Bars]; over time or steps: [Line], [Curve], [Quantiles]; while
+//   - numbers: [Histogram], with a [Ratio] below it; [Bars]; over time or steps: [Line], [Curve], [Quantiles]; while
 //     they are made: [Live]
 //   - functions of the plane, at the points of a [Plane]: [Density], [HeatMap], [Contours],
 //     [VectorField], [Streamlines]

@@ -354,3 +354,13 @@ func TestAnyWeightsCanBeDrawn(t *testing.T) {
 		}
 	})
 }
+
+func ExampleRatio() {
+	measured, drawn, weights := []float64{1, 1, 2, 3}, []float64{1, 2, 2, 3}, []float64{2, 0.5, 1, 1}
+	f := Histogram([]Series{
+		{Name: "data", Values: measured, Points: true},
+		{Name: "model", Values: drawn, Weights: weights},
+	}, Ratio("model"), Counts(), LogY(), XLabel("mass (GeV)"), YLabel("events"))
+	fmt.Println(f.Err())
+	// Output: <nil>
+}
