@@ -67,7 +67,7 @@ func (f Figure) Dark() Figure {
 }
 
 // Resolution returns the figure with the number of pixels per inch of its PNG, and of
-// what is made of pixels within its SVG: 48 to 1200. The default, 192, is sharp on
+// what is made of pixels within its SVG and PDF: 48 to 1200. The default, 192, is sharp on
 // screens; print asks for 300 to 600.
 func (f Figure) Resolution(pixelsPerInch int) Figure {
 	if (pixelsPerInch < 48 || pixelsPerInch > 1200) && f.err == nil {

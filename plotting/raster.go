@@ -61,14 +61,12 @@ func (s *stage) splat(c color.NRGBA, radius vg.Length, each func(dot func(x, y, 
 				continue
 			}
 			for i, passes := range row {
-				u := ix + i - half
-				if u < 0 || u >= size.X || passes == 1 {
-					continue
+				if u := ix + i - half; u >= 0 && u < size.X {
+					if times != 1 {
+						passes = float32(math.Pow(float64(passes), times))
+					}
+					clear[v*size.X+u] *= passes
 				}
-				if times != 1 {
-					passes = float32(math.Pow(float64(passes), times))
-				}
-				clear[v*size.X+u] *= passes
 			}
 		}
 	})

@@ -84,12 +84,12 @@ func (c cloud) good(i int) bool {
 // each calls point with every one that counts, and its weight.
 func (c cloud) each(point func(x, y, weight float64)) {
 	for i := range c.data.len() / 2 {
-		w := 1.0
+		x, y, w := c.data.at(2*i), c.data.at(2*i+1), 1.0
 		if c.weights != nil {
 			w = c.weights[i]
 		}
-		if c.good(i) && w != 0 {
-			point(c.data.at(2*i), c.data.at(2*i+1), w)
+		if finite(x) && finite(y) && finite(w) && w != 0 {
+			point(x, y, w)
 		}
 	}
 }
@@ -134,11 +134,14 @@ func (c cloud) mark(i int) mark {
 		opacity = max(0.01, 0.1*math.Sqrt(40_000/n))
 	}
 	radius := vg.Length(min(2.2, max(0.8, 9/math.Pow(n, 0.25))))
-	// As many dots as there are effective points, shared out by weight.
-	total := 0.0
-	c.each(func(_, _, weight float64) { total += max(0, weight) })
-	each := func(dot func(x, y, times float64)) {
-		c.each(func(x, y, weight float64) { dot(x, y, max(0, weight)*(n/total)) })
+	each := c.each
+	if c.weights != nil {
+		// As many dots as there are effective points, shared out by weight.
+		total := 0.0
+		c.each(func(_, _, weight float64) { total += max(0, weight) })
+		each = func(dot func(x, y, times float64)) {
+			c.each(func(x, y, weight float64) { dot(x, y, max(0, weight)*(n/total)) })
+		}
 	}
 	return func(s *stage) {
 		if c.kept > vectorPoints {
