@@ -23,6 +23,14 @@ func (s scale) at(v float64) vg.Length {
 	return s.from + vg.Length((v-lo)/(hi-lo))*(s.to-s.from)
 }
 
+// orFloor is at, and below the axis where a logarithm has no place for a value.
+func (s scale) orFloor(v float64) vg.Length {
+	if s.log && v < leastOnLog {
+		return s.from - (s.to - s.from)
+	}
+	return s.at(v)
+}
+
 // value is the inverse of at.
 func (s scale) value(at vg.Length) float64 {
 	share := float64((at - s.from) / (s.to - s.from))

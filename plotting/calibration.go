@@ -18,10 +18,10 @@ import (
 // draws. Heights are in units of the number expected; the band holds each with
 // probability 95 % if calibrated, for the shortest series. Ranks that are not finite are
 // left out, and the figure says how many. It takes [Title], [Size], [XLabel], [YLabel],
-// and [Bins] (default: the largest number up to 20 that divides draws+1, 20 if there is
+// [Limits], [XLimits], [YLimits] and [Bins] (default: the largest number up to 20 that divides draws+1, 20 if there is
 // none from 5 on).
 func RankHistogram(series []Series, draws int, opts ...Option) Figure {
-	s, err := settle("RankHistogram", []string{"XLabel", "YLabel", "Bins"}, opts)
+	s, err := settle("RankHistogram", append([]string{"Bins"}, axesOptions...), opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -35,8 +35,8 @@ func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 	var fewest metric.RankCounts // of the shortest series
 	var outlines []mark
 	for i, one := range series {
-		if one.Weights != nil {
-			return failed("RankHistogram: series %d (%q) has Weights: ranks take none", i, one.Name)
+		if err := one.check("RankHistogram", i); err != nil {
+			return Figure{err: err}
 		}
 		counts, err := metric.Ranks(one.Values, draws, s.bins)
 		if err != nil {
@@ -51,7 +51,7 @@ func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 		}
 		heights := counts.Heights
 		tallest = max(tallest, slices.Max(heights))
-		h := stairs{heights: heights, over: over}
+		h := stairs{binning: binning{over: over, n: len(heights)}, heights: heights}
 		if len(series) == 1 {
 			l.marks = append(l.marks, h.fill(i))
 		}
@@ -72,13 +72,18 @@ func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 		tallest = max(tallest, high)
 		l.marks = append(l.marks, func(s *stage) {
 			s.bar(faint(s.look.paleInk, 0.25), s.x.at(over.lo), s.x.at(over.hi), s.y.at(low), s.y.at(high))
-			s.StrokeLine2(draw.LineStyle{Color: s.look.paleInk, Width: 1}, s.x.at(over.lo), s.y.at(1), s.x.at(over.hi), s.y.at(1))
+			s.polyline(draw.LineStyle{Color: s.look.paleInk, Width: 1}, []vg.Point{s.at(over.lo, 1), s.at(over.hi, 1)})
 		})
 		l.legend = append(l.legend, expectedEntry)
 	}
 	l.marks = append(l.marks, outlines...)
 	p.layers = []layer{l}
-	p.x.over, p.y.over = over, span{0, 1.25 * tallest}
+	if !p.x.fixed {
+		p.x.over = over
+	}
+	if !p.y.fixed {
+		p.y.over = span{0, 1.25 * tallest}
+	}
 	return single(p, s, wide, low)
 }
 
@@ -95,20 +100,21 @@ var expectedEntry = legendEntry{"calibrated, 95 %", func(s *stage) {
 // is a P–P plot; all are within 0 to 1. The band holds the whole curve with probability at
 // least 95 % if calibrated, for the shortest series (Dvoretzky, Kiefer and Wolfowitz 1956
 // with the constant of Massart 1990). Values that are not finite are left out, and the
-// figure says how many. It takes [Title], [Size], [XLabel] and [YLabel].
+// figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits] and
+// [YLimits].
 func Coverage(series []Series, opts ...Option) Figure {
-	s, err := settle("Coverage", []string{"XLabel", "YLabel"}, opts)
+	s, err := settle("Coverage", axesOptions, opts)
 	if err != nil {
 		return Figure{err: err}
 	}
 	p := s.panel("coverage", "nominal probability", "share of truths within")
-	p.x.over, p.y.over, p.aspect = span{0, 1}, span{0, 1}, boxed
+	p.show(Plane{XMax: 1, YMax: 1})
 	l := layer{colours: len(series)}
 	half, dropped, total := 0.0, 0, 0 // half is that of the band, for the shortest series
 	var curves []mark
 	for i, one := range series {
-		if one.Weights != nil {
-			return failed("Coverage: series %d (%q) has Weights: probabilities take none", i, one.Name)
+		if err := one.check("Coverage", i); err != nil {
+			return Figure{err: err}
 		}
 		c, err := metric.Coverage(one.Values)
 		if err != nil {

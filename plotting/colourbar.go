@@ -20,7 +20,7 @@ const (
 	barWidth = vg.Length(9)
 )
 
-func (b *colourBar) axis() axis { return axis{label: b.label, over: b.over} }
+func (b *colourBar) axis() axis { return axis{label: b.label, over: b.over, log: b.log} }
 
 func (b *colourBar) width(at fit) vg.Length {
 	ticks := b.axis().ticksFor(b.over, at.frame.Size().Y, upApart)
@@ -36,7 +36,7 @@ func (b *colourBar) draw(s *stage) {
 	strip.Min.X = s.Max.X + barGap
 	strip.Max.X = strip.Min.X + barWidth
 	strip.x = scale{span{0, 1}, false, strip.Min.X, strip.Max.X}
-	strip.y = scale{b.over, false, strip.Min.Y, strip.Max.Y}
+	strip.y = scale{b.over, b.log, strip.Min.Y, strip.Max.Y}
 	strip.raster(func(_, v float64) color.NRGBA { return b.color(v) })
 	line := draw.LineStyle{Color: s.look.ink, Width: frameLine}
 	outline(strip.Canvas, line)

@@ -1,7 +1,9 @@
 package plotting
 
 import (
+	"errors"
 	"math"
+	"reflect"
 	"strconv"
 	"testing"
 
@@ -24,5 +26,18 @@ func TestCompareShufflesRows(t *testing.T) {
 		if w, err := strconv.ParseFloat(row[1], 64); err != nil || w > 3 {
 			t.Errorf("%s has the sliced Wasserstein distance %v (%v), expected one far below 7, that of the classes", row[0], row[1], err)
 		}
+	}
+}
+
+// Weights of 1 change nothing in the table.
+func TestCompareWithWeights(t *testing.T) {
+	x, y, same := normals(1, 500, 2), normals(2, 500, 2), tensors.FromFlatDataAndDimensions(ones(500), 500)
+	plain := Compare(Sample{Points: x}, []Sample{{Points: y}}, 1)
+	weighted := Compare(Sample{Points: x, Weights: same}, []Sample{{Points: y, Weights: same}}, 1)
+	if err := errors.Join(plain.Err(), weighted.Err()); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(plain, weighted) {
+		t.Errorf("the table is %v without weights, %v with weights of 1", plain.Rows, weighted.Rows)
 	}
 }

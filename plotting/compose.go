@@ -104,29 +104,36 @@ func Overlay(figures ...Figure) Figure {
 
 // SharedAxes returns the figure with the same ranges on all its panels, so that data
 // and samples compare directly; within a grid, numbers and labels stand at its left and
-// lower edge alone. Panels without data don't count.
+// lower edge alone. The panels of a [Ratio] share theirs. Panels without data don't count.
 func (f Figure) SharedAxes() Figure {
 	if f.Err() != nil {
 		return f
 	}
-	type logs struct{ x, y bool }
-	kinds := map[logs]bool{}
-	x, y := nothing(), nothing()
+	var first *panel
+	x, y, ratios := nothing(), nothing(), nothing()
 	for p := range f.root.panels() {
 		if p.bare || p.x.ticks != nil || p.y.ticks != nil {
 			return failed("SharedAxes: a panel of kind %s has no axes to share: share scatters, lines or histograms", p.kind)
 		}
-		kinds[logs{p.x.log, p.y.log}] = true
-		if !p.empty {
-			x, y = x.union(p.x.over), y.union(p.y.over)
+		if first == nil {
+			first = p
 		}
-	}
-	if len(kinds) > 1 {
-		return failed("SharedAxes: some panels are logarithmic and some not: give LogX and LogY to all or to none")
+		if p.x.log != first.x.log || p.kind != ratioKind && p.y.log != first.y.log {
+			return failed("SharedAxes: some panels are logarithmic and some not: give LogX and LogY to all or to none")
+		}
+		if p.empty {
+			continue
+		}
+		x = x.union(p.x.over)
+		if p.kind == ratioKind {
+			ratios = ratios.union(p.y.over)
+		} else {
+			y = y.union(p.y.over)
+		}
 	}
 	if !x.isEmpty() {
 		f.root = copied(f.root)
-		share(f.root, x, y, false, false)
+		share(f.root, x, y, ratios, false, false)
 	}
 	return f
 }
@@ -154,10 +161,13 @@ func copied(n node) node {
 }
 
 // share gives all panels of a node, which nothing else holds, the same ranges.
-func share(n node, x, y span, hideX, hideY bool) {
+func share(n node, x, y, ratios span, hideX, hideY bool) {
 	switch n := n.(type) {
 	case *panel:
 		n.x.over, n.y.over = x, y
+		if n.kind == ratioKind {
+			n.y.over = ratios
+		}
 		n.x.unlabelled, n.y.unlabelled = n.x.unlabelled || hideX, n.y.unlabelled || hideY
 	case *grid:
 		sameX, sameY := sameLabels(n)
@@ -165,7 +175,7 @@ func share(n node, x, y span, hideX, hideY bool) {
 			for k, cell := range row {
 				if cell != nil {
 					below := r+1 < len(n.cells) && n.cells[r+1][k] != nil
-					share(cell, x, y, below && sameX, k > 0 && sameY)
+					share(cell, x, y, ratios, below && sameX, k > 0 && sameY)
 				}
 			}
 		}

@@ -15,10 +15,11 @@ import (
 // Contours draws the outlines of the regions of highest density that hold given shares
 // of the probability within the plane, by default 50, 90 and 99 %, from the logarithm of
 // the density at the points of a plane, as [Density] takes it. Lay it over a [Scatter] or
-// a [Density] with [Overlay]. It takes [Title], [Size], [XLabel], [YLabel], [Name],
-// [Masses], [Filled], and [Levels] for lines at values of the tensor itself.
+// a [Density] with [Overlay]. It takes [Title], [Size], [XLabel], [YLabel], [Limits],
+// [XLimits], [YLimits], [Name], [Masses], [Filled], and [Levels] for lines at values of the
+// tensor itself.
 func Contours(plane Plane, logDensity *tensors.Tensor, opts ...Option) Figure {
-	s, err := settle("Contours", []string{"XLabel", "YLabel", "Name", "Masses", "Levels", "Filled"}, opts)
+	s, err := settle("Contours", append([]string{"Name", "Masses", "Levels", "Filled"}, axesOptions...), opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -31,7 +32,7 @@ func Contours(plane Plane, logDensity *tensors.Tensor, opts ...Option) Figure {
 	}
 	surface := plane.surface(n, 0, 1)
 	p := s.panel("contours", "x₁", "x₂")
-	p.x.over, p.y.over, p.aspect = plane.x(), plane.y(), boxed
+	p.show(plane)
 	bad := 0
 	for _, v := range surface.values {
 		if math.IsNaN(v) || math.IsInf(v, 1) || (s.levels != nil && math.IsInf(v, -1)) {

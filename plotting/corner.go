@@ -35,13 +35,13 @@ const cornerMost = 12
 // model: on the diagonal the density of each coordinate, below it for each pair the
 // outlines of the regions of highest density that hold 50 and 90 % of a sample, from a
 // histogram smoothed by Scott's rule (1992), with the events' weights. The first sample is
-// tinted. The ranges hold
-// the central 99.8 % of each coordinate over all samples. Events that are not finite are
-// left out, and of more than a million events each second, third and so on is drawn; the
-// figure says how many. It takes [Title], [Size], [Labels], [Bins] and [Masses]; one
-// dimension, [n, 1], gives a single histogram.
+// tinted. The ranges hold the central 99.8 % of each coordinate over all samples, unless
+// [LimitsOf] says otherwise. Events that are not finite, or whose weights aren't, are left
+// out, and of more than a million events each second, third and so on is drawn; the figure says
+// how many. It takes [Title], [Size], [Labels], [LimitsOf], [Bins] and [Masses]; one dimension,
+// [n, 1], gives a single histogram.
 func Corner(samples []Sample, opts ...Option) Figure {
-	s, err := settle("Corner", []string{"Labels", "Bins", "Masses"}, opts)
+	s, err := settle("Corner", []string{"Labels", "LimitsOf", "Bins", "Masses"}, opts)
 	if err != nil {
 		return Figure{err: err}
 	}
@@ -65,7 +65,14 @@ func Corner(samples []Sample, opts ...Option) Figure {
 	}
 	ranges := make([]span, c.d)
 	for k := range ranges {
-		ranges[k] = centralRange(c.columns, k)
+		ranges[k] = c.centralRange(k)
+	}
+	for _, l := range s.limitsOf {
+		k := slices.Index(s.labels, l.label)
+		if k < 0 {
+			return failed("Corner: LimitsOf %q, but the dimensions are %s: give one of these labels", l.label, quoted(s.labels))
+		}
+		ranges[k] = l.over
 	}
 	g := &grid{title: s.title, tight: true}
 	for r := range c.d {
@@ -130,6 +137,7 @@ type cornerData struct {
 
 func readCorner(samples []Sample) (c cornerData, err error) {
 	dropped, total, sparse := 0, 0, ""
+	c.empty = true
 	for i, sample := range samples {
 		name := fmt.Sprintf("sample %d (%q)", i+1, sample.Name)
 		data, err := read(sample.Points)
@@ -153,50 +161,58 @@ func readCorner(samples []Sample) (c cornerData, err error) {
 		if err != nil {
 			return c, fmt.Errorf("%s: %w", name, err)
 		}
-		good, weights := data.columns(c.d, stride, weights)
-		used := (n + stride - 1) / stride
-		total, dropped = total+used, dropped+used-len(good[0])
+		good, weights, bad := data.columns(c.d, stride, weights)
+		total, dropped = total+(n+stride-1)/stride, dropped+bad
+		c.empty = c.empty && len(good[0]) == 0
 		if sum := (weighted{good[0], weights}).total(); len(good[0]) > 0 && !(sum > 0) {
 			return c, fmt.Errorf("%s has weights that add up to %g: a density needs a positive sum", name, sum)
 		}
 		c.columns, c.weights = append(c.columns, good), append(c.weights, weights)
 	}
 	c.note = joined(leftOut(dropped, total, "events", "not finite"), sparse)
-	c.empty = dropped == total
 	return c, nil
 }
 
 // columns returns the values of each coordinate and the weights, of those of each stride-th
-// event that are finite.
-func (n numbers) columns(d, stride int, weights []float64) (out [][]float64, kept []float64) {
+// event that are finite and whose weight isn't 0, and how many are not finite. Weights that are
+// all alike are none, as densities are drawn.
+func (n numbers) columns(d, stride int, weights []float64) (out [][]float64, kept []float64, bad int) {
 	out = make([][]float64, d)
+	alike := true
 	for i := 0; i < n.len(); i += d * stride {
 		good := weights == nil || finite(weights[i/d])
 		for k := range d {
 			good = good && finite(n.at(i+k))
 		}
-		for k := range d {
-			if good {
-				out[k] = append(out[k], n.at(i+k))
-			}
-		}
-		if good && weights != nil {
-			kept = append(kept, weights[i/d])
-		}
-	}
-	return out, kept
-}
-
-func centralRange(columns [][][]float64, k int) span {
-	all := nothing()
-	for _, sample := range columns {
-		if len(sample[k]) == 0 {
+		switch {
+		case !good:
+			bad++
+			continue
+		case weights != nil && weights[i/d] == 0:
 			continue
 		}
-		sorted := slices.Clone(sample[k])
-		slices.Sort(sorted)
-		cut := len(sorted) / 1000
-		all = all.union(span{sorted[cut], sorted[len(sorted)-1-cut]})
+		for k := range d {
+			out[k] = append(out[k], n.at(i+k))
+		}
+		if weights != nil {
+			kept = append(kept, weights[i/d])
+			alike = alike && kept[0] == weights[i/d]
+		}
+	}
+	if alike && (len(kept) == 0 || kept[0] > 0) {
+		kept = nil
+	}
+	return out, kept, bad
+}
+
+// centralRange holds nearly all values of a coordinate, of every sample.
+func (c cornerData) centralRange(k int) span {
+	all := nothing()
+	for i, sample := range c.columns {
+		if len(sample[k]) > 0 {
+			sorted := weighted{sample[k], c.weights[i]}.sorted()
+			all = all.union(span{sorted.past(1, 1000, false), sorted.past(1, 1000, true)})
+		}
 	}
 	return all.padded(0.06)
 }
@@ -207,19 +223,17 @@ func (p *panel) diagonal(c cornerData, k, bins int) {
 	for i, sample := range c.columns {
 		samples = append(samples, weighted{sample[k], c.weights[i]})
 	}
+	b := binning{over: p.x.over, n: bins}
 	if bins == 0 {
-		bins = min(60, chooseBins(sortedValues(samples), p.x.over))
+		b.n = min(60, chooseBins(samples, p.x.over))
 	}
 	lowest, tallest := 0.0, 0.0
 	for i, sample := range samples {
-		heights := sample.binned(p.x.over, bins)
+		h := sample.binned(b)
 		if len(sample.values) > 0 {
-			for j := range heights {
-				heights[j] /= sample.total()
-			}
+			h = h.divided(sample.total())
 		}
-		lowest, tallest = min(lowest, slices.Min(heights)), max(tallest, slices.Max(heights))
-		h := stairs{heights: heights, over: p.x.over}
+		lowest, tallest = min(lowest, slices.Min(h.heights)), max(tallest, slices.Max(h.heights))
 		l := layer{marks: []mark{h.line(0)}, colours: 1}
 		if i == 0 {
 			l.marks = []mark{h.fill(0), h.line(0)}
@@ -244,9 +258,9 @@ func pairLayer(xs, ys, weights []float64, x, y span, masses []float64, filled bo
 	const n = 64
 	counts := binned2D(points, x, y, n)
 	// Scott's bandwidth in two dimensions, in cells.
-	shrink := math.Pow(effective(weighted{xs, weights}), -1./6)
+	shrink := math.Pow(weighted{xs, weights}.effective(), -1./6)
 	wide := func(values []float64, over span) float64 {
-		return min(6, max(0.7, robustWidth(values, over)*shrink/(over.hi-over.lo)*n))
+		return min(6, max(0.7, weighted{values, weights}.robustWidth(over)*shrink/(over.hi-over.lo)*n))
 	}
 	smooth := blurred(counts.counts, n, wide(xs, x), wide(ys, y))
 	half := func(s span) float64 { return (s.hi - s.lo) / (2 * n) }
@@ -254,33 +268,33 @@ func pairLayer(xs, ys, weights []float64, x, y span, masses []float64, filled bo
 	return contourLayer(f, f.massLevels(masses), filled)
 }
 
-// effective is the number of events that say as much as these do with their weights, at
-// least 1 (Kish 1965, section 8.2).
-func effective(w weighted) float64 {
-	sum, squares := 0.0, 0.0
-	for i := range w.values {
-		sum, squares = sum+w.weight(i), squares+w.weight(i)*w.weight(i)
-	}
-	return max(1, sum*sum/squares)
-}
-
 // robustWidth is the scale of the values that lie within a range: their standard deviation,
 // or that of a normal distribution with their quartiles if it is smaller (Silverman 1986,
-// eq. 3.30). What lies outside is not drawn, and must not set how smooth the rest is.
-func robustWidth(values []float64, over span) float64 {
-	var within []float64
-	for _, v := range values {
+// eq. 3.30). What lies outside is not drawn, and must not set how smooth the rest is. Negative
+// weights count by their size.
+func (w weighted) robustWidth(over span) float64 {
+	var within weighted
+	for i, v := range w.values {
 		if over.contains(v) {
-			within = append(within, v)
+			within.values = append(within.values, v)
+			if w.weights != nil {
+				within.weights = append(within.weights, math.Abs(w.weights[i]))
+			}
 		}
 	}
-	if len(within) < 2 {
+	if len(within.values) < 2 {
 		return 0
 	}
-	slices.Sort(within)
-	width := stat.StdDev(within, nil)
-	if quartiles := (quantile(within, 0.75) - quantile(within, 0.25)) / 1.349; quartiles > 0 {
-		width = min(width, quartiles)
+	within = within.sorted()
+	quartiles := span{quantile(within.values, 0.25), quantile(within.values, 0.75)}
+	width := stat.StdDev(within.values, nil)
+	if within.weights != nil {
+		quartiles = within.quartiles()
+		_, variance := stat.PopMeanVariance(within.values, within.weights)
+		width = math.Sqrt(variance)
+	}
+	if between := (quartiles.hi - quartiles.lo) / 1.349; between > 0 {
+		width = min(width, between)
 	}
 	return width
 }

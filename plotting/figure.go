@@ -1,7 +1,7 @@
 // Package plotting draws samples, densities, fields and diagnostics. A [Figure] is a
 // value: build it with one call, lay several over each other with [Overlay] or beside
 // each other with [Row] and [Grid], which nest, and render it with [Figure.PNG],
-// [Figure.SVG], [Figure.Save], or [Show], which draws inline in a notebook and writes a
+// [Figure.SVG], [Figure.PDF], [Figure.Save], or [Show], which draws inline in a notebook and writes a
 // file elsewhere. [Figure.Dark] and [Figure.Resolution] return the same figure for a
 // dark page and for print. Films are an [Animation], figures to choose from [Slides],
 // numbers a [Table].
@@ -11,10 +11,13 @@
 //
 //	err := plotting.Show(plotting.Scatter(samples))
 //
+// Events may have weights: those of a [Series], of a [Sample], or the option [Weights].
+// [Figure.SharedAxes] and [Figure.SharedLegend] have panels compare.
+//
 // What draws what:
 //   - points of the plane: [Scatter], [Histogram2D], [Joint]; of more or fewer dimensions,
 //     several samples at once: [Corner]
-//   - numbers: [Histogram], [Bars]; over time or steps: [Line], [Curve], [Quantiles]; while
+//   - numbers: [Histogram], with a [Ratio] below it; [Bars]; over time or steps: [Line], [Curve], [Quantiles]; while
 //     they are made: [Live]
 //   - functions of the plane, at the points of a [Plane]: [Density], [HeatMap], [Contours],
 //     [VectorField], [Streamlines]
@@ -64,7 +67,7 @@ func (f Figure) Dark() Figure {
 }
 
 // Resolution returns the figure with the number of pixels per inch of its PNG, and of
-// what is made of pixels within its SVG: 48 to 1200. The default, 192, is sharp on
+// what is made of pixels within its SVG and PDF: 48 to 1200. The default, 192, is sharp on
 // screens; print asks for 300 to 600.
 func (f Figure) Resolution(pixelsPerInch int) Figure {
 	if (pixelsPerInch < 48 || pixelsPerInch > 1200) && f.err == nil {

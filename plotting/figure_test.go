@@ -46,7 +46,7 @@ func everyFigure() map[string]Figure {
 
 func TestEveryFigureRendersTheSameTwice(t *testing.T) {
 	for name, f := range everyFigure() {
-		for kind, render := range map[string]func(Figure) ([]byte, error){"PNG": Figure.PNG, "SVG": Figure.SVG} {
+		for kind, render := range map[string]func(Figure) ([]byte, error){"PNG": Figure.PNG, "SVG": Figure.SVG, "PDF": Figure.PDF} {
 			first, err := render(f)
 			if err != nil {
 				t.Errorf("%s as %s: %v", name, kind, err)
@@ -124,7 +124,7 @@ func TestMisuseComesBackFromEveryRendering(t *testing.T) {
 		"log reference":  {Line(nil, LogY(), Reference(0, "")), "above 0"},
 		"lengths":        {Line([]Series{{X: []float64{1}, Values: []float64{1, 2}}}), "1 X for 2 Values"},
 		"labels":         {Bars([]string{"a"}, nil), "1 labels for 0 values"},
-		"histogram X":    {Histogram([]Series{{X: []float64{1}}}), "Values alone"},
+		"histogram X":    {Histogram([]Series{{X: []float64{1}}}), "has X: give Name, Values, Weights, Points alone"},
 		"bins":           {Histogram(nil, Bins(0)), "1 to 10,000"},
 		"empty row":      {Row(), "no figures"},
 		"bad in row":     {Row(Scatter(points), Scatter(nil)), "figure 1: plotting.Scatter: the tensor is nil"},
@@ -136,8 +136,9 @@ func TestMisuseComesBackFromEveryRendering(t *testing.T) {
 	} {
 		_, pngErr := c.f.PNG()
 		_, svgErr := c.f.SVG()
+		_, pdfErr := c.f.PDF()
 		for kind, err := range map[string]error{
-			"Err": c.f.Err(), "PNG": pngErr, "SVG": svgErr,
+			"Err": c.f.Err(), "PNG": pngErr, "SVG": svgErr, "PDF": pdfErr,
 		} {
 			if c.want == "" {
 				if err != nil {
@@ -153,7 +154,7 @@ func TestMisuseComesBackFromEveryRendering(t *testing.T) {
 func TestSave(t *testing.T) {
 	dir := t.TempDir()
 	f := Bars([]string{"a"}, []float64{1})
-	for file, head := range map[string]string{"a.png": "\x89PNG", "b.SVG": "<?xml"} {
+	for file, head := range map[string]string{"a.png": "\x89PNG", "b.SVG": "<?xml", "c.pdf": "%PDF-1"} {
 		if err := f.Save(filepath.Join(dir, file)); err != nil {
 			t.Fatal(err)
 		}
@@ -162,8 +163,8 @@ func TestSave(t *testing.T) {
 			t.Errorf("%s begins with %q (error %v)", file, data[:min(8, len(data))], err)
 		}
 	}
-	if err := f.Save(filepath.Join(dir, "a.pdf")); err == nil || !strings.Contains(err.Error(), ".png or .svg") {
-		t.Errorf("pdf: error is %v", err)
+	if err := f.Save(filepath.Join(dir, "a.eps")); err == nil || !strings.Contains(err.Error(), ".png, .svg or .pdf") {
+		t.Errorf("eps: error is %v", err)
 	}
 	if err := f.Save(filepath.Join(dir, "none", "a.png")); err == nil {
 		t.Error("a missing folder: no error")
@@ -172,8 +173,8 @@ func TestSave(t *testing.T) {
 		t.Error("a bad figure: no error")
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("%d files are left (error %v), want 2", len(entries), err)
+	if err != nil || len(entries) != 3 {
+		t.Errorf("%d files are left (error %v), want 3", len(entries), err)
 	}
 }
 
@@ -263,10 +264,10 @@ func TestHistogramChoosesItsBins(t *testing.T) {
 		even[i] = float64(i)
 	}
 	// 2·500/10 = 100 wide; an empty series has no say.
-	if got := chooseBins([][]float64{{}, even}, span{0, 999}); got != 10 {
+	if got := chooseBins([]weighted{{}, {values: even}}, span{0, 999}); got != 10 {
 		t.Errorf("%d bins, want 10", got)
 	}
-	if got := chooseBins([][]float64{make([]float64, 128)}, span{0, 2}); got != 8 {
+	if got := chooseBins([]weighted{{values: make([]float64, 128)}}, span{0, 2}); got != 8 {
 		t.Errorf("%d bins without spread, want Sturges' 8", got)
 	}
 }

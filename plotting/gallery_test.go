@@ -163,6 +163,28 @@ func gallery() map[string]Figure {
 		"bars":           Bars([]string{"a", "b", "c"}, []float64{0.9, 0.7, 0.95}, Reference(0.8, "goal"), YLabel("accuracy")),
 		"loss":           Line([]Series{{Name: "lr 1e-3", Values: lossOf(1, 2000, 5)}, {Name: "lr 3e-4", Values: lossOf(2, 2000, 3)}, {Name: "lr 1e-4", Values: lossOf(3, 2000, 1)}}, YLabel("loss"), LogY(), Title("Three runs")),
 		"signs":          Line([]Series{{Name: "ẋ = −∇ log p, x̂ ∈ ℝ², θ̂, ∂ₜx", Values: []float64{1, 2}}, {Name: "∫p dx ≤ ∑ᵢ pᵢ, w ∝ ‖x‖⁻¹ ⟨a⟩ ∼ 𝔼", Values: []float64{2, 1}}}, Title("αβγδεζηθικλμνξπρστυφχψω ΓΔΘΛΞΠΣΦΨΩ"), XLabel("∝∂∇∫∑≤≥±×·→∞‖ˆ˙"), YLabel("x₀…₉ ⁰¹²³⁴⁵⁶⁷⁸⁹ 字")),
+		"ratio":          Histogram(spectra(), Ratio("model"), XLabel("mass (GeV)"), Title("Data and model")),
+		"ratio-counts":   Histogram(spectra(), Ratio("model"), Counts(), LogY(), ErrorBars(), Bins(50), XLabel("mass (GeV)"), YLabel("events"), ReferenceX(91.2, "Z")),
+		"ratio-three":    Histogram(append(spectra(), Series{Name: "other", Values: spectrum(7, 20_000, 0.05, 26)}), Ratio("model"), Bins(30), RatioLimits(0.5, 1.5), LogY(), XLabel("mass (GeV)")),
+		"ratio-negative": Histogram([]Series{{Name: "data", Values: spectrum(1, 400, 0.1, 25), Points: true}, negative("model", 500)}, Ratio("model"), Counts(), Bins(40)),
+		"ratio-logx":     Histogram([]Series{{Name: "round trip", Values: errorsOf(1, 1e-6)}, {Name: "again", Values: errorsOf(2, 1.3e-6)}}, Ratio("round trip"), LogX(), LogY(), XLabel("error")),
+		"error-bars":     Histogram([]Series{{Name: "data", Values: floats(data)[:400]}, {Name: "samples", Values: floats(samples)[:300]}}, ErrorBars(), Bins(14), XLabel("x")),
+		"points":         Histogram([]Series{{Values: floats(samples)[:300], Points: true}}, Bins(20)),
+		"histogram-logy": Histogram([]Series{{Values: floats(normals(4, 100_000))}}, LogY(), XLabel("x")),
+		"cells-log":      Histogram2D(normals(1, 100_000, 2), LogValues(), Title("100 000 points")),
+		"joint-log":      Joint(normals(1, 20_000, 2), LogValues()),
+		"density-log":    Density(demoPlane, logp, LogValues(), Title("Density of the model")),
+		"density-near":   Overlay(Density(demoPlane, logp, Limits(-2, 0, -1, 1)), Contours(demoPlane, logp)),
+		"scatter-weights": Row(
+			Scatter(data, Weights(firstMoon(3000)), Title("One moon has weight 0.1"), Name("data")),
+			Scatter(data, Title("No weights"), Name("data")),
+		).SharedAxes().SharedLegend(),
+		"corner-weights": Corner([]Sample{{Name: "half of them", Points: five, Weights: rising(five)}, {Name: "all alike", Points: five}}, Labels("θ₁", "θ₂", "λ", "σ²"), LimitsOf("λ", 0, 6)),
+		"shared-legend": Grid(2,
+			Histogram(spectra(), Title("a"), XLabel("mass (GeV)")), Histogram(spectra(), LogY(), Title("b"), XLabel("mass (GeV)")),
+			Histogram(spectra(), Ratio("model"), Title("c"), XLabel("mass (GeV)")), Histogram(spectra(), Counts(), Title("d"), XLabel("mass (GeV)")),
+		).Titled("One legend for four").SharedLegend(),
+		"shared-ratios": Row(Histogram(spectra(), Ratio("model")), Histogram(spectra(), Ratio("model"), Bins(20))).SharedAxes().SharedLegend().Sized(9, 4),
 		"references": Row(
 			Histogram([]Series{{Name: "posterior", Values: floats(normals(3, 2000))}}, ReferenceX(0.4, "truth"), ReferenceX(-1, "prior mean"), XLabel("μ"), XLimits(-2, 4)),
 			Line([]Series{
@@ -187,6 +209,58 @@ func gallery() map[string]Figure {
 			{Name: "RK4", X: []float64{4, 8, 16, 32, 64}, Values: []float64{0.1, 0.006, 4e-4, 2.4e-5, 1.5e-6}},
 		}, LogX(), LogY(), XLabel("evaluations"), YLabel("error")),
 	}
+}
+
+// spectrum is a falling spectrum with a peak, as masses of pairs of particles have.
+func spectrum(seed uint64, n int, peak, slope float64) []float64 {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = 50 + slope*rng.ExpFloat64()
+		if rng.Float64() < peak {
+			out[i] = 91.2 + 3*rng.NormFloat64()
+		}
+	}
+	return out
+}
+
+// spectra are data, as points, and simulated events with weights, of which a tenth is negative.
+func spectra() []Series {
+	model := Series{Name: "model", Values: spectrum(2, 30_000, 0.1, 25)}
+	for i := range model.Values {
+		model.Weights = append(model.Weights, []float64{0.25, -0.25}[min(1, i%10/9)])
+	}
+	return []Series{{Name: "data", Values: spectrum(1, 6000, 0.12, 25), Points: true}, model}
+}
+
+// negative are few events, of which two fifths have negative weights.
+func negative(name string, n int) Series {
+	s := Series{Name: name, Values: spectrum(5, n, 0.1, 25)}
+	for i := range s.Values {
+		s.Weights = append(s.Weights, []float64{2, -1.5}[i%5/3])
+	}
+	return s
+}
+
+// firstMoon are the weights by which the second of two moons counts little.
+func firstMoon(n int) *tensors.Tensor {
+	flat := make([]float64, n)
+	for i := range flat {
+		flat[i] = []float64{1, 0.1}[i%2]
+	}
+	return tensors.FromFlatDataAndDimensions(flat, n)
+}
+
+// rising are weights that are larger where the first coordinate is.
+func rising(x *tensors.Tensor) *tensors.Tensor {
+	var flat []float64
+	d := x.Shape().Dimensions[1]
+	for i, v := range floats(x) {
+		if i%d == 0 {
+			flat = append(flat, 1/(1+math.Exp(-2*v)))
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(flat, len(flat))
 }
 
 func manyLines(n int) (series []Series) {
@@ -244,8 +318,10 @@ func TestGallery(t *testing.T) {
 			continue
 		}
 		for suffix, f := range map[string]Figure{"": f, "-dark": f.Dark()} {
-			if err := f.Resolution(96).Save(filepath.Join(*galleryDir, name+suffix+".png")); err != nil {
-				t.Error(err)
+			for _, extension := range []string{".png", ".pdf"} {
+				if err := f.Resolution(96).Save(filepath.Join(*galleryDir, name+suffix+extension)); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	}

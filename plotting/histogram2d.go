@@ -12,22 +12,27 @@ import (
 )
 
 // Histogram2D draws how many points of the plane, float32 or float64, any leading shape +
-// [2], fall into each cell, or what their weights add up to; empty cells stay blank. Unless [Bins] says otherwise there
-// are 1.6·∛n cells each way, 10 to 100. Points that are not finite are left out, and the
-// figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits],
-// [YLimits], [Bins], [Weights], [ValueRange] and [ValueLabel].
+// [2], fall into each cell, or what their weights add up to; empty cells stay blank, and with
+// [LogValues] negative ones, of which the figure says how many. Unless [Bins] says otherwise
+// there are 1.6·∛n cells each way, 10 to 100. Points that are not finite, or whose weights
+// aren't, are left out, and the figure says how many. It takes [Title], [Size], [XLabel],
+// [YLabel], [Limits], [XLimits], [YLimits], [Bins], [Weights], [ValueRange], [ValueLabel] and
+// [LogValues].
 func Histogram2D(points *tensors.Tensor, opts ...Option) Figure {
 	s, c, err := settleHistogram2D("Histogram2D", points, opts)
 	if err != nil {
 		return Figure{err: err}
 	}
-	p, _ := histogram2D(c, s)
+	p, _, err := histogram2D("Histogram2D", c, s)
+	if err != nil {
+		return Figure{err: err}
+	}
 	p.aspect = boxed
 	return single(p, s, 4.6*vg.Inch, (0.75+3.2*p.shape(0.4, 1.4))*vg.Inch)
 }
 
 // Joint draws a [Histogram2D] with the histograms of both coordinates along its sides. It
-// takes what a Histogram2D takes.
+// takes what a Histogram2D takes; LogValues are those of the colours alone.
 func Joint(points *tensors.Tensor, opts ...Option) Figure {
 	s, c, err := settleHistogram2D("Joint", points, opts)
 	if err != nil {
@@ -35,13 +40,17 @@ func Joint(points *tensors.Tensor, opts ...Option) Figure {
 	}
 	title := s.title
 	s.title = ""
-	p, cells := histogram2D(c, s)
+	p, cells, err := histogram2D("Joint", c, s)
+	if err != nil {
+		return Figure{err: err}
+	}
 	p.bar = nil
 	across, up := cells.sums()
 	above, beside := &panel{kind: "marginal histogram"}, &panel{kind: "marginal histogram"}
-	above.x, above.y = axis{over: p.x.over, unlabelled: true}, axis{over: countSpan(across).roomy(), ticks: []plot.Tick{}}
-	beside.y, beside.x = axis{over: p.y.over, unlabelled: true}, axis{over: countSpan(up).roomy(), ticks: []plot.Tick{}}
-	h, v := stairs{heights: across, over: p.x.over}, stairs{heights: up, over: p.y.over, upright: true}
+	above.x, above.y = axis{over: p.x.over, unlabelled: true}, axis{over: countSpan(across).headroom(false), ticks: []plot.Tick{}}
+	beside.y, beside.x = axis{over: p.y.over, unlabelled: true}, axis{over: countSpan(up).headroom(false), ticks: []plot.Tick{}}
+	h := stairs{binning: binning{over: p.x.over, n: cells.n}, heights: across}
+	v := stairs{binning: binning{over: p.y.over, n: cells.n}, heights: up, upright: true}
 	above.layers = []layer{{marks: []mark{h.fill(0), h.line(0)}, colours: 1}}
 	beside.layers = []layer{{marks: []mark{v.fill(0), v.line(0)}, colours: 1}}
 	g := &grid{
@@ -54,7 +63,7 @@ func Joint(points *tensors.Tensor, opts ...Option) Figure {
 
 // settleHistogram2D reads what a figure of that name is given.
 func settleHistogram2D(name string, points *tensors.Tensor, opts []Option) (s settings, c cloud, err error) {
-	s, err = settle(name, append([]string{"Bins", "Weights", "ValueRange", "ValueLabel"}, axesOptions...), opts)
+	s, err = settle(name, append([]string{"Bins", "Weights", "ValueRange", "ValueLabel", "LogValues"}, axesOptions...), opts)
 	if err != nil {
 		return s, c, err
 	}
@@ -77,9 +86,6 @@ func countSpan(heights []float64) span {
 	}
 	return over
 }
-
-// roomy is a range with some room beyond its ends, but for 0.
-func (s span) roomy() span { return span{1.06 * s.lo, 1.06 * s.hi} }
 
 // cells are counts on a grid over two ranges, row by row from below.
 type cells struct {
@@ -108,7 +114,7 @@ func (c cells) sums() (across, up []float64) {
 
 func binned2D(c cloud, x, y span, n int) cells {
 	out := cells{x, y, n, make([]float64, n*n)}
-	c.eachWeighted(func(x, y, weight float64) {
+	c.each(func(x, y, weight float64) {
 		if i := out.index(x, y); i >= 0 {
 			out.counts[i] += weight
 		}
@@ -116,14 +122,14 @@ func binned2D(c cloud, x, y span, n int) cells {
 	return out
 }
 
-func histogram2D(c cloud, s settings) (*panel, cells) {
+func histogram2D(name string, c cloud, s settings) (*panel, cells, error) {
 	p := s.panel("2-D histogram", "x₁", "x₂")
 	p.x.cover(c.x, 0.02)
 	p.y.cover(c.y, 0.02)
 	p.x.fixed, p.y.fixed = true, true
 	n := s.bins
 	if n == 0 {
-		n = int(min(100, max(10, math.Round(1.6*math.Cbrt(float64(c.kept))))))
+		n = int(min(100, max(10, math.Round(1.6*math.Cbrt(c.effective())))))
 	}
 	counts := binned2D(c, p.x.over, p.y.over, n)
 	p.empty = c.kept == 0
@@ -132,18 +138,34 @@ func histogram2D(c cloud, s settings) (*panel, cells) {
 	if c.weights != nil {
 		label = "sum of weights"
 	}
-	if !s.values.isEmpty() {
-		over = s.values
+	if s.logValues {
+		over, _ = positive(counts.counts)
+		if over.isEmpty() && !p.empty {
+			return nil, counts, fmt.Errorf("plotting.%s: LogValues, but no cell of %d is positive: a logarithm needs counts or sums of weights above 0", name, n*n)
+		}
+		negative := 0
+		for _, v := range counts.counts {
+			if v < 0 {
+				negative++
+			}
+		}
+		if negative > 0 {
+			p.note = joined(p.note, fmt.Sprintf("%d of %d cells negative, left blank", negative, n*n))
+		}
 	}
-	bar := &colourBar{shading{over: over}, or(s.valueLabel, label)}
+	shading, err := s.shading(over)
+	if err != nil {
+		return nil, counts, fmt.Errorf("plotting.%s: %w", name, err)
+	}
+	bar := &colourBar{shading, or(s.valueLabel, label)}
 	p.bar = bar
 	p.layers = []layer{{colours: 1, marks: []mark{func(s *stage) {
 		s.raster(func(x, y float64) color.NRGBA {
-			if i := counts.index(x, y); i >= 0 && counts.counts[i] != 0 {
+			if i := counts.index(x, y); i >= 0 && counts.counts[i] != 0 && !(shading.log && counts.counts[i] < 0) {
 				return bar.color(counts.counts[i])
 			}
 			return color.NRGBA{}
 		})
 	}}}}
-	return p, counts
+	return p, counts, nil
 }

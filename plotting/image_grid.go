@@ -87,7 +87,7 @@ func ImageGrid(images *tensors.Tensor, opts ...Option) Figure {
 	gap := max(3, scale/2)
 	stepX, stepY := w*scale+gap, h*scale+gap
 	sizeX, sizeY := columns*stepX-gap, rows*stepY-gap
-	coloured, shades := s.viridis || s.diverging, shading{values, s.diverging}
+	coloured, shades := s.viridis || s.diverging, shading{over: values, diverging: s.diverging}
 	shade := func(s *stage, left, top float64) color.NRGBA {
 		x, y := int(left), int(top)
 		i := y/stepY*columns + x/stepX

@@ -23,8 +23,10 @@ func (p *panel) panels() iter.Seq[*panel] {
 type grid struct {
 	title string
 	// name stands at the left.
-	name  string
-	cells [][]node
+	name string
+	// legend stands below.
+	legend stripLegend
+	cells  [][]node
 	// widths and heights are the relative sizes of the frames.
 	widths, heights []float64
 	// tight grids hold panels that belong together.
@@ -70,6 +72,7 @@ type layout struct {
 	fits   map[*panel]fit
 	notes  map[*panel]vg.Length
 	titles map[*panel]bool
+	page   vg.Rectangle
 	pixel  vg.Length
 }
 
@@ -77,7 +80,7 @@ type layout struct {
 // depend on the width of the numbers, these on the ticks, and the ticks on the frames, so it
 // is done repeatedly.
 func arrange(page vg.Rectangle, pixel vg.Length, roots ...node) *layout {
-	l := &layout{fits: map[*panel]fit{}, notes: map[*panel]vg.Length{}, titles: map[*panel]bool{}, pixel: pixel}
+	l := &layout{fits: map[*panel]fit{}, notes: map[*panel]vg.Length{}, titles: map[*panel]bool{}, page: page, pixel: pixel}
 	for _, root := range roots {
 		l.markNotes(root)
 	}
@@ -207,6 +210,7 @@ func (l *layout) insets(n node) (in insets) {
 		if n.name != "" {
 			in.left += titleBand
 		}
+		in.bottom += n.legend.height(l.page.Size().X)
 	}
 	return in
 }
@@ -311,7 +315,8 @@ func (l *layout) fit(p *panel, frame vg.Rectangle, room vg.Length) fit {
 	return at
 }
 
-// draw draws the node's panels where they were placed, and what its grids are called.
+// draw draws the node's panels where they were placed, what its grids are called, and their
+// legends.
 func (l *layout) draw(n node, c draw.Canvas, look *look, perInch float64) {
 	for p := range n.panels() {
 		p.draw(c, l.fits[p], look, perInch)
@@ -329,7 +334,7 @@ func (l *layout) drawTitles(n node, c draw.Canvas, look *look) {
 			l.drawTitles(cell, c, look)
 		}
 	}
-	if g.title == "" && g.name == "" {
+	if g.title == "" && g.name == "" && g.legend == nil {
 		return
 	}
 	box := vg.Rectangle{Min: vg.Point{X: math.MaxFloat32, Y: math.MaxFloat32}, Max: vg.Point{X: 0, Y: 0}}
@@ -343,6 +348,7 @@ func (l *layout) drawTitles(n node, c draw.Canvas, look *look) {
 		style.Rotation = math.Pi / 2
 		c.FillText(style, vg.Point{X: box.Min.X - l.insets(g).left + titleBand - 5, Y: box.Min.Y/2 + box.Max.Y/2}, g.name)
 	}
+	g.legend.draw(c, look, box.Min.Y-l.insets(g).bottom, box.Min.X/2+box.Max.X/2, l.page)
 	if g.title == "" {
 		return
 	}

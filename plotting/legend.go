@@ -24,51 +24,78 @@ func boxIcon(i int, opacity float64) func(*stage) {
 	}
 }
 
+// Sizes of a legend's parts, in points.
+const (
+	legendLine  = vg.Length(13)
+	iconWidth   = vg.Length(18)
+	iconGap     = vg.Length(5)
+	legendInset = vg.Length(6)
+)
+
 // drawLegend names the layers in the place that covers least of the data.
 func drawLegend(s *stage, layers []layer) {
-	const line, iconWidth, gap, inset, apart = vg.Length(13), vg.Length(18), vg.Length(5), vg.Length(6), vg.Length(6)
-	style := textStyle(tickSize, s.look.ink, draw.XLeft, draw.YCenter)
-	width, entries := vg.Length(0), 0
-	for _, l := range layers {
-		for _, e := range l.legend {
-			width = max(width, style.Width(e.name))
-			entries++
-		}
+	const apart = vg.Length(6)
+	style := legendStyle(s.look)
+	entries := named(layers)
+	width := vg.Length(0)
+	for _, e := range entries {
+		width = max(width, style.Width(e.name))
 	}
-	if entries == 0 {
+	if len(entries) == 0 {
 		return
 	}
 	// More entries than fit below each other stand in columns.
-	rows := max(1, min(entries, int((s.Size().Y-2*apart-8)/line)))
-	columns := (entries + rows - 1) / rows
-	rows = (entries + columns - 1) / columns
-	room := (s.Size().X-2*apart-inset)/vg.Length(columns) - inset - iconWidth - gap
+	rows := max(1, min(len(entries), int((s.Size().Y-2*apart-8)/legendLine)))
+	columns := (len(entries) + rows - 1) / rows
+	rows = (len(entries) + columns - 1) / columns
+	room := (s.Size().X-2*apart-legendInset)/vg.Length(columns) - legendInset - iconWidth - iconGap
 	if width > room {
 		smaller := max(0.6, room/width)
 		style.Font.Size *= smaller
 		width = min(width*smaller, max(room, 10))
 	}
-	step := width + iconWidth + gap + inset
-	size := vg.Point{X: vg.Length(columns)*step + inset, Y: vg.Length(rows)*line + 8}
+	step := width + iconWidth + iconGap + legendInset
+	size := vg.Point{X: vg.Length(columns)*step + legendInset, Y: vg.Length(rows)*legendLine + 8}
 	box := draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: quietPlace(s, layers, size, apart)}
 	box.SetColor(faint(s.look.paper, 0.85))
 	box.Fill(box.Path())
 	outline(box, draw.LineStyle{Color: s.look.seam, Width: frameLine})
-	icon := *s
-	at := 0
+	for i, e := range entries {
+		middle := box.Max.Y - 4 - (vg.Length(i%rows)+0.5)*legendLine
+		left := box.Min.X + legendInset + vg.Length(i/rows)*step
+		e.draw(s, style, vg.Point{X: left, Y: middle}, width)
+	}
+}
+
+func legendStyle(l *look) text.Style { return textStyle(tickSize, l.ink, draw.XLeft, draw.YCenter) }
+
+// namedEntry is a legend's entry with the first colour of its layer.
+type namedEntry struct {
+	legendEntry
+	first int
+}
+
+// named are the entries of all layers.
+func named(layers []layer) (entries []namedEntry) {
+	first := 0
 	for _, l := range layers {
 		for _, e := range l.legend {
-			middle := box.Max.Y - 4 - (vg.Length(at%rows)+0.5)*line
-			left := box.Min.X + inset + vg.Length(at/rows)*step
-			icon.Canvas = draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: vg.Rectangle{
-				Min: vg.Point{X: left, Y: middle - 3.5}, Max: vg.Point{X: left + iconWidth, Y: middle + 3.5},
-			}}
-			e.icon(&icon)
-			s.FillText(style, vg.Point{X: left + iconWidth + gap, Y: middle + 0.5}, cut(style, e.name, width))
-			at++
+			entries = append(entries, namedEntry{e, first})
 		}
-		icon.first += l.colours
+		first += l.colours
 	}
+	return entries
+}
+
+// draw draws the icon from a point on, and the name beside it, no wider than width.
+func (e namedEntry) draw(s *stage, style text.Style, from vg.Point, width vg.Length) {
+	icon := *s
+	icon.first = e.first
+	icon.Canvas = draw.Canvas{Canvas: s.Canvas.Canvas, Rectangle: vg.Rectangle{
+		Min: vg.Point{X: from.X, Y: from.Y - 3.5}, Max: vg.Point{X: from.X + iconWidth, Y: from.Y + 3.5},
+	}}
+	e.icon(&icon)
+	s.FillText(style, vg.Point{X: from.X + iconWidth + iconGap, Y: from.Y + 0.5}, cut(style, e.name, width))
 }
 
 // cut shortens text to a width.

@@ -7,37 +7,6 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Series is a named list of numbers: a curve of a [Line], a sample of a [Histogram], or the
-// ranks or probabilities of a [RankHistogram] or [Coverage].
-type Series struct {
-	// Name stands in the legend.
-	Name string
-	// X places each value on the horizontal axis of a Line; nil counts from 0.
-	X []float64
-	// Values are the numbers.
-	Values []float64
-	// Errors are the half lengths of the error bars of a Line's values, such as standard
-	// errors; nil draws none, nor does one that is not finite.
-	Errors []float64
-	// Weights say how much each value of a Histogram counts; nil for all alike. They may be
-	// negative, as those of simulated events are.
-	Weights []float64
-
-	// exact series are never smoothed.
-	exact bool
-}
-
-// Curve is a function at 201 equally spaced arguments from lo to hi, as a series of a
-// [Line], such as a schedule's alpha and sigma.
-func Curve(name string, f func(float64) float64, lo, hi float64) Series {
-	s := Series{Name: name, exact: true}
-	for i := range 201 {
-		x := span{lo, hi}.at(i, 200)
-		s.X, s.Values = append(s.X, x), append(s.Values, f(x))
-	}
-	return s
-}
-
 // smoothFrom is the number of values from which a Line is smoothed; fewer are read
 // one by one.
 const smoothFrom = 100
@@ -45,7 +14,7 @@ const smoothFrom = 100
 // Line draws curves such as loss histories, one for each series: the runs of a
 // comparison, a loss and its validation. From 100 values on, the values are drawn
 // faintly, with their centred moving average over a fortieth of the curve on top; see
-// [Smooth]. Values that are not finite break the curve, and the figure says how many. It
+// [Smooth]. The horizontal axis counts steps unless a series has its own X. Values that are not finite break the curve, and the figure says how many. It
 // takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits], [LogX], [LogY],
 // [Reference], [ReferenceX], [Smooth] and [Markers].
 func Line(series []Series, opts ...Option) Figure {
@@ -62,14 +31,11 @@ func Line(series []Series, opts ...Option) Figure {
 	var l layer
 	var smooth []mark
 	for i, one := range series {
-		if one.X != nil && len(one.X) != len(one.Values) {
-			return failed("Line: series %d (%q) has %d X for %d Values: give as many, or X nil to count from 0", i, one.Name, len(one.X), len(one.Values))
+		if err := one.check("Line", i, "X", "Errors"); err != nil {
+			return Figure{err: err}
 		}
-		if one.Weights != nil {
-			return failed("Line: series %d (%q) has Weights: a line takes none", i, one.Name)
-		}
-		if one.Errors != nil && len(one.Errors) != len(one.Values) {
-			return failed("Line: series %d (%q) has %d Errors for %d Values: give as many, or nil", i, one.Name, len(one.Errors), len(one.Values))
+		if one.X != nil {
+			p.x.label = s.xlabel // not steps
 		}
 		xs, values := make([]float64, len(one.Values)), make([]float64, len(one.Values))
 		for j, v := range one.Values {
@@ -105,7 +71,7 @@ func Line(series []Series, opts ...Option) Figure {
 		}
 		smooth = append(smooth, curve(i, 1, 1.5, xs, values))
 		if one.Errors != nil {
-			smooth = append(smooth, errorBars(i, xs, values, one.Errors))
+			smooth = append(smooth, errorBars(i, xs, values, one.Errors, 2))
 		}
 		if s.markers {
 			smooth = append(smooth, markers(i, xs, values))
@@ -121,7 +87,7 @@ func Line(series []Series, opts ...Option) Figure {
 			if s.markers {
 				icon = func(s *stage) {
 					s.StrokeLine2(s.line(i, 1.5), s.Min.X, s.Center().Y, s.Max.X, s.Center().Y)
-					s.marker(i, s.Center())
+					s.marker(i, s.Center(), markerSize)
 				}
 			}
 			l.legend = append(l.legend, legendEntry{nameOf(series, i), icon})

@@ -81,16 +81,16 @@ func TestStreamlinesOfARotationKeepTheirRadius(t *testing.T) {
 	}
 }
 
-// A raster of dots is as dark as the dots drawn one by one.
+// A raster of dots is as dark as the dots drawn one by one, each as often as its weight says.
 func TestSplatLooksLikeGlyphs(t *testing.T) {
 	points := floats(normals(1, 500, 2))
-	paint := func(draws func(s *stage, each func(func(x, y float64)))) float64 {
+	paint := func(draws func(s *stage, each func(func(x, y, times float64)))) float64 {
 		canvas := vgimg.NewWith(vgimg.UseWH(2*vg.Inch, 2*vg.Inch), vgimg.UseDPI(192), vgimg.UseBackgroundColor(color.White))
 		c := draw.New(canvas)
 		s := &stage{Canvas: c, perInch: 192, look: &light, x: scale{span{-3, 3}, false, 0, 144}, y: scale{span{-3, 3}, false, 0, 144}}
-		draws(s, func(dot func(x, y float64)) {
+		draws(s, func(dot func(x, y, times float64)) {
 			for i := 0; i < len(points); i += 2 {
-				dot(points[i], points[i+1])
+				dot(points[i], points[i+1], float64(1+i/2%3))
 			}
 		})
 		dark := 0.0
@@ -98,11 +98,15 @@ func TestSplatLooksLikeGlyphs(t *testing.T) {
 		return dark
 	}
 	c := color.NRGBA{0, 0x72, 0xB2, 128}
-	glyphs := paint(func(s *stage, each func(func(x, y float64))) {
+	glyphs := paint(func(s *stage, each func(func(x, y, times float64))) {
 		style := draw.GlyphStyle{Color: c, Radius: 1.5, Shape: draw.CircleGlyph{}}
-		each(func(x, y float64) { s.DrawGlyph(style, s.at(x, y)) })
+		each(func(x, y, times float64) {
+			for range int(times) {
+				s.DrawGlyph(style, s.at(x, y))
+			}
+		})
 	})
-	raster := paint(func(s *stage, each func(func(x, y float64))) { s.splat(c, 1.5, each) })
+	raster := paint(func(s *stage, each func(func(x, y, times float64))) { s.splat(c, 1.5, each) })
 	within(t, "darkness of the raster", raster/glyphs, 1, 0.05)
 }
 

@@ -36,6 +36,11 @@ type settings struct {
 	smooth                *int
 	markers               bool
 	diverging             bool
+	counts, errorBars     bool
+	ratio                 *string
+	ratioLimits           span
+	logValues             bool
+	limitsOf              []limitsOf
 }
 
 var everyKind = []string{"Title", "Size"}
@@ -77,19 +82,43 @@ func (s settings) checkLogs(kind string) error {
 }
 
 func settle(kind string, allowed []string, opts []Option) (settings, error) {
-	s := settings{x: nothing(), y: nothing(), values: nothing()}
+	s := settings{x: nothing(), y: nothing(), values: nothing(), ratioLimits: nothing()}
 	for _, o := range opts {
 		if o.apply == nil {
 			return s, fmt.Errorf("plotting.%s: an option is the zero Option: make it with Title, Size and their like", kind)
 		}
 		if !slices.Contains(everyKind, o.name) && !slices.Contains(allowed, o.name) {
-			return s, fmt.Errorf("plotting.%s: option %s has no meaning here: it takes %v", kind, o.name, slices.Concat(everyKind, allowed))
+			return s, fmt.Errorf("plotting.%s: option %s has no meaning here%s: it takes %v", kind, o.name, whyNot(kind, o.name), slices.Concat(everyKind, allowed))
 		}
 		if err := o.apply(&s); err != nil {
 			return s, fmt.Errorf("plotting.%s: option %s: %w", kind, o.name, err)
 		}
 	}
 	return s, nil
+}
+
+// whyNot says why a kind of figure doesn't take an option that others take, "" if there is no
+// more to say.
+func whyNot(kind, option string) string {
+	if option == "LogX" || option == "LogY" {
+		switch kind {
+		case "Bars":
+			return ", as a bar begins at 0, which a logarithm doesn't have (draw a Line with Markers)"
+		case "RankHistogram":
+			return ", as heights are compared with 1"
+		case "Coverage":
+			return ", as probabilities are compared with each other, from 0 to 1"
+		case "Corner":
+			return ", as coordinates may be negative (give their logarithms, and say so in Labels)"
+		case "ImageGrid":
+			return ", as an image has no axes"
+		}
+		return ", as coordinates may be negative (give their logarithms, and say so in XLabel and YLabel; LogValues is for colours)"
+	}
+	if option == "Weights" && (kind == "Histogram" || kind == "Corner") {
+		return ", as each series and each sample has its own"
+	}
+	return ""
 }
 
 // sized returns the figure's size: what Size asked for, else the default.
@@ -204,26 +233,27 @@ func LogX() Option {
 }
 
 // LogY makes the vertical axis logarithmic. Values that are not positive are left out,
-// and the figure says how many.
+// and the figure says how many; bins that are not positive lie below the axis.
 func LogY() Option {
 	return Option{"LogY", func(s *settings) error { s.logY = true; return nil }}
 }
 
 // Reference draws a dashed horizontal line at y, named in the legend. Several may be given.
 func Reference(y float64, name string) Option {
-	return Option{"Reference", func(s *settings) error { return s.refer(reference{y, name, false}) }}
+	return Option{"Reference", func(s *settings) error { return s.refer(reference{at: y, name: name}) }}
 }
 
 // ReferenceX draws a dashed vertical line at x, such as a true value in a [Histogram], named
 // in the legend. Several may be given.
 func ReferenceX(x float64, name string) Option {
-	return Option{"ReferenceX", func(s *settings) error { return s.refer(reference{x, name, true}) }}
+	return Option{"ReferenceX", func(s *settings) error { return s.refer(reference{at: x, name: name, upright: true}) }}
 }
 
 func (s *settings) refer(r reference) error {
 	if !finite(r.at) {
 		return fmt.Errorf("%g: give a finite number", r.at)
 	}
+	r.dashes = dashes[len(s.references)%len(dashes)]
 	s.references = append(s.references, r)
 	return nil
 }
@@ -240,9 +270,63 @@ func Bins(n int) Option {
 	}}
 }
 
-// Weights say how much each point of a [Histogram2D] or a [Joint] counts: float32 or float64,
-// one for each point. They may be negative, as those of simulated events are. A [Series]
-// and a [Sample] have their own.
+// Counts draws counts, or sums of weights, where a [Histogram] of several series would draw
+// densities: for numbers of events that compare as they are, such as measured ones and those
+// expected.
+func Counts() Option {
+	return Option{"Counts", func(s *settings) error { s.counts = true; return nil }}
+}
+
+// ErrorBars draws the standard error √Σw² of each bin of a [Histogram] that holds events, which
+// is √n for n events of weight 1.
+func ErrorBars() Option {
+	return Option{"ErrorBars", func(s *settings) error { s.errorBars = true; return nil }}
+}
+
+// Ratio draws below a [Histogram] what it shows of each other series divided by that of the
+// series with a name, as of data to a model, with the errors √Σw² of both. There is no ratio
+// where the series with the name has no events or a negative sum of weights, and the figure
+// says in how many bins; a ratio beyond the panel is an arrow at its edge. Errors are those of
+// independent samples, their numbers as given: with densities, the total is not
+// taken for random.
+func Ratio(to string) Option {
+	return Option{"Ratio", func(s *settings) error { s.ratio = &to; return nil }}
+}
+
+// RatioLimits sets the range of the panel of a [Ratio], which is otherwise about 1 and holds
+// nine tenths of the ratios, from 0 to 2 at most.
+func RatioLimits(lo, hi float64) Option {
+	return Option{"RatioLimits", func(s *settings) error {
+		s.ratioLimits = span{lo, hi}
+		return s.ratioLimits.check()
+	}}
+}
+
+// LogValues makes the scale of colours logarithmic: the counts of a [Histogram2D] or a
+// [Joint], the values of a [Density] or a [HeatMap].
+func LogValues() Option {
+	return Option{"LogValues", func(s *settings) error { s.logValues = true; return nil }}
+}
+
+// limitsOf is the range of the axis with a label.
+type limitsOf struct {
+	label string
+	over  span
+}
+
+// LimitsOf sets the range of one dimension of a [Corner], by its label: that given with
+// [Labels], else x₁, x₂ and so on. Several may be given.
+func LimitsOf(label string, lo, hi float64) Option {
+	return Option{"LimitsOf", func(s *settings) error {
+		l := limitsOf{label, span{lo, hi}}
+		s.limitsOf = append(s.limitsOf, l)
+		return l.over.check()
+	}}
+}
+
+// Weights say how much each point of a [Histogram2D], a [Joint] or a [Scatter] counts: float32
+// or float64, one for each point. They may be negative, as those of simulated events are, but
+// not in a Scatter. A [Series] and a [Sample] have their own.
 func Weights(weights *tensors.Tensor) Option {
 	return Option{"Weights", func(s *settings) error { s.weights = weights; return nil }}
 }

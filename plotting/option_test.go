@@ -119,7 +119,7 @@ func TestLegendsFitTheirFrame(t *testing.T) {
 }
 
 func TestDivergingColoursAreCentredAtZero(t *testing.T) {
-	s := shading{span{-1, 4}, true}
+	s := shading{over: span{-1, 4}, diverging: true}
 	if middle := s.color(0); middle != diverging(0) || middle.R != middle.B {
 		t.Errorf("zero is %v", middle)
 	}

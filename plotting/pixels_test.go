@@ -83,6 +83,9 @@ func coloured(img image.Image, r image.Rectangle, want color.NRGBA) (box image.R
 	return box, n
 }
 
+// color30 is a colour at 30 % on white.
+func color30(c color.NRGBA) color.NRGBA { return mixed(c, light.paper, 0.3) }
+
 func centre(r image.Rectangle) (x, y float64) {
 	return float64(r.Min.X+r.Max.X) / 2, float64(r.Min.Y+r.Max.Y) / 2
 }
@@ -220,10 +223,10 @@ func TestHistogramCounts(t *testing.T) {
 	f := Histogram([]Series{{Values: []float64{0.5, 0.5, 0.5, 1.5}}}, Bins(2), Limits(0, 2, 0, 4))
 	img := decode(t, f)
 	left, right, top, bottom := frames(t, img)
-	light := color.NRGBA{179, 213, 232, 255} // 30% of the blue on white
+	fill := color30(light.color(0))
 	middle := (left[0] + right[0]) / 2
-	first, _ := coloured(img, image.Rect(left[0]+6, top+6, middle-6, bottom), light)
-	second, _ := coloured(img, image.Rect(middle+6, top+6, right[0]-6, bottom), light)
+	first, _ := coloured(img, image.Rect(left[0]+6, top+6, middle-6, bottom), fill)
+	second, _ := coloured(img, image.Rect(middle+6, top+6, right[0]-6, bottom), fill)
 	height := float64(bottom - top)
 	within(t, "first bin", float64(bottom-first.Min.Y)/height, 0.75, 0.02)
 	within(t, "second bin", float64(bottom-second.Min.Y)/height, 0.25, 0.02)
@@ -231,7 +234,7 @@ func TestHistogramCounts(t *testing.T) {
 
 func TestHistogramDensitiesHaveAreaOne(t *testing.T) {
 	over := span{0, 2}
-	counts := weighted{values: []float64{0, 0.5, 1.5, 2, 3}}.binned(over, 2)
+	counts := weighted{values: []float64{0, 0.5, 1.5, 2, 3}}.binned(binning{over: over, n: 2}).heights
 	if counts[0] != 2 || counts[1] != 2 {
 		t.Errorf("counts are %v, want 2 and 2: the upper edge belongs to the last bin, 3 to none", counts)
 	}

@@ -41,6 +41,17 @@ func (p Plane) check() error {
 	return nil
 }
 
+// show gives a panel the ranges of a plane, but for those that were asked for.
+func (p *panel) show(plane Plane) {
+	if !p.x.fixed {
+		p.x.over = plane.x()
+	}
+	if !p.y.fixed {
+		p.y.over = plane.y()
+	}
+	p.aspect = boxed
+}
+
 func (p Plane) x() span { return span{p.XMin, p.XMax} }
 func (p Plane) y() span { return span{p.YMin, p.YMax} }
 

@@ -35,8 +35,8 @@ func (s *stage) pixels() (*image.NRGBA, vg.Rectangle) {
 }
 
 // splat draws many dots of one colour: what DrawGlyph would draw, in a time that lets
-// ten million be drawn. each calls its argument with every dot.
-func (s *stage) splat(c color.NRGBA, radius vg.Length, each func(dot func(x, y float64))) {
+// ten million be drawn. each calls its argument with every dot, and how often it is drawn.
+func (s *stage) splat(c color.NRGBA, radius vg.Length, each func(dot func(x, y, times float64))) {
 	img, box := s.pixels()
 	size := img.Bounds().Size()
 	perPoint := s.perInch / float64(vg.Inch)
@@ -47,7 +47,7 @@ func (s *stage) splat(c color.NRGBA, radius vg.Length, each func(dot func(x, y f
 		clear[i] = 1
 	}
 	half := len(stamps[0][0]) / 2
-	each(func(x, y float64) {
+	each(func(x, y, times float64) {
 		at := s.at(x, y)
 		if at.X < s.Min.X || at.X > s.Max.X || at.Y < s.Min.Y || at.Y > s.Max.Y {
 			return
@@ -62,6 +62,9 @@ func (s *stage) splat(c color.NRGBA, radius vg.Length, each func(dot func(x, y f
 			}
 			for i, passes := range row {
 				if u := ix + i - half; u >= 0 && u < size.X {
+					if times != 1 {
+						passes = float32(math.Pow(float64(passes), times))
+					}
 					clear[v*size.X+u] *= passes
 				}
 			}

@@ -10,6 +10,7 @@ type reference struct {
 	at      float64
 	name    string
 	upright bool
+	dashes  []vg.Length
 }
 
 // dashes tell the first reference lines from each other.
@@ -17,9 +18,9 @@ var dashes = [][]vg.Length{{4, 3}, {1.5, 2}, {8, 2.5, 1.5, 2.5}}
 
 // refer draws the reference lines over what the layer holds.
 func (l *layer) refer(s settings) {
-	for i, r := range s.references {
+	for _, r := range s.references {
 		style := func(s *stage) draw.LineStyle {
-			return draw.LineStyle{Color: s.look.ink, Width: 1, Dashes: dashes[i%len(dashes)]}
+			return draw.LineStyle{Color: s.look.ink, Width: 1, Dashes: r.dashes}
 		}
 		l.marks = append(l.marks, func(s *stage) {
 			if x := s.x.at(r.at); r.upright && s.ContainsX(x) {

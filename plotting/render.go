@@ -88,7 +88,7 @@ func (f Figure) SVG() ([]byte, error) {
 	return bytes.ReplaceAll(svg, []byte("data:image/jpg;base64,"), []byte("data:image/png;base64,")), nil
 }
 
-// Save writes the figure to path, as PNG or SVG by its extension. The file is replaced
+// Save writes the figure to path, as PNG, SVG or PDF by its extension. The file is replaced
 // at once when it is complete, never left half written.
 func (f Figure) Save(path string) error {
 	var data []byte
@@ -98,8 +98,10 @@ func (f Figure) Save(path string) error {
 		data, err = f.PNG()
 	case ".svg":
 		data, err = f.SVG()
+	case ".pdf":
+		data, err = f.PDF()
 	default:
-		return fmt.Errorf("plotting: %q has the extension %q: end the name in .png or .svg", path, extension)
+		return fmt.Errorf("plotting: %q has the extension %q: end the name in .png, .svg or .pdf", path, extension)
 	}
 	if err != nil {
 		return err

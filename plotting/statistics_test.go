@@ -120,23 +120,23 @@ func TestRobustWidth(t *testing.T) {
 		values[i] = 3 + 2*random.NormFloat64()
 	}
 	over := span{-5, 11}
-	plain := robustWidth(values, over)
+	plain := (weighted{values: values}).robustWidth(over)
 	if math.Abs(plain-2) > 0.05 {
 		t.Errorf("the width is %.3f, expected 2", plain)
 	}
 	for _, outlier := range []float64{1e6, -1e300} {
 		values[0] = outlier
-		if got := robustWidth(values, over); math.Abs(got/plain-1) > 1e-3 {
+		if got := (weighted{values: values}).robustWidth(over); math.Abs(got/plain-1) > 1e-3 {
 			t.Errorf("with an outlier at %g the width is %.3f, without %.3f", outlier, got, plain)
 		}
 	}
 	for i := range values[:15_000] {
 		values[i] = 3 // ties beyond both quartiles: the standard deviation is left
 	}
-	if got := robustWidth(values, over); !(got > 0.5 && got < 1.5) {
+	if got := (weighted{values: values}).robustWidth(over); !(got > 0.5 && got < 1.5) {
 		t.Errorf("with three quarters of the values equal the width is %.3f", got)
 	}
-	if got := robustWidth([]float64{1e9}, over); got != 0 {
+	if got := (weighted{values: []float64{1e9}}).robustWidth(over); got != 0 {
 		t.Errorf("of no value within the range the width is %v", got)
 	}
 }

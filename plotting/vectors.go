@@ -26,9 +26,7 @@ func vectorPanel(name, kind string, plane Plane, vectors *tensors.Tensor, opts [
 	}
 	f := flow{plane.surface(n, 0, 2), plane.surface(n, 1, 2)}
 	p := s.panel(kind, "x₁", "x₂")
-	p.x.cover(plane.x(), 0)
-	p.y.cover(plane.y(), 0)
-	p.aspect = boxed
+	p.show(plane)
 	bad := 0
 	for i := range f.x.values {
 		if !finite(f.x.values[i]) || !finite(f.y.values[i]) {

@@ -1,6 +1,7 @@
 package plotting
 
 import (
+	"fmt"
 	"image/color"
 	"math"
 )
@@ -48,11 +49,46 @@ func between(stops [][3]float64, v float64) color.NRGBA {
 
 // shading gives values colours.
 type shading struct {
-	over      span
-	diverging bool
+	over           span
+	diverging, log bool
+}
+
+// shading is that of values over a range, unless ValueRange asked for another one.
+func (s settings) shading(over span) (shading, error) {
+	switch {
+	case !s.values.isEmpty() && s.logValues && s.values.lo < leastOnLog:
+		return shading{}, fmt.Errorf("ValueRange from %g with LogValues: a logarithm needs a range above 0", s.values.lo)
+	case !s.values.isEmpty():
+		over = s.values
+	case over.isEmpty() || over.lo == over.hi:
+		if s.logValues {
+			over = over.logPadded(0)
+		} else {
+			over = over.padded(0)
+		}
+	}
+	return shading{over, s.diverging, s.logValues}, nil
+}
+
+// positive is the range of the values above 0, and how many finite ones are not.
+func positive(values []float64) (over span, not int) {
+	over = nothing()
+	for _, v := range values {
+		switch {
+		case !finite(v):
+		case v < leastOnLog:
+			not++
+		default:
+			over = over.include(v)
+		}
+	}
+	return over, not
 }
 
 func (s shading) color(v float64) color.NRGBA {
+	if s.log {
+		return viridis(span{math.Log(s.over.lo), math.Log(s.over.hi)}.share(math.Log(v)))
+	}
 	if !s.diverging {
 		return viridis(s.over.share(v))
 	}

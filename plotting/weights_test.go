@@ -65,15 +65,15 @@ func TestWeightsAreCounts(t *testing.T) {
 	// The diagonal of a corner plot; its outlines are smoothed by what the weights say of how
 	// many events there are, which isn't the number of repeated ones.
 	over := span{-3, 3}
-	with := weighted{column(once), weights}.binned(over, 9)
-	without := weighted{values: column(many)}.binned(over, 9)
+	with := weighted{column(once), weights}.binned(binning{over: over, n: 9}).heights
+	without := weighted{values: column(many)}.binned(binning{over: over, n: 9}).heights
 	if !slices.Equal(with, without) {
 		t.Errorf("the bins are %v with weights, %v with repeated events", with, without)
 	}
-	if got := effective(weighted{ones, ones}); got != 400 {
+	if got := (weighted{ones, ones}).effective(); got != 400 {
 		t.Errorf("400 events of weight 1 count as %g", got)
 	}
-	if got := effective(weighted{[]float64{1, 2}, []float64{1, 3}}); math.Abs(got-1.6) > 1e-12 {
+	if got := (weighted{[]float64{1, 2}, []float64{1, 3}}).effective(); math.Abs(got-1.6) > 1e-12 {
 		t.Errorf("weights 1 and 3 count as %g events, expected 1.6", got)
 	}
 	draws(t, "corner", Corner([]Sample{{Name: "weighted", Points: once, Weights: w}, {Name: "repeated", Points: many}}))
@@ -95,17 +95,17 @@ func TestBadWeights(t *testing.T) {
 	two := tensors.FromValue([]float64{1, 2})
 	cancel := tensors.FromValue([]float64{1, -1, 1, -1})
 	for want, err := range map[string]error{
-		"has 1 Weights for 2 Values":                   Histogram([]Series{{Values: []float64{1, 2}, Weights: []float64{1}}}).Err(),
-		"a density needs a positive sum":               Histogram([]Series{{Values: []float64{1, 2}, Weights: []float64{1, -1}}, {Values: []float64{1}}}).Err(),
-		"a line takes none":                            Line([]Series{{Values: []float64{1}, Weights: []float64{1}}}).Err(),
-		"ranks take none":                              RankHistogram([]Series{{Values: []float64{1}, Weights: []float64{1}}}, 9).Err(),
-		"probabilities take none":                      Coverage([]Series{{Values: []float64{1}, Weights: []float64{1}}}).Err(),
-		"2 weights, of shape (Float64)[2], for 4":      Histogram2D(x, Weights(two)).Err(),
-		"Joint: there are 2 weights":                   Joint(x, Weights(two)).Err(),
-		"sample 1 (\"a\"): there are 2 weights":        Corner([]Sample{{Name: "a", Points: x, Weights: two}}).Err(),
-		"weights that add up to 0":                     Corner([]Sample{{Points: x, Weights: cancel}}).Err(),
-		"weight 1 of the reference is negative":        Compare(Sample{Points: x, Weights: tensors.FromValue([]float64{2, -1, 2, -1})}, nil, 1).Err(),
-		"the weights of sample 1 are (Float64)[2], an": Compare(Sample{Points: x}, []Sample{{Points: x, Weights: two}}, 1).Err(),
+		"has 1 Weights for 2 Values":                                          Histogram([]Series{{Values: []float64{1, 2}, Weights: []float64{1}}}).Err(),
+		"a density needs a positive sum":                                      Histogram([]Series{{Values: []float64{1, 2}, Weights: []float64{1, -1}}, {Values: []float64{1}}}).Err(),
+		"has Weights: give Name, Values, X, Errors alone":                     Line([]Series{{Values: []float64{1}, Weights: []float64{1}}}).Err(),
+		"RankHistogram: series 0 (\"\") has Weights: give Name, Values alone": RankHistogram([]Series{{Values: []float64{1}, Weights: []float64{1}}}, 9).Err(),
+		"Coverage: series 0 (\"\") has Weights: give Name, Values alone":      Coverage([]Series{{Values: []float64{1}, Weights: []float64{1}}}).Err(),
+		"2 weights, of shape (Float64)[2], for 4":                             Histogram2D(x, Weights(two)).Err(),
+		"Joint: there are 2 weights":                                          Joint(x, Weights(two)).Err(),
+		"sample 1 (\"a\"): there are 2 weights":                               Corner([]Sample{{Name: "a", Points: x, Weights: two}}).Err(),
+		"weights that add up to 0":                                            Corner([]Sample{{Points: x, Weights: cancel}}).Err(),
+		"weight 1 of the reference is negative":                               Compare(Sample{Points: x, Weights: tensors.FromValue([]float64{2, -1, 2, -1})}, nil, 1).Err(),
+		"the weights of sample 1 are (Float64)[2], an":                        Compare(Sample{Points: x}, []Sample{{Points: x, Weights: two}}, 1).Err(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, expected %q", err, want)

@@ -1,0 +1,153 @@
+package plotting
+
+import (
+	"math"
+	"slices"
+	"sort"
+)
+
+// binning is n equally wide bins over a range; on a logarithmic axis, of the logarithm.
+type binning struct {
+	over span
+	n    int
+	log  bool
+}
+
+// at is the value at a share of the i-th bin's width, in the units of the axis.
+func (b binning) at(i int, share float64) float64 {
+	v := b.over.lo + (b.over.hi-b.over.lo)*(float64(i)+share)/float64(b.n)
+	if b.log {
+		return math.Pow(10, v)
+	}
+	return v
+}
+
+// places are the values at a share of each bin's width.
+func (b binning) places(share float64) []float64 {
+	out := make([]float64, b.n)
+	for i := range out {
+		out[i] = b.at(i, share)
+	}
+	return out
+}
+
+// width is that of a bin.
+func (b binning) width() float64 { return (b.over.hi - b.over.lo) / float64(b.n) }
+
+// weighted are values, and how much each counts; nil for all alike.
+type weighted struct{ values, weights []float64 }
+
+func (w weighted) weight(i int) float64 {
+	if w.weights == nil {
+		return 1
+	}
+	return w.weights[i]
+}
+
+// total is the sum of the weights.
+func (w weighted) total() (sum float64) {
+	for i := range w.values {
+		sum += w.weight(i)
+	}
+	return sum
+}
+
+// effective is the number of events that say as much as these do with their weights, at
+// least 1 (Kish 1965, section 8.2).
+func (w weighted) effective() float64 {
+	largest := 0.0 // so that no square overflows
+	for i := range w.values {
+		largest = max(largest, math.Abs(w.weight(i)))
+	}
+	sum, squares := 0.0, 0.0
+	for i := range w.values {
+		v := w.weight(i) / largest
+		sum, squares = sum+v, squares+v*v
+	}
+	if largest == 0 {
+		return 1
+	}
+	return max(1, sum*sum/squares)
+}
+
+// binned is the sum of the weights in each bin, and its standard error √Σw². The upper edge
+// belongs to the last bin, and what lies outside to none.
+func (w weighted) binned(b binning) stairs {
+	h := stairs{binning: b, heights: make([]float64, b.n), errors: make([]float64, b.n)}
+	for i, v := range w.values {
+		if !b.over.contains(v) {
+			continue
+		}
+		j := min(b.n-1, int(float64(b.n)*((v-b.over.lo)/(b.over.hi-b.over.lo))))
+		weight := w.weight(i)
+		h.heights[j] += weight
+		h.errors[j] += weight * weight
+	}
+	for j, square := range h.errors {
+		h.errors[j] = math.Sqrt(square)
+	}
+	return h
+}
+
+// sorted has the values in order.
+func (w weighted) sorted() weighted {
+	out := weighted{slices.Clone(w.values), slices.Clone(w.weights)}
+	if w.weights == nil {
+		slices.Sort(out.values)
+	} else {
+		sort.Sort(byValue(out))
+	}
+	return out
+}
+
+type byValue weighted
+
+func (w byValue) Len() int           { return len(w.values) }
+func (w byValue) Less(i, j int) bool { return w.values[i] < w.values[j] }
+func (w byValue) Swap(i, j int) {
+	w.values[i], w.values[j] = w.values[j], w.values[i]
+	w.weights[i], w.weights[j] = w.weights[j], w.weights[i]
+}
+
+// past is the first of sorted values, from below or from above, with which the weights add up
+// to more than a share of all, of/in. Negative weights count by their size: they are events too.
+func (w weighted) past(of, in float64, fromAbove bool) float64 {
+	n, all := len(w.values), 0.0
+	for i := range n {
+		all += math.Abs(w.weight(i))
+	}
+	sum, at := 0.0, 0
+	for i := range n {
+		at = i
+		if fromAbove {
+			at = n - 1 - i
+		}
+		if sum += math.Abs(w.weight(at)); sum > all*of/in {
+			break
+		}
+	}
+	return w.values[at]
+}
+
+// quartiles are those of sorted values.
+func (w weighted) quartiles() span { return span{w.past(1, 4, false), w.past(3, 4, false)} }
+
+// chooseBins is the number of bins of Freedman and Diaconis (1981), or of Sturges where half
+// of the values are equal, for the sample that asks for the fewest, 5 to 100. Events with
+// weights are as many as they are worth.
+func chooseBins(samples []weighted, over span) int {
+	fewest := 100.0
+	for _, s := range samples {
+		if len(s.values) == 0 {
+			continue
+		}
+		n := s.effective()
+		quartiles := s.sorted().quartiles()
+		want := math.Ceil(math.Log2(n)) + 1
+		if width := 2 * (quartiles.hi - quartiles.lo) / math.Cbrt(n); width > 0 {
+			want = math.Ceil((over.hi - over.lo) / width)
+		}
+		fewest = min(fewest, want)
+	}
+	return int(max(5, fewest))
+}
