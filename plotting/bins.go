@@ -52,19 +52,28 @@ func (w weighted) total() (sum float64) {
 	return sum
 }
 
+// largest is the size of the largest weight, in units of which no square overflows.
+func (w weighted) largest() float64 {
+	if w.weights == nil {
+		return 1
+	}
+	largest := 0.0
+	for _, v := range w.weights {
+		largest = max(largest, math.Abs(v))
+	}
+	return largest
+}
+
 // effective is the number of events that say as much as these do with their weights, at
 // least 1 (Kish 1965, section 8.2).
 func (w weighted) effective() float64 {
-	largest := 0.0 // so that no square overflows
-	for i := range w.values {
-		largest = max(largest, math.Abs(w.weight(i)))
-	}
+	largest := w.largest()
 	sum, squares := 0.0, 0.0
 	for i := range w.values {
 		v := w.weight(i) / largest
 		sum, squares = sum+v, squares+v*v
 	}
-	if largest == 0 {
+	if !(squares > 0) { // no values, or weights of 0
 		return 1
 	}
 	return max(1, sum*sum/squares)
@@ -74,6 +83,7 @@ func (w weighted) effective() float64 {
 // belongs to the last bin, and what lies outside to none.
 func (w weighted) binned(b binning) stairs {
 	h := stairs{binning: b, heights: make([]float64, b.n), errors: make([]float64, b.n)}
+	unit := max(w.largest(), math.SmallestNonzeroFloat64)
 	for i, v := range w.values {
 		if !b.over.contains(v) {
 			continue
@@ -81,10 +91,10 @@ func (w weighted) binned(b binning) stairs {
 		j := min(b.n-1, int(float64(b.n)*((v-b.over.lo)/(b.over.hi-b.over.lo))))
 		weight := w.weight(i)
 		h.heights[j] += weight
-		h.errors[j] += weight * weight
+		h.errors[j] += (weight / unit) * (weight / unit)
 	}
 	for j, square := range h.errors {
-		h.errors[j] = math.Sqrt(square)
+		h.errors[j] = unit * math.Sqrt(square)
 	}
 	return h
 }
