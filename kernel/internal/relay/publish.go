@@ -143,7 +143,7 @@ func unwell(c *cell, line int) failure {
 	words := strings.Split(strings.TrimSpace(ending.ReplaceAllString(text, "")), "\n")
 	f := failure{line: at(c, line) + "a shell line failed, " + end}
 	if line > 0 {
-		f.line = at(c, line) + strings.TrimSpace(strings.Split(c.source, "\n")[line-1]) + ": " + end
+		f.line = at(c, line) + "the shell line failed, " + end
 	}
 	if last := strings.TrimSpace(words[len(words)-1]); last != "" {
 		f.line += ": " + last

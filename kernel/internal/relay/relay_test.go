@@ -298,7 +298,7 @@ func TestPublish(t *testing.T) {
 	c = run("3", "!ls /x")
 	stderr("3", "one\n", "ls: no /x\n", "exit status 2\n")
 	end("3")
-	expect("a shell line", said{"display_data", "one"}, said{"error", "cell 4, line 1: !ls /x: exit status 2: ls: no /x"}, said{"status", "idle"})
+	expect("a shell line", said{"display_data", "one"}, said{"error", "cell 4, line 1: the shell line failed, exit status 2: ls: no /x"}, said{"status", "idle"})
 	<-c.ended
 
 	run("4", "!make")
