@@ -60,11 +60,13 @@ func same(a, b string) bool {
 
 // build builds a cell's program as go did the last time, or lets go do it and notes how.
 func build(real, out string) (code int, done bool) {
+	note := clock()
 	p, err := readCell(real)
 	if err != nil { // go says what is wrong with it
 		return 0, false
 	}
 	if l := p.known(); l != nil {
+		note("look up")
 		switch err := l.build(out, os.Stderr); {
 		case err == nil:
 			return 0, true
