@@ -215,7 +215,6 @@ type closure struct {
 	imports map[string]bool
 	vars    []declared // variables at package level that it depends on
 	given   []string   // names whose values are given
-	program bool       // it uses the program's flags or arguments
 }
 
 // call adds the function that makes the value, what it refers to, and what stands above it of

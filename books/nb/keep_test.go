@@ -281,8 +281,8 @@ func TestKeep(t *testing.T) {
 		t.Errorf("it said %q", said)
 	}
 	for want, get := range map[string]func() error{
-		`nothing is kept as "y"`:                   func() error { _, err := getKept[int](n.kept, program, "y"); return err },
-		"Kept are x":                               func() error { _, err := getKept[int](n.kept, program, "y"); return err },
+		`nothing is kept as "y"`: func() error { _, err := getKept[int](n.kept, program, "y"); return err },
+		"Kept are x":             func() error { _, err := getKept[int](n.kept, program, "y"); return err },
 		`"x" is kept as a []float64, not as a int`: func() error { _, err := getKept[int](n.kept, program, "x"); return err },
 		"const steps has changed since: run the cell": func() error {
 			_, err := getKept[[]float64](n.kept, n.cell("const steps = 4\n\nfunc main() {}\n").File, "x")
@@ -446,10 +446,10 @@ type list struct{ Next *list }
 func TestKeepable(t *testing.T) {
 	for want, value := range map[string]any{
 		"its field hidden of the type struct { hidden int } isn't exported": struct{ hidden int }{},
-		"its F is of the kind func":            struct{ F func() }{},
-		"its E.V is of the kind interface":     struct{ E struct{ V any } }{},
-		"it is of the kind chan":               make(chan int),
-		"its Next is of the type nb.list, which contains itself": list{},
+		"its F is of the kind func":                                         struct{ F func() }{},
+		"its E.V is of the kind interface":                                  struct{ E struct{ V any } }{},
+		"it is of the kind chan":                                            make(chan int),
+		"its Next is of the type nb.list, which contains itself":            list{},
 	} {
 		if err := keepable(reflect.TypeOf(value)); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "MarshalBinary") {
 			t.Errorf("the error is %v, expected %q", err, want)

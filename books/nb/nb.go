@@ -59,7 +59,7 @@ func cellPlace() (runtime.Frame, bool) {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	for {
 		frame, more := frames.Next()
-		if filepath.Dir(frame.File) == folder {
+		if filepath.Base(filepath.Dir(frame.File)) == filepath.Base(folder) { // above it there may be a link
 			return frame, true
 		}
 		if !more {
