@@ -71,7 +71,9 @@ ends its notebook; what was executed is still written.
 Each run trains afresh: $NAMI_STATE, where checkpoints go, is an empty folder. A notebook
 that hasn't changed since it passed costs nothing: it isn't executed again unless its
 cells or parameters changed, the packages it can import, go.mod, Go, Jupyter, the backend,
-or a variable NAMI_*, GOMLX_* or XLA_*. Where it reads other files, use --no-cache.
+a variable NAMI_*, GOMLX_* or XLA_*, or a file that it reads: on Linux one in its folder or
+below, and anywhere one whose name stands in its code or is said by nb.Reads. What it gets
+from elsewhere, as from a network, needs --no-cache.
 The exit code is 0 if all passed, 1 if not, and 130 after Ctrl-C.`,
 		Example: `  go run ./kernel run books/examples/quickstart.ipynb
   go run ./kernel run -j 2 --timeout 5m books

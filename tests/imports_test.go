@@ -106,6 +106,7 @@ func forbidden(rules map[string]rule, importer, imported string) string {
 	other := roomOf(rules, path)
 	switch {
 	case other == room:
+	case strings.HasPrefix(path, "internal/"): // for all rooms
 	case strings.HasPrefix(path, "nami/internal/") && (importer == "nami" || strings.HasPrefix(importer, "nami/")):
 	case r.api && !strings.Contains(path, "internal/"):
 	case slices.Contains(r.rooms, other):

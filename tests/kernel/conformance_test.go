@@ -26,7 +26,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(out)
 	}
 	python := conformancePython(t)
-	for script, ran := range map[string]string{"test_kernel.py": "Ran 12 tests", "test_training.py": "Ran 2 tests", "test_completion.py": "Ran 3 tests"} {
+	for script, ran := range map[string]string{"test_kernel.py": "Ran 12 tests", "test_training.py": "Ran 2 tests", "test_completion.py": "Ran 3 tests", "test_cells.py": "Ran 4 tests"} {
 		t.Run(script, func(t *testing.T) {
 			command := exec.Command(python, "-W", "ignore", "../conformance/"+script)
 			command.Env = append(os.Environ(), "JUPYTER_PATH="+data, "PYTHONDONTWRITEBYTECODE=1", "TMPDIR="+t.TempDir())

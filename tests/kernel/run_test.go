@@ -33,7 +33,7 @@ func TestKernelRun(t *testing.T) {
 		"compile":    {nil, 1, []string{"cell 2, line 3: fmt.Println(missing)", "undefined: missing", "0 passed, 1 failed"}},
 		"panic":      {nil, 1, []string{`cell 2, line 3: panic("the roof is on fire")`, "panic: the roof is on fire"}},
 		"exit":       {nil, 1, []string{"cell 2, line 4: os.Exit(3)", "exit status 3"}},
-		"shell":      {nil, 1, []string{"cell 2, line 1: !ls /no/such/folder", "a shell line failed", "No such file"}},
+		"shell":      {nil, 1, []string{"cell 2, line 1: !ls /no/such/folder", "the shell line failed, exit status", "No such file"}},
 		"timeout":    {[]string{"--timeout", "20s"}, 1, []string{"cell 2", "longer than 20s", "--timeout"}}, // the other cell takes 0.4 s
 		"parameters": {[]string{"--param", "steps=3", "--param", "name=ada"}, 0, []string{"1 passed"}},
 	} {

@@ -312,13 +312,13 @@ func TestSpec(t *testing.T) {
 	e, _ := newEnvironment(t)
 	e.Tools, e.Backend, e.LinkFlags = filepath.Join(e.Cache, "tools-1"), "go", quickLink
 	spec := e.spec("-logtostderr=false")
-	for _, arg := range []string{"-go_work=" + e.Root, "{connection_file}", "-raw_error", "-logtostderr=false", filepath.Join(e.Tools, "gonb")} {
+	for _, arg := range []string{"-go_work=" + e.Root, "{connection_file}", "-raw_error", "-logtostderr=false", filepath.Join(e.Tools, "front", "relay")} {
 		if !slices.Contains(spec.Argv, arg) {
 			t.Errorf("argv %q lacks %s", spec.Argv, arg)
 		}
 	}
 	for name, expected := range map[string]string{
-		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOMLX_BACKEND": "go", "GOEXPERIMENT": "simd", "GOWORK": "",
+		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOMLX_BACKEND": "go", "GOEXPERIMENT": "simd", "GOWORK": "", "NAMI_GO": e.Go.Path,
 		"GOFLAGS": "'-ldflags=-s -linkmode=internal'", "PATH": e.Tools + "/front:" + e.Tools + ":" + filepath.Dir(e.Go.Path) + ":${PATH}",
 	} {
 		if got, ok := spec.Env[name]; !ok || got != expected {

@@ -1,6 +1,7 @@
 package environment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,7 +26,8 @@ type Toolchain struct {
 func (t Toolchain) HasCgo() bool { return t.Cgo == "1" }
 
 func findGo(ctx context.Context, root string) (t Toolchain, err error) {
-	if t.Path, err = exec.LookPath("go"); err != nil {
+	// In a notebook's shell line the go on PATH is ours, which stands before the real one.
+	if t.Path, err = exec.LookPath(cmp.Or(os.Getenv("NAMI_GO"), "go")); err != nil {
 		return t, fmt.Errorf("there is no go on PATH: install Go 1.26 or later from https://go.dev/dl and put its bin folder on PATH")
 	}
 	if t.Path, err = filepath.Abs(t.Path); err != nil {

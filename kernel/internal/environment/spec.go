@@ -29,9 +29,9 @@ type Spec struct {
 	Env           map[string]string `json:"env"`
 }
 
-// spec is the kernel's specification, with further arguments for GoNB. An error is one
-// output, which names the cell's line and shows it: without -raw_error that would be in an
-// HTML output, beside an error that says which command failed.
+// spec is the kernel's specification, with further arguments for GoNB. With -raw_error it
+// says what is wrong in an error, of which the relay makes one line; without, it would be in
+// an HTML output, beside an error that says which command failed.
 func (e *Environment) spec(args ...string) Spec {
 	list := string(filepath.ListSeparator)
 	env := map[string]string{
@@ -39,6 +39,7 @@ func (e *Environment) spec(args ...string) Spec {
 		"GOMLX_BACKEND":         e.Backend,
 		"GOMLX_NO_AUTO_INSTALL": "1",
 		"NAMI_CACHE":            e.Cache,
+		"NAMI_GO":               e.Go.Path,
 		"GOPLSCACHE":            e.goplsCache(),
 		// A cell sees the versions of go.mod, and never asks for newer ones.
 		"GOPROXY": "off",
@@ -52,7 +53,7 @@ func (e *Environment) spec(args ...string) Spec {
 		env["PJRT_PLUGIN_LIBRARY_PATH"] = filepath.Dir(e.Plugin)
 	}
 	return Spec{
-		Argv:        append([]string{filepath.Join(e.Tools, "gonb"), "--kernel", "{connection_file}", "-go_work=" + e.Root, "-raw_error"}, args...),
+		Argv:        append([]string{filepath.Join(e.Tools, front, "relay"), "--kernel", "{connection_file}", "-go_work=" + e.Root, "-raw_error"}, args...),
 		DisplayName: KernelDisplay, Language: "go", InterruptMode: "message", Env: env,
 	}
 }

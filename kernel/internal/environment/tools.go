@@ -18,41 +18,57 @@ import (
 // cell's imports, gopls answers completion and inspection.
 var Programs = []string{"gonb", "goimports", "gopls"}
 
-// front is the folder, below that of the programs, of the gopls that GoNB starts: it stands
-// before the other one.
+// front is the folder, below that of the programs, of our own, which stand before others.
 const front = "front"
 
+// fronts are our own programs, and their packages in kernel/internal: one stands before GoNB,
+// and those that GoNB runs before what they are called as.
+var fronts = []struct{ name, source string }{{"relay", "relay"}, {"gopls", "gopls"}, {"go", "build"}}
+
 // tools is the folder of the programs: those that the module in kernel/tools pins, and our
-// own, in kernel/internal/gopls.
+// own, in kernel/internal.
 func (e *Environment) tools() (part.Part, error) {
 	key, err := e.moduleKey("kernel/tools")
 	if err != nil {
 		return part.Part{}, err
 	}
 	texts := []string{key}
-	sources, err := filepath.Glob(filepath.Join(e.Root, "kernel/internal/gopls/*.go"))
-	if err != nil {
-		return part.Part{}, err
-	}
-	for _, file := range sources {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return part.Part{}, err
+	outputs := slices.Clone(Programs)
+	for _, f := range fronts {
+		outputs = append(outputs, front+"/"+f.name)
+		var sources []string
+		for _, folder := range []string{"kernel/internal/" + f.source, "internal/workspace"} {
+			found, err := filepath.Glob(filepath.Join(e.Root, folder, "*.go"))
+			if err != nil {
+				return part.Part{}, err
+			}
+			sources = append(sources, found...)
 		}
-		texts = append(texts, string(text))
+		for _, file := range sources {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return part.Part{}, err
+			}
+			texts = append(texts, string(text))
+		}
 	}
 	e.Tools = filepath.Join(e.Cache, "tools-"+place.Hash(texts...))
 	return part.Part{
 		Title:   "building GoNB, goimports and gopls",
 		Dir:     e.Tools,
-		Outputs: append(slices.Clone(Programs), front+"/gopls"),
+		Outputs: outputs,
 		Make: func(ctx context.Context, dir string) error {
 			settings := []string{"GOBIN=" + dir, "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT="}
 			if _, err := process.Run(ctx, filepath.Join(e.Root, "kernel/tools"), settings, e.Go.Path, "install", "tool"); err != nil {
 				return err
 			}
-			_, err := process.Run(ctx, e.Root, settings, e.Go.Path, "build", "-o", filepath.Join(dir, front, "gopls"), "./kernel/internal/gopls")
-			return err
+			for _, f := range fronts {
+				_, err := process.Run(ctx, e.Root, settings, e.Go.Path, "build", "-o", filepath.Join(dir, front, f.name), "./kernel/internal/"+f.source)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}, nil
 }

@@ -10,31 +10,20 @@ import (
 
 // failure is how a cell failed, in the kernel's words.
 type failure struct {
-	Kind   string   `json:"kind"`   // error, shell, timeout, died, interrupted
+	Kind   string   `json:"kind"`   // error, timeout, died, interrupted
 	Source string   `json:"source"` // of the cell
 	Stderr string   `json:"stderr"`
-	Trace  []string `json:"trace"`
+	Trace  []string `json:"trace"`  // the line that the kernel makes of an error
+	Folded string   `json:"folded"` // the rest of it
 }
 
 var (
 	ansi = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
-	// GoNB points at a cell's line so, in the compiler's errors and in stack traces.
-	cellLine = regexp.MustCompile(`Cell ?\[(\d+)\]:? Line (\d+)`)
+	// The kernel says so where an error is.
+	cellLine = regexp.MustCompile(`^cell (\d+)(?:, line (\d+))?: `)
 	// A program that ends itself leaves no stack trace.
 	exits = regexp.MustCompile(`\bos\.Exit\(|\blog\.(Fatal|Panic)|\bpanic\(|\bmust\(|\bcheck\(`)
 )
-
-// words are what the kernel said, as plain text. How a program ended is both on stderr
-// and in the trace, and is said once.
-func (f failure) words() string {
-	said := plain(f.Stderr)
-	for _, line := range plain(strings.Join(f.Trace, "\n")) {
-		if len(said) == 0 || said[len(said)-1] != line {
-			said = append(said, line)
-		}
-	}
-	return strings.Join(said, "\n")
-}
 
 // plain are the lines of a text that aren't empty, without colours.
 func plain(text string) (lines []string) {
@@ -47,40 +36,34 @@ func plain(text string) (lines []string) {
 	return lines
 }
 
-// line is the number, from 1, of the line that failed in the cell of that number. 0
-// means that nothing tells: a program ran out of time, or one of several lines can
-// have ended it.
-func (f failure) line(cell int, words string) int {
+// line is the number, from 1, of the line that failed in the cell of that number, and what
+// the kernel says of it. 0 means that nothing tells: a program ran out of time, or one of
+// several lines can have ended it.
+func (f failure) line(cell int) (n int, says string) {
+	says = strings.Join(plain(strings.Join(f.Trace, "\n")), "\n")
 	lines := strings.Split(f.Source, "\n")
-	for _, found := range cellLine.FindAllStringSubmatch(words, -1) {
-		n, err := strconv.Atoi(found[2])
-		if err == nil && found[1] == strconv.Itoa(cell) && n >= 1 && n <= len(lines) {
-			return n
+	if found := cellLine.FindStringSubmatch(says); found != nil && found[1] == strconv.Itoa(cell) {
+		says = says[len(found[0]):]
+		if n, err := strconv.Atoi(found[2]); err == nil && n >= 1 && n <= len(lines) {
+			return n, says
 		}
 	}
-	suspect := func(line string) bool { return exits.MatchString(line) }
-	switch f.Kind {
-	case "shell":
-		suspect = func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "!") }
-	case "error":
-	default:
-		return 0
+	if f.Kind != "error" {
+		return 0, says
 	}
-	only := 0
 	for i, line := range lines {
-		if suspect(line) {
-			if only != 0 {
-				return 0
+		if exits.MatchString(line) {
+			if n != 0 {
+				return 0, says
 			}
-			only = i + 1
+			n = i + 1
 		}
 	}
-	return only
+	return n, says
 }
 
 // explain says in plain text what failed where.
 func (f failure) explain(cell int, timeout time.Duration) string {
-	words := f.words()
 	var what string
 	switch f.Kind {
 	case "timeout":
@@ -89,21 +72,16 @@ func (f failure) explain(cell int, timeout time.Duration) string {
 		what = "the kernel died"
 	case "interrupted":
 		what = "interrupted"
-	case "shell":
-		what = "a shell line failed"
-	case "error":
-		if strings.Contains(words, "expected declaration") && !strings.Contains(f.Source, "%%") {
-			what = "a cell holds declarations: put a line %% above its statements"
-		}
 	}
+	n, says := f.line(cell)
 	where := fmt.Sprintf("cell %d", cell)
-	if n := f.line(cell, words); n > 0 {
+	if n > 0 {
 		where += fmt.Sprintf(", line %d: %s", n, strings.TrimSpace(strings.Split(f.Source, "\n")[n-1]))
 	} else if first := firstCode(f.Source); first != "" {
 		where += ", which begins: " + first
 	}
 	said := []string{where}
-	for _, more := range []string{what, words} {
+	for _, more := range []string{what, says, strings.Join(plain(f.Stderr), "\n"), strings.Join(plain(f.Folded), "\n")} {
 		if more != "" {
 			said = append(said, "  "+strings.ReplaceAll(more, "\n", "\n  "))
 		}

@@ -32,10 +32,11 @@ const (
 	keptPage     = "executed.html"
 	keptWarnings = "warnings" // as JSON
 	keptTime     = "seconds"
+	keptInputs   = "inputs" // as JSON
 )
 
 // folder is where the result of a notebook is, or would be.
-func (k Kept) folder(source Source, injected []injection) (string, error) {
+func (k Kept) folder(source Source, injected []injection, checkout string) (string, error) {
 	text, err := os.ReadFile(source.Path)
 	if err != nil {
 		return "", err
@@ -45,6 +46,11 @@ func (k Kept) folder(source Source, injected []injection) (string, error) {
 		return "", err
 	}
 	texts := []string{k.Key, filepath.ToSlash(source.Name), fmt.Sprint(injected), content}
+	own, err := ownPackages(filepath.Dir(source.Path), checkout)
+	if err != nil {
+		return "", err
+	}
+	texts = append(texts, own...)
 	programs, err := driver.ReadDir(".")
 	if err != nil {
 		return "", err
@@ -91,7 +97,8 @@ func content(notebook []byte) (string, error) {
 }
 
 // restore copies a kept result to where an execution would write it, and returns how
-// long that took. ok is false if there is none.
+// long that took. ok is false if there is none, or a file that the notebook depends on has
+// changed since, which it says.
 func (k Kept) restore(folder string, r *runner) (took time.Duration, ok bool, err error) {
 	if k.Folder == "" || k.Fresh {
 		return 0, false, nil
@@ -109,6 +116,17 @@ func (k Kept) restore(folder string, r *runner) (took time.Duration, ok bool, er
 	}
 	var warnings []string
 	if err := json.Unmarshal(text, &warnings); err != nil {
+		return 0, false, nil
+	}
+	if text, err = os.ReadFile(filepath.Join(folder, keptInputs)); err != nil {
+		return 0, false, nil
+	}
+	var in inputs
+	if err := json.Unmarshal(text, &in); err != nil {
+		return 0, false, nil
+	}
+	if name := in.changed(filepath.Dir(r.source.Path)); name != "" {
+		r.out.printf("%s%s has changed since it passed", r.prefix, name)
 		return 0, false, nil
 	}
 	now := time.Now()
@@ -134,7 +152,8 @@ func (k Kept) keep(folder string, r *runner, took time.Duration) error {
 		return nil
 	}
 	warnings, err := json.Marshal(r.warnings)
-	if err := errors.Join(err, os.MkdirAll(k.Folder, 0o755)); err != nil {
+	read, problem := json.Marshal(r.inputs)
+	if err := errors.Join(err, problem, os.MkdirAll(k.Folder, 0o755)); err != nil {
 		return err
 	}
 	beside, err := os.MkdirTemp(k.Folder, ".new-")
@@ -146,6 +165,7 @@ func (k Kept) keep(folder string, r *runner, took time.Duration) error {
 		copyWhole(r.executed, filepath.Join(beside, keptNotebook)),
 		copyWhole(r.page, filepath.Join(beside, keptPage)),
 		os.WriteFile(filepath.Join(beside, keptWarnings), warnings, 0o644),
+		os.WriteFile(filepath.Join(beside, keptInputs), read, 0o644),
 		os.WriteFile(filepath.Join(beside, keptTime), []byte(took.String()), 0o644),
 		os.Chmod(beside, 0o755),
 		os.RemoveAll(folder),

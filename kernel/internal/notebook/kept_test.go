@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,63 @@ func TestUnchangedNotebooksAreNotExecuted(t *testing.T) {
 	if text, err := os.ReadFile(path); err != nil || string(text) != "{\"executed\": true}\n" {
 		t.Errorf("--write left %s, %v", text, err)
 	}
+}
+
+// A notebook that read a file is unchanged as long as the file is: one that its code names, one
+// that its program says it reads, and on Linux one that anybody reads in its folder.
+func TestChangedFiles(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dir, elsewhere, bin := t.TempDir(), t.TempDir(), t.TempDir()
+	count, told := filepath.Join(bin, "count"), filepath.Join(elsewhere, "told.csv")
+	path := placetest.Write(t, filepath.Join(dir, "a.ipynb"), notebookOf(t, "", "%%\ndata.Read(\"named.csv\", \"later.csv\", \"no file\")"))
+	for _, file := range []string{told, filepath.Join(dir, "named.csv"), filepath.Join(dir, "deep/seen.csv"), filepath.Join(dir, "deep/other.csv"), filepath.Join(dir, "log.txt")} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		placetest.Write(t, file, "1\n")
+	}
+	script := strings.ReplaceAll(writer, "COUNT", count) + "echo " + told + ` >> "$NAMI_READS"; cat ` + dir + "/deep/seen.csv > /dev/null; echo more >> " + dir + "/log.txt\n"
+	env := &environment.Environment{Python: placetest.Write(t, filepath.Join(bin, "python3"), script), Scripted: bin}
+	o := Options{Timeout: time.Minute, Out: filepath.Join(dir, "build"), Parallel: 1, Kept: Kept{Folder: filepath.Join(bin, "kept"), Key: "one"}}
+	runs := 0
+	run := func(what, want string) {
+		t.Helper()
+		var out bytes.Buffer
+		o.Output = &out
+		if err := Run(t.Context(), env, []Source{{Path: path, Name: "a.ipynb"}}, o); err != nil {
+			t.Fatalf("%s: %v\n%s", what, err, out.String())
+		}
+		counted, err := os.ReadFile(count)
+		if executed := bytes.Count(counted, []byte("x")) - runs; err != nil || (executed == 0) != strings.Contains(want, "unchanged") || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: executed %d times, %v, expected %q\n%s", what, executed, err, want, out.String())
+		}
+		runs = bytes.Count(counted, []byte("x"))
+	}
+	run("the first", "1 passed")
+	run("the same", "1 unchanged")
+	placetest.Write(t, filepath.Join(dir, "deep/other.csv"), "2\n")
+	run("a file that nobody reads, and one that it writes", "1 unchanged")
+	placetest.Write(t, filepath.Join(dir, "named.csv"), "2\n")
+	run("a file that is named", "named.csv has changed since it passed")
+	run("the same again", "1 unchanged")
+	placetest.Write(t, filepath.Join(dir, "later.csv"), "2\n")
+	run("a file that wasn't there", "later.csv has changed")
+	placetest.Write(t, told, "2\n")
+	run("a file that is told", "told.csv has changed")
+	if err := os.Remove(told); err != nil {
+		t.Fatal(err)
+	}
+	run("a file that is gone", "told.csv has changed")
+	if runtime.GOOS == "linux" {
+		placetest.Write(t, filepath.Join(dir, "deep/seen.csv"), "2\n")
+		run("a file that is read", "seen.csv has changed")
+	}
+	placetest.Write(t, filepath.Join(dir, "go.mod"), "module mine\n")
+	run("a module around it", "1 passed")
+	placetest.Write(t, filepath.Join(dir, "deep/deep.go"), "package deep\n")
+	run("a package of its own", "1 passed")
+	placetest.Write(t, filepath.Join(dir, "deep/deep_test.go"), "package deep\n")
+	run("a test of the package", "1 unchanged")
 }
 
 // A result that failed is not kept.

@@ -175,32 +175,24 @@ func TestExplain(t *testing.T) {
 		not      []string
 	}{
 		"compile error": {
-			f:    failure{Kind: "error", Source: "%%\na := 1\nfmt.Println(missing)", Trace: []string{"# gonb_1", "Cell[2]: Line 3\nfmt.Println(missing)\n\x1b[31mundefined: missing\x1b[0m"}},
-			cell: 2, expected: []string{"cell 2, line 3: fmt.Println(missing)", "undefined: missing"}, not: []string{"\x1b"},
+			f:    failure{Kind: "error", Source: "%%\na := 1\nfmt.Println(missing)", Trace: []string{"\x1b[31mcell 2, line 3: undefined: missing (and 1 more error)\x1b[0m"}, Folded: "cell 2, line 2: declared and not used: a"},
+			cell: 2, expected: []string{"cell 2, line 3: fmt.Println(missing)\n  undefined: missing (and 1 more error)\n  cell 2, line 2: declared"}, not: []string{"\x1b"},
 		},
-		"statement": {
-			f:    failure{Kind: "error", Source: "x := 2", Trace: []string{"Cell[1]: Line 1\nx := 2\n^\nexpected declaration, found x"}},
-			cell: 1, expected: []string{"cell 1, line 1: x := 2\n  a cell holds declarations: put a line %% above its statements\n", "expected declaration, found x"},
-		},
-		"statement that isn't Go": {
-			f:    failure{Kind: "error", Source: "%%\nx := 2\n}\ny", Trace: []string{"Cell[1]: Line 4\ny\nexpected declaration, found y"}},
-			cell: 1, expected: []string{"cell 1, line 4: y"}, not: []string{"put a line"},
-		},
-		"panic": {
-			f:    failure{Kind: "error", Source: "%%\n\ndeep()", Stderr: "panic: deep\nmain.deep(...)\n\t [[ Cell [1] Line 4 ]] /tmp/main.go:9\n\t [[ Cell [2] Line 3 ]] /tmp/main.go:17\nexit status 2\n", Trace: []string{"exit status 2"}},
-			cell: 2, expected: []string{"cell 2, line 3: deep()", "panic: deep"}, not: []string{"exit status 2\n  exit status 2"},
+		"panic elsewhere": {
+			f:    failure{Kind: "error", Source: "%%\n\ndeep()", Trace: []string{"cell 1, line 4: panic: deep"}, Stderr: "careful\n", Folded: "goroutine 1"},
+			cell: 2, expected: []string{"cell 2, which begins: deep()\n  cell 1, line 4: panic: deep\n  careful\n  goroutine 1"},
 		},
 		"exit": {
-			f:    failure{Kind: "error", Source: "%%\nos.Exit(3)", Stderr: "exit status 3\n", Trace: []string{"exit status 3"}},
-			cell: 5, expected: []string{"cell 5, line 2: os.Exit(3)", "exit status 3"},
+			f:    failure{Kind: "error", Source: "%%\nos.Exit(3)", Trace: []string{"cell 5: exit status 3"}},
+			cell: 5, expected: []string{"cell 5, line 2: os.Exit(3)\n  exit status 3"},
 		},
 		"one of several exits": {
-			f:    failure{Kind: "error", Source: "%%\nif x {\n\tos.Exit(1)\n}\nos.Exit(3)", Stderr: "exit status 3\n"},
-			cell: 1, expected: []string{"cell 1, which begins: if x {", "exit status 3"},
+			f:    failure{Kind: "error", Source: "%%\nif x {\n\tos.Exit(1)\n}\nos.Exit(3)", Trace: []string{"cell 1: exit status 3"}},
+			cell: 1, expected: []string{"cell 1, which begins: if x {\n  exit status 3"},
 		},
 		"shell": {
-			f:    failure{Kind: "shell", Source: "!ls /nowhere", Stderr: "ls: cannot access\nexit status 2\n"},
-			cell: 1, expected: []string{"cell 1, line 1: !ls /nowhere", "a shell line failed", "ls: cannot access"},
+			f:    failure{Kind: "error", Source: "!ls /nowhere", Trace: []string{"cell 1, line 1: the shell line failed, exit status 2: ls: cannot access"}},
+			cell: 1, expected: []string{"cell 1, line 1: !ls /nowhere\n  the shell line failed, exit status 2: ls: cannot access"},
 		},
 		"timeout": {
 			f:    failure{Kind: "timeout", Source: "%%\nos.Exit(work())"},

@@ -138,6 +138,7 @@ type runner struct {
 	unwatch   func()
 	pageless  bool // the page couldn't be made
 	warnings  []string
+	inputs    inputs
 	complaint error
 }
 
@@ -154,7 +155,7 @@ func (r *runner) result(ctx context.Context) result {
 	if err != nil {
 		return fail(err)
 	}
-	folder, err := kept.folder(r.source, injected)
+	folder, err := kept.folder(r.source, injected, r.env.Root)
 	if err != nil {
 		return fail(err)
 	}
@@ -171,8 +172,11 @@ func (r *runner) result(ctx context.Context) result {
 	if err := r.run(ctx, injected); err != nil {
 		return fail(err)
 	}
+	if r.inputs == nil {
+		r.out.printf("%swarning: so many files were read that not all were noted: the next run executes it again", r.prefix)
+	}
 	done.took = time.Since(start)
-	if r.pageless {
+	if r.pageless || r.inputs == nil {
 		return done
 	}
 	if err := kept.keep(folder, r, done.took); err != nil {
@@ -210,8 +214,21 @@ func (r *runner) run(ctx context.Context, injected []injection) (err error) {
 	if err := os.CopyFS(scratch, driver); err != nil {
 		return err
 	}
+	folder := filepath.Dir(r.source.Path)
+	output, err := filepath.Abs(r.options.Out)
+	if err != nil {
+		return err
+	}
+	seen, warning, err := newWatch(folder, output)
+	if err != nil {
+		warning = fmt.Sprintf("files that are read count only if their names stand in the code: %v", err)
+	}
+	if warning != "" {
+		r.warn(warning)
+	}
+	defer func() { err = errors.Join(err, r.dependsOn(seen, filepath.Join(scratch, "reads"))) }()
 	job, err := json.Marshal(map[string]any{
-		"notebook": r.source.Path, "folder": filepath.Dir(r.source.Path),
+		"notebook": r.source.Path, "folder": folder,
 		"kernel": environment.KernelName, "display": environment.KernelDisplay,
 		"timeout": r.options.Timeout.Seconds(), "inject": injected,
 		"executed": r.executed, "page": r.page, "rewrite": r.options.Rewrite,
@@ -225,6 +242,7 @@ func (r *runner) run(ctx context.Context, injected []injection) (err error) {
 	cmd.Dir = scratch
 	cmd.Env = append(r.env.JupyterEnv(r.env.Scripted),
 		"NAMI_STATE="+filepath.Join(scratch, "state"),
+		"NAMI_READS="+filepath.Join(scratch, "reads"),
 		"TMPDIR="+filepath.Join(scratch, "tmp"),
 		"JUPYTER_RUNTIME_DIR="+filepath.Join(scratch, "runtime"),
 		"PYTHONDONTWRITEBYTECODE=1")
@@ -268,6 +286,42 @@ func (r *runner) run(ctx context.Context, injected []injection) (err error) {
 		return broken
 	}
 	return ended
+}
+
+// dependsOn notes the files that the notebook depends on: those that were seen to be read below
+// its folder, those that its programs told of, and those that its code names. Other notebooks
+// don't count unless they are named: those that run beside it are read, too.
+func (r *runner) dependsOn(seen *watch, list string) error {
+	read, whole := map[string]bool{}, true
+	if seen != nil {
+		read, whole = seen.end()
+	}
+	if !whole {
+		return nil // the inputs stay unknown
+	}
+	folder := filepath.Dir(r.source.Path)
+	paths, err := told(list)
+	if err != nil {
+		return err
+	}
+	names, err := named(r.source.Path)
+	if err != nil {
+		return err
+	}
+	r.inputs = inputs{}
+	for _, name := range append(paths, names...) {
+		r.inputs.add(folder, name)
+	}
+	for path, changed := range read {
+		if filepath.Ext(path) == ".ipynb" {
+			continue
+		}
+		r.inputs.add(folder, path)
+		if name, err := filepath.Rel(folder, path); err == nil && changed {
+			r.inputs[name] = touched
+		}
+	}
+	return nil
 }
 
 // show prints what the driver tells.
