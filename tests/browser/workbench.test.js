@@ -220,8 +220,21 @@ test("an error is told in one clear line", { minutes: 5 }, async () => {
   const error = panel().locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea");
   const lines = (await error.innerText()).split("\n").filter((line) => line.includes("undefined: missing"));
   assert.equal(lines.length, 1, await error.innerText());
-  assert.match(await error.innerText(), /Line 2/);
+  assert.match(lines[0], /^cell \d+, line 2: /);
   assert.deepEqual(outputs.map((o) => o.output_type), ["error"]);
+});
+
+test("a statement without %% is told what to do, and a panic is a line with the rest folded away", { minutes: 5 }, async () => {
+  const forgotten = await run("x := 2");
+  assert.deepEqual(forgotten.map((o) => o.output_type), ["error"]);
+  assert.match(texts(forgotten), /%%/);
+  await run('%%\npanic("on purpose")');
+  const area = panel().locator(".jp-CodeCell").nth(-2).locator(".jp-OutputArea");
+  await shot("panic");
+  assert.match(await area.innerText(), /line 2: panic: on purpose|line 2: on purpose/);
+  const rest = area.locator("details");
+  assert.equal(await rest.count(), 1);
+  assert.equal(await rest.evaluate((d) => d.open), false);
 });
 
 // slides moves a slider by the keyboard, and says which pictures are to be seen before and
