@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
@@ -205,18 +204,17 @@ func (e Events) Split(fraction float64, seed int64) (first, rest Events, err err
 	if err := e.checkShapes(); err != nil {
 		return Events{}, Events{}, fmt.Errorf("data.Events.Split: %w", err)
 	}
-	n := e.Len()
-	cut := int(math.Round(fraction * float64(n)))
-	if !(fraction > 0 && fraction < 1) || cut < 1 || cut >= n {
-		return Events{}, Events{}, fmt.Errorf("data.Events.Split: a fraction of %v of %d events leaves one of the two parts empty: expected a fraction between 0 and 1, and at least one event in each", fraction, n)
+	n, err := cut(fraction, e.Len(), "events")
+	if err != nil {
+		return Events{}, Events{}, fmt.Errorf("data.Events.Split: %w", err)
 	}
-	rows := make([]int32, n)
-	for i, row := range rand.New(rand.NewPCG(uint64(seed), uint64(n))).Perm(n) {
+	rows := make([]int32, e.Len())
+	for i, row := range order(e.Len(), seed) {
 		rows[i] = int32(row)
 	}
-	if first, err = e.pick(rows[:cut]); err != nil {
+	if first, err = e.pick(rows[:n]); err != nil {
 		return Events{}, Events{}, err
 	}
-	rest, err = e.pick(rows[cut:])
+	rest, err = e.pick(rows[n:])
 	return first, rest, err
 }
