@@ -12,8 +12,9 @@ import (
 
 // pages are the pages of a column in a row group that hold values.
 type pages struct {
-	pages []page
-	rows  []int // the number of each page's first row in the group, and of all rows
+	pages  []page
+	rows   []int  // the number of each page's first row in the group, and of all rows
+	others []page // without rows: the dictionary's
 }
 
 // page is a page of a column.
@@ -70,9 +71,12 @@ func (f *File) scan(group, j int) (pages, error) {
 		if h.values < 0 || h.values > int64(all-rows) {
 			return pages{}, fmt.Errorf("it is damaged: the page at byte %d is said to have %d rows, and %d are left in its group", offset, h.values, all-rows)
 		}
+		one := page{offset, h.length, h.packed, h.sum}
 		if h.values > 0 {
 			rows += int(h.values)
-			p.pages, p.rows = append(p.pages, page{offset, h.length, h.packed, h.sum}), append(p.rows, rows)
+			p.pages, p.rows = append(p.pages, one), append(p.rows, rows)
+		} else {
+			p.others = append(p.others, one)
 		}
 		offset = end
 	}

@@ -77,6 +77,11 @@ func (f *File) part(p *part) (err error) {
 	wrap := func(at int, err error) error {
 		return fmt.Errorf("column %q, %s: %w", l.name, table.Row(row+at), err)
 	}
+	for _, other := range index.others {
+		if err := other.check(f.source); err != nil {
+			return wrap(0, err)
+		}
+	}
 	start := index.at(p.from)
 	for i := start; i < len(index.pages) && index.rows[i] < p.to; i++ {
 		if err := index.pages[i].check(f.source); err != nil {
