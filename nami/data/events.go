@@ -1,5 +1,15 @@
-// Package data prepares events for training: what belongs to each of them, sets in memory
-// and streams from files, splits, standardised features and one-hot labels.
+// Package data prepares events for training: tables from files, what belongs to each event,
+// sets in memory and streams from files, splits, standardised features and one-hot labels.
+//
+// A [Table] has named columns of numbers, booleans and texts. [Read] reads one from a file,
+// and [Columns] says which of its columns become events, contexts, classes and weights:
+//
+//	table, err := data.Read("events.csv")
+//	columns, err := data.Columns{X: []string{"x", "y"}, Classes: []data.Class{{Column: "kind"}}}.Fit(table)
+//	events, err := table.Events(columns)
+//
+// [Open] is for files that are larger than memory. Parquet needs the package
+// nami/data/parquet besides.
 //
 // A [Source] makes the batches that train.Fit learns from, by the number of the step: a
 // step has the same batch each time it is asked for, which is why a run that was stopped
@@ -7,7 +17,7 @@
 //
 //	Events   a set in memory, in a new random order in each epoch
 //	Func     a function of the step
-//	Stream   a file, or whatever else is larger than memory, by blocks
+//	Stream   a file that [Open] opens, or whatever else is larger than memory, by blocks
 package data
 
 import (

@@ -111,9 +111,7 @@ type decoder struct {
 	part *part
 	row  int // the next one in the group
 
-	values any     // of one kind, for a batch
-	levels []int16 // theirs
-	texts  texter
+	texts texter
 }
 
 func (d *decoder) column(c file.ColumnChunkReader) error {

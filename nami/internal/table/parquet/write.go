@@ -38,7 +38,10 @@ func Write(w io.Writer, columns []table.Column) (err error) {
 	}
 	out := file.NewParquetWriter(struct{ io.Writer }{w}, root, file.WithWriterProps(parquet.NewWriterProperties(properties...)))
 	for first := 0; first < rows; first += rowsPerGroup {
-		group := out.AppendRowGroup()
+		group, err := out.AppendRowGroupChecked()
+		if err != nil {
+			return err
+		}
 		for _, c := range columns {
 			to, err := group.NextColumn()
 			if err != nil {
