@@ -70,8 +70,9 @@ func (c *counting) Read(first, last int) (data.Events, error) {
 // last few, in a new order each time; and any step by itself is what it was in its turn.
 func TestStream(t *testing.T) {
 	const n, block, size, perEpoch, epochs = 103, 20, 5, 20, 3
-	reader := &counting{n: n, fails: -1}
+	var reader *counting
 	open := func() data.Batches {
+		reader = &counting{n: n, fails: -1}
 		batches, err := data.Stream{Reader: reader, Block: block + 3}.Open(data.Order{Seed: 7, BatchSize: size})
 		if err != nil {
 			t.Fatal(err)

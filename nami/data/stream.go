@@ -139,15 +139,14 @@ func (s *stream) hold(block int) error {
 		return nil
 	}
 	s.held, s.rows = -1, nil
-	if err := s.events.free(); err != nil {
-		return err
-	}
 	events, found, err := s.await(block)
-	if !found {
-		events, err = s.readBlock(block)
-	}
-	if err != nil {
+	if err := errors.Join(err, s.events.free()); err != nil {
 		return err
+	}
+	if !found {
+		if events, err = s.readBlock(block); err != nil {
+			return err
+		}
 	}
 	s.events, s.held = events, block
 	return nil

@@ -4,7 +4,7 @@
 //	import _ "github.com/nami-flow/go-nami/nami/data/parquet"
 //
 // It stands apart because Apache's library, which it links in, makes a program larger by
-// some 20 MB.
+// 20 MB and more.
 package parquet
 
 import (
