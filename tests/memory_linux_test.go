@@ -5,11 +5,15 @@ package tests
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
+	_ "github.com/nami-flow/go-nami/nami/data/parquet"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
@@ -113,4 +117,58 @@ func TestStreamIsBounded(t *testing.T) {
 			t.Errorf("%d samples came, expected %d", drawn, n)
 		}
 	})
+}
+
+// An epoch through a Parquet file is read in the memory of a few blocks: the events alone
+// would take 122 MiB if all were kept.
+func TestStreamedFileIsBounded(t *testing.T) {
+	const rows, width = 8_000_000, 4
+	path := filepath.Join(t.TempDir(), "events.parquet")
+	columns := data.Columns{X: []string{"a", "b", "c", "d"}}
+	func() {
+		var all []data.Column
+		for j, name := range columns.X {
+			v := make([]float64, rows)
+			for i := range v {
+				v[i] = math.Sin(float64(i*width + j))
+			}
+			all = append(all, data.NewColumn(name, v))
+		}
+		table, err := data.NewTable(all...)
+		if err == nil {
+			err = table.Write(path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}()
+	file, err := data.Open(path, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	const size = 4096
+	batches, err := data.Stream{Reader: file}.Open(data.Order{Seed: 1, BatchSize: size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, most, sum := resident(t), 0.0, 0.0
+	for step := range rows / size {
+		batch, err := batches.Batch(step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := batch.X.ConstFlatData(func(flat any) { sum += float64(flat.([]float32)[0]) }); err != nil {
+			t.Fatal(err)
+		}
+		batch.X.MustFinalizeAll()
+		if step%100 == 99 {
+			most = max(most, resident(t)-before)
+		}
+	}
+	if math.IsNaN(sum) || most > 30 {
+		t.Errorf("an epoch made the process grow from %.0f by %.1f MiB", before, most)
+	} else {
+		t.Logf("an epoch: from %.0f by %.1f MiB", before, most)
+	}
 }

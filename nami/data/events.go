@@ -1,5 +1,15 @@
-// Package data prepares events for training: what belongs to each of them, sets in memory
-// and streams from files, splits, standardised features and one-hot labels.
+// Package data prepares events for training: tables from files, what belongs to each event,
+// sets in memory and streams from files, splits, standardised features and one-hot labels.
+//
+// A [Table] has named columns of numbers, booleans and texts. [Read] reads one from a file,
+// and [Columns] says which of its columns become events, contexts, classes and weights:
+//
+//	table, err := data.Read("events.csv")
+//	columns, err := data.Columns{X: []string{"x", "y"}, Classes: []data.Class{{Column: "kind"}}}.Fit(table)
+//	events, err := table.Events(columns)
+//
+// [Open] is for files that are larger than memory. Parquet needs the package
+// nami/data/parquet besides.
 //
 // A [Source] makes the batches that train.Fit learns from, by the number of the step: a
 // step has the same batch each time it is asked for, which is why a run that was stopped
@@ -7,14 +17,13 @@
 //
 //	Events   a set in memory, in a new random order in each epoch
 //	Func     a function of the step
-//	Stream   a file, or whatever else is larger than memory, by blocks
+//	Stream   a file that [Open] opens, or whatever else is larger than memory, by blocks
 package data
 
 import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
@@ -205,18 +214,17 @@ func (e Events) Split(fraction float64, seed int64) (first, rest Events, err err
 	if err := e.checkShapes(); err != nil {
 		return Events{}, Events{}, fmt.Errorf("data.Events.Split: %w", err)
 	}
-	n := e.Len()
-	cut := int(math.Round(fraction * float64(n)))
-	if !(fraction > 0 && fraction < 1) || cut < 1 || cut >= n {
-		return Events{}, Events{}, fmt.Errorf("data.Events.Split: a fraction of %v of %d events leaves one of the two parts empty: expected a fraction between 0 and 1, and at least one event in each", fraction, n)
+	n, err := cut(fraction, e.Len(), "events")
+	if err != nil {
+		return Events{}, Events{}, fmt.Errorf("data.Events.Split: %w", err)
 	}
-	rows := make([]int32, n)
-	for i, row := range rand.New(rand.NewPCG(uint64(seed), uint64(n))).Perm(n) {
+	rows := make([]int32, e.Len())
+	for i, row := range order(e.Len(), seed) {
 		rows[i] = int32(row)
 	}
-	if first, err = e.pick(rows[:cut]); err != nil {
+	if first, err = e.pick(rows[:n]); err != nil {
 		return Events{}, Events{}, err
 	}
-	rest, err = e.pick(rows[cut:])
+	rest, err = e.pick(rows[n:])
 	return first, rest, err
 }

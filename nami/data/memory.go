@@ -15,28 +15,28 @@ func (e Events) Open(order Order) (Batches, error) {
 	if size := order.size(); size < 1 || size > e.Len() {
 		return nil, fmt.Errorf("BatchSize is %d, and the data has %d events: a batch needs at least one event, and can't be larger than the data", size, e.Len())
 	}
-	return &memory{events: e, order: Shuffle{Seed: order.Seed, N: e.Len(), Size: order.size()}}, nil
+	return &inMemory{events: e, order: Shuffle{Seed: order.Seed, N: e.Len(), Size: order.size()}}, nil
 }
 
-// memory are the batches of a set in memory.
-type memory struct {
+// inMemory are the batches of a set in memory.
+type inMemory struct {
 	events Events
 	order  Shuffle
 }
 
-var _ Indexed = (*memory)(nil)
+var _ Indexed = (*inMemory)(nil)
 
 // All implements [Indexed].
-func (m *memory) All() Events { return m.events }
+func (m *inMemory) All() Events { return m.events }
 
 // Rows implements [Indexed].
-func (m *memory) Rows(step int) []int32 { return m.order.Batch(step) }
+func (m *inMemory) Rows(step int) []int32 { return m.order.Batch(step) }
 
 // Batch implements [Batches].
-func (m *memory) Batch(step int) (Events, error) { return m.events.pick(m.Rows(step)) }
+func (m *inMemory) Batch(step int) (Events, error) { return m.events.pick(m.Rows(step)) }
 
 // Identity implements [Batches].
-func (m *memory) Identity() (map[string]string, error) { return m.events.identity("") }
+func (m *inMemory) Identity() (map[string]string, error) { return m.events.identity("") }
 
 // Shuffle chooses the rows of batches of Size among N, at least as many: every epoch goes
 // through them in a new order, without replacement, and leaves out what doesn't fill a

@@ -13,12 +13,12 @@ type Reader interface {
 	Len() int
 
 	// Read returns the events of rows first to last, exclusive, with the same parts each
-	// time. The caller frees them.
+	// time. The caller frees them. Several goroutines may call it at once.
 	Read(first, last int) (Events, error)
 }
 
-// Stream is a source of more events than memory holds. It holds one block of them at a
-// time: each epoch goes through the blocks in a new random order, and through each block's
+// Stream is a source of more events than memory holds. It holds two blocks of them, the one
+// that batches are made of and the next, which is read meanwhile: each epoch goes through the blocks in a new random order, and through each block's
 // rows in a new random order, and leaves out what doesn't fill a batch at a block's end.
 // So a block should be large enough to look like the whole; where the rows of a file are
 // sorted, as by class, shuffle the file first.
@@ -26,7 +26,7 @@ type Stream struct {
 	// Reader reads the events.
 	Reader Reader
 
-	// Block is the number of rows that are read, shuffled and held at once, rounded down to
+	// Block is the number of rows that are read and shuffled at once, rounded down to
 	// whole batches; 65,536 if 0.
 	Block int
 }
@@ -61,6 +61,15 @@ type stream struct {
 	held   int // the block in memory; -1 for none
 	events Events
 	rows   []int // of the block, in the order of the epoch; nil before the first batch of it
+
+	ahead chan ahead // of the block that is being read meanwhile; nil if none is
+}
+
+// ahead is a block that was read before it is needed.
+type ahead struct {
+	block  int
+	events Events
+	err    error
 }
 
 // batchesIn is the number of batches that a block has: the last block may be shorter.
@@ -76,13 +85,16 @@ func (s *stream) Batch(step int) (Events, error) {
 	if s.blocks == nil || epoch != s.epoch {
 		s.blocks, s.epoch, s.rows = s.random(epoch, -1).Perm(count), epoch, nil
 	}
-	for _, block := range s.blocks {
+	for i, block := range s.blocks {
 		if left >= s.batchesIn(block) {
 			left -= s.batchesIn(block)
 			continue
 		}
 		if err := s.hold(block); err != nil {
 			return Events{}, fmt.Errorf("the data of step %d: %w", step, err)
+		}
+		if s.ahead == nil {
+			s.readAhead(s.next(epoch, i))
 		}
 		if s.rows == nil {
 			s.rows = s.random(epoch, block).Perm(s.events.Len())
@@ -101,22 +113,59 @@ func (s *stream) random(epoch, block int) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(s.seed), uint64(epoch)<<32|uint64(uint32(block))))
 }
 
-// hold reads a block, in the place of the one before.
+// next is the block that follows the i-th of an epoch.
+func (s *stream) next(epoch, i int) int {
+	if i+1 < len(s.blocks) {
+		return s.blocks[i+1]
+	}
+	return s.random(epoch+1, -1).Perm(len(s.blocks))[0]
+}
+
+// readAhead starts to read a block, unless it is there already.
+func (s *stream) readAhead(block int) {
+	if block == s.held {
+		return
+	}
+	s.ahead = make(chan ahead, 1)
+	go func(to chan ahead) {
+		events, err := s.readBlock(block)
+		to <- ahead{block, events, err}
+	}(s.ahead)
+}
+
+// hold makes a block the one in memory.
 func (s *stream) hold(block int) error {
 	if s.held == block {
 		return nil
 	}
 	s.held, s.rows = -1, nil
-	if err := s.events.free(); err != nil {
+	events, found, err := s.await(block)
+	if err := errors.Join(err, s.events.free()); err != nil {
 		return err
 	}
-	first, last := block*s.block, min((block+1)*s.block, s.n)
-	events, err := s.read(first, last)
-	if err != nil {
-		return err
+	if !found {
+		if events, err = s.readBlock(block); err != nil {
+			return err
+		}
 	}
 	s.events, s.held = events, block
 	return nil
+}
+
+// await waits for what is being read, and returns it if it is a block that is needed.
+func (s *stream) await(block int) (events Events, found bool, err error) {
+	if s.ahead == nil {
+		return Events{}, false, nil
+	}
+	read := <-s.ahead
+	if s.ahead = nil; read.block == block {
+		return read.events, true, read.err
+	}
+	return Events{}, false, read.events.free()
+}
+
+func (s *stream) readBlock(block int) (Events, error) {
+	return s.read(block*s.block, min((block+1)*s.block, s.n))
 }
 
 // read reads rows and refuses what training can't use.
