@@ -81,22 +81,25 @@ func TestDensityOfWhitened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	covariance := mat.NewSymDense(3, nil)
-	stat.CovarianceMatrix(covariance, x, nil)
+	correlation := mat.NewSymDense(3, nil)
+	stat.CorrelationMatrix(correlation, x, nil)
 	var cholesky mat.Cholesky
-	if !cholesky.Factorize(covariance) {
-		t.Fatal("the covariance isn't positive")
+	if !cholesky.Factorize(correlation) {
+		t.Fatal("the correlations aren't positive")
 	}
 	var want []float64
 	for i := range n {
 		dx, solved := mat.NewVecDense(3, nil), mat.NewVecDense(3, nil)
+		units := 0.0
 		for j := range 3 {
-			dx.SetVec(j, x.At(i, j)-stat.Mean(mat.Col(nil, j, x), nil))
+			mean, std := stat.MeanStdDev(mat.Col(nil, j, x), nil)
+			dx.SetVec(j, (x.At(i, j)-mean)/std)
+			units += math.Log(std)
 		}
 		if err := cholesky.SolveVecTo(solved, dx); err != nil {
 			t.Fatal(err)
 		}
-		want = append(want, -0.5*(mat.Dot(dx, solved)+cholesky.LogDet()+3*math.Log(2*math.Pi)))
+		want = append(want, -0.5*(mat.Dot(dx, solved)+cholesky.LogDet()+3*math.Log(2*math.Pi))-units)
 	}
 	gomlxtest.Near(t, "log-density", logDensity(t, backend, fitted, dtypes.Float64, flat, 3), want, 1e-7)
 }

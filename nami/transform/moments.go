@@ -93,15 +93,13 @@ func (m moments) variances() ([]float64, error) {
 	return v, nil
 }
 
-// inverseRoot is the symmetric root of the inverse of the columns' covariance.
-func (m moments) inverseRoot() ([][]float64, error) {
+// whitening is P^(-1/2)·V^(-1/2), with the columns' correlations P and variances V.
+func (m moments) whitening() ([][]float64, error) {
 	variances, err := m.variances()
 	if err != nil {
 		return nil, err
 	}
 	n := len(variances)
-	// The correlations are decomposed first, so that columns of very different units don't
-	// look dependent.
 	correlation, dx := mat.NewSymDense(n, nil), mat.NewVecDense(n, nil)
 	m.rows.each(func(w float64, x []float64) {
 		for j, x := range x {
@@ -118,20 +116,14 @@ func (m moments) inverseRoot() ([][]float64, error) {
 		eigen.VectorsTo(&vectors)
 		return nil, fmt.Errorf("the smallest eigenvalue of the columns' correlations is %.3g: %s; leave one of them out", least, m.dependent(&vectors))
 	}
-	covariance := mat.NewSymDense(n, nil)
-	for i := range n {
-		for j := range i + 1 {
-			covariance.SetSym(i, j, correlation.At(i, j)*math.Sqrt(variances[i]*variances[j]))
-		}
-	}
 	root := mat.NewSymDense(n, nil)
-	if err := root.PowPSD(covariance, -0.5); err != nil {
-		return nil, fmt.Errorf("the covariance of the columns has no inverse root: %w; standardise them first", err)
+	if err := root.PowPSD(correlation, -0.5); err != nil {
+		return nil, fmt.Errorf("the correlations of the columns have no inverse root: %w", err)
 	}
 	matrix := make([][]float64, n)
 	for i := range matrix {
 		for j := range n {
-			matrix[i] = append(matrix[i], root.At(i, j))
+			matrix[i] = append(matrix[i], root.At(i, j)/math.Sqrt(variances[j]))
 		}
 	}
 	return matrix, nil

@@ -13,10 +13,11 @@ import (
 )
 
 // Whiten makes the columns of the last axis uncorrelated: y = Matrix·(x - Mean). Fitted, Matrix
-// is the inverse root of the columns' covariance C, the symmetric C^(-1/2), so that y has the
-// covariance 1 and each of its columns stays as close as possible to the one that it comes
-// from (Kessy, Lewin & Strimmer 2018, "Optimal whitening and decorrelation"). The zero value
-// is to be fitted: see [Fit].
+// is P^(-1/2)·V^(-1/2), with the columns' correlations P and variances V: y has the covariance
+// 1, each of its columns is correlated as closely as possible with the one that it comes from,
+// and the units of columns don't matter (ZCA-cor in Kessy, Lewin & Strimmer 2018, "Optimal
+// whitening and decorrelation", The American Statistician 72). The zero value is to be fitted:
+// see [Fit].
 type Whiten struct {
 	Mean   []float64
 	Matrix [][]float64 // row by row, one row for each column of y
@@ -114,7 +115,7 @@ func (w Whiten) Fit(d Data) (Transform, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transform.Whiten: %w", err)
 	}
-	matrix, err := m.inverseRoot()
+	matrix, err := m.whitening()
 	if err != nil {
 		return nil, fmt.Errorf("transform.Whiten: %w", err)
 	}
