@@ -56,16 +56,19 @@ func (d Dequantize) Inverse(y *Node) (x, logDet *Node) {
 // ModelShape implements [Transform].
 func (d Dequantize) ModelShape(event []int) ([]int, error) { return same(event), d.validate() }
 
-// Admit implements [Domain]: x must be a multiple of Step, up to a thousandth of a step, and at
-// most 2²² of them, beyond which Float32 hardly tells a number from the next with half of the
-// noise.
+// most is how many steps from 0 a value may be: beyond, Float32 has few numbers between one step
+// and the next.
+const most = 1 << 20
+
+// Admit implements [Domain]: x must be a multiple of Step, up to a thousandth of a step and the
+// rounding of Float32, and at most 2²⁰ steps from 0.
 func (d Dequantize) Admit(x float64) error {
 	cell := x / d.step()
-	if math.Abs(cell-math.Round(cell)) > 1e-3 {
-		return fmt.Errorf("transform.Dequantize expects multiples of %g", d.step())
+	if math.Abs(cell) > most {
+		return fmt.Errorf("transform.Dequantize expects at most %d steps of %g: larger numbers need no noise", most, d.step())
 	}
-	if math.Abs(cell) > 1<<22 {
-		return fmt.Errorf("transform.Dequantize expects at most %d steps of %g: larger numbers need no noise", 1<<22, d.step())
+	if math.Abs(cell-math.Round(cell)) > 1e-3+0x1p-23*math.Abs(cell) {
+		return fmt.Errorf("transform.Dequantize expects multiples of %g", d.step())
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func (l Logarithm) ModelShape(event []int) ([]int, error) { return same(event), 
 // Admit implements [Domain].
 func (l Logarithm) Admit(x float64) error {
 	if !(x+l.Shift > 0) {
-		return fmt.Errorf("transform.Logarithm expects values above %g", -l.Shift)
+		return fmt.Errorf("transform.Logarithm expects values above %g", 0-l.Shift)
 	}
 	return nil
 }
