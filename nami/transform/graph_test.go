@@ -119,7 +119,7 @@ func TestDequantizeComesBack(t *testing.T) {
 			}
 			var x []float64
 			for k := range 5_000 {
-				for _, v := range []int{k, -k, 1<<20 - k, k - 1<<20, 65535} {
+				for _, v := range []int{k, -k, 1<<20 - 1 - k, k + 1 - 1<<20, 65535} {
 					x = append(x, unit*float64(v))
 				}
 			}
