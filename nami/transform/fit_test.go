@@ -31,6 +31,9 @@ func TestFitStandardize(t *testing.T) {
 		t.Errorf("the given parameters became %v", got)
 	}
 
+	constant := fit(t, transform.Standardize{Constant: 1}, transform.Data{X: tensors.FromValue([][]float64{{1, 0.1}, {2, 0.1}, {6, 0.1}})})
+	gomlxtest.Near(t, "mean and deviation with a constant column", append(constant.Mean, constant.Std...), []float64{3, 0.1, math.Sqrt(7), 1}, 0)
+
 	images := tensors.FromValue([][][]float64{{{1, 2}, {3, 4}}, {{3, 4}, {5, 8}}})
 	s = fit(t, transform.Standardize{PerValue: true}, transform.Data{X: images})
 	gomlxtest.Near(t, "means of pixels", s.Mean, []float64{2, 3, 4, 6}, 1e-12)
@@ -162,6 +165,8 @@ func TestBadData(t *testing.T) {
 		"expected a last axis of the 3 columns of Matrix":     of(whiten, []float64{1, 2}),
 		"Mean has 2 values, and an event the shape (3)":       of(transform.Standardize{Mean: []float64{1, 2}, Std: []float64{1, 2}}, []float64{1, 2, 3}),
 		"Mean has 2 values and Std 1":                         of(transform.Standardize{Mean: []float64{1, 2}, Std: []float64{1}}, []float64{1, 2}),
+		"Constant is -1: it must be positive":                 of(transform.Standardize{Constant: -1}, []float64{1}, []float64{1}),
+		"column 0 is 1 in every row":                          of(w, []float64{1, 2}, []float64{1, 3}),
 		"value 1 of Mean and Std is 2 and 0":                  of(transform.Standardize{Mean: []float64{1, 2}, Std: []float64{1, 0}}, []float64{1, 2}),
 		"Shift is NaN":                                        of(transform.Logarithm{Shift: nan}, []float64{1}),
 		"Low is 2 and High 1":                                 of(transform.Logit{Low: 2, High: 1}, []float64{1}),

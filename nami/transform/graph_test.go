@@ -153,6 +153,8 @@ func TestAnyData(t *testing.T) {
 			transform.Asinh{},
 			transform.Circle{Low: -2},
 			transform.Chain{transform.Logarithm{Shift: 1}, transform.Asinh{}, whiten},
+			transform.Columns{{Of: []int{0, 1, 2}, By: whiten}},
+			transform.Columns{},
 			transform.Columns{{Of: []int{2}, By: transform.Circle{Low: -2}}, {Of: []int{1, 0}, By: transform.Logit{Low: -1, High: 2}}},
 			transform.Chain{transform.Circle{Low: -2}, transform.Columns{{Of: []int{0, 5}, By: transform.Standardize{Mean: []float64{1}, Std: []float64{2}}}}},
 		}).Draw(t, "by")
@@ -171,6 +173,39 @@ func TestAnyData(t *testing.T) {
 				gomlxtest.Near(t, "what comes back", gomlxtest.Floats(t, back, nil), gomlxtest.Floats(t, x, nil), 1e-5)
 			}
 			return []*tensors.Tensor{back}, err
+		})
+	})
+}
+
+// Whatever data, mask and weights are given, a transform is fitted to them, and its result then
+// has a use, or what is said teaches.
+func TestAnyFit(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	property.CheckPart(t, 60, func(t *rapid.T) {
+		d := transform.Data{X: gomlxtest.Misfit(t, "x", 6, 2, 3), Weight: property.Mostly(t, "weight", tensors.FromValue([]float32{1, 2, 3, 0.5, 0, 1}),
+			nil, tensors.FromValue([]float32{1, -2, 3, 0.5, 0, -1}), gomlxtest.Filled(0, 6), gomlxtest.Filled(1, 5), gomlxtest.Filled(float32(math.NaN()), 6))}
+		if rapid.Bool().Draw(t, "masked") {
+			d.Mask = property.Mostly(t, "mask", gomlxtest.Filled(1, 6, 2), gomlxtest.Filled(0, 6, 2), gomlxtest.Filled(0.5, 6, 2), gomlxtest.Filled(1, 6))
+		}
+		by := rapid.SampledFrom([]transform.Transform{
+			transform.Standardize{},
+			transform.Standardize{Constant: 2},
+			transform.Whiten{},
+			transform.Chain{transform.Asinh{}, transform.Standardize{}, transform.Whiten{}},
+			transform.Columns{{Of: []int{2, 1}, By: transform.Whiten{}}, {Of: []int{0}, By: transform.Chain{transform.Circle{}, transform.Standardize{}}}},
+			transform.Columns{{Of: []int{0, 1, 2}, By: transform.Standardize{}}},
+		}).Draw(t, "by")
+		var fitted transform.Transform
+		gomlxtest.Bears(t, "Fit", func() (_ []*tensors.Tensor, err error) {
+			fitted, err = transform.Fit(backend, by, d)
+			return nil, err
+		})
+		if fitted == nil {
+			return
+		}
+		gomlxtest.Bears(t, "Apply", func() ([]*tensors.Tensor, error) {
+			y, logDet, err := transform.Apply(backend, fitted, d, 2)
+			return []*tensors.Tensor{y, logDet}, err
 		})
 	})
 }

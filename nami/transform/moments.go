@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/gonum/mat"
@@ -51,19 +52,27 @@ func (d Data) moments(perValue bool) (m moments, err error) {
 		return m, fmt.Errorf("the data is %s, and %d of its rows count: a standard deviation needs at least 2", d.X.Shape(), n)
 	}
 	if !(m.weights*m.weights > m.squares) {
-		return m, fmt.Errorf("the weights make an effective number of %g rows, (Σw)²/Σw²: a standard deviation needs more than 1", m.weights*m.weights/m.squares)
-	}
-	for j, constant := range m.constant {
-		if constant {
-			return m, fmt.Errorf("%s is %v in every row: it has no spread and no density; leave it out, or give its parameters", m.name(j), first[j])
-		}
+		return m, fmt.Errorf("the weights make an effective number of %.4g rows, (Σw)²/Σw² with Σw = %g: a standard deviation needs more than 1", m.weights*m.weights/math.Max(m.squares, math.SmallestNonzeroFloat64), m.weights)
 	}
 	rows.each(func(w float64, x []float64) {
 		for j, v := range x {
 			m.mean[j] += w * v / m.weights
 		}
 	})
+	for j, constant := range m.constant {
+		if constant { // the rounding of a mean must not make a spread
+			m.mean[j] = first[j]
+		}
+	}
 	return m, nil
+}
+
+// spread refuses a column that is constant.
+func (m moments) spread() error {
+	if j := slices.Index(m.constant, true); j >= 0 {
+		return fmt.Errorf("%s is %v in every row: it has no spread and no density; leave it out, or give its parameters", m.name(j), m.mean[j])
+	}
+	return nil
 }
 
 // name is what column j of the last axis, or value j of the event, is called.
@@ -77,7 +86,7 @@ func (m moments) name(j int) string {
 // divisor makes the second moments unbiased: n-1 where all weights are 1.
 func (m moments) divisor() float64 { return m.weights - m.squares/m.weights }
 
-// variances are those of the columns.
+// variances are those of the columns, 0 for those that are constant.
 func (m moments) variances() ([]float64, error) {
 	v := make([]float64, len(m.mean))
 	m.rows.each(func(w float64, x []float64) {
@@ -86,6 +95,9 @@ func (m moments) variances() ([]float64, error) {
 		}
 	})
 	for j, variance := range v {
+		if m.constant[j] {
+			continue
+		}
 		if !(variance > 0) || math.IsInf(variance, 0) {
 			return nil, fmt.Errorf("the variance of %s is %g: it must be positive and finite; are there negative weights, or values that are too large or too close to each other?", m.name(j), variance)
 		}
@@ -95,6 +107,9 @@ func (m moments) variances() ([]float64, error) {
 
 // whitening is P^(-1/2)·V^(-1/2), with the columns' correlations P and variances V.
 func (m moments) whitening() ([][]float64, error) {
+	if err := m.spread(); err != nil {
+		return nil, err
+	}
 	variances, err := m.variances()
 	if err != nil {
 		return nil, err

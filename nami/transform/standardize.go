@@ -23,6 +23,11 @@ type Standardize struct {
 	// pixel of an image. The zero value fits them to each column of the last axis, over all
 	// rows of the event.
 	PerValue bool
+
+	// Constant is the Std that a column gets which is constant in the data it is fitted to, such
+	// as a pixel at the border of all images. With 0 such a column is an error: it has no
+	// density, but it may be in a context.
+	Constant float64
 }
 
 var _ Fitter = Standardize{}
@@ -78,6 +83,9 @@ func (s Standardize) validate() error {
 	if len(s.Mean) == 0 && len(s.Std) == 0 {
 		return errors.New("transform.Standardize: Mean and Std are empty: fit them with transform.Fit, or give them")
 	}
+	if s.Constant < 0 || math.IsNaN(s.Constant) || math.IsInf(s.Constant, 0) {
+		return fmt.Errorf("transform.Standardize: Constant is %v: it must be positive, or 0 where no column is constant", s.Constant)
+	}
 	if len(s.Mean) != len(s.Std) {
 		return fmt.Errorf("transform.Standardize: Mean has %d values and Std %d: expected as many", len(s.Mean), len(s.Std))
 	}
@@ -91,7 +99,7 @@ func (s Standardize) validate() error {
 
 // Fit implements [Fitter]: the means and standard deviations of the data. With weights w they
 // are Σwx/Σw and the root of Σw(x-mean)²/(Σw - Σw²/Σw), whose divisor is n-1 where all weights
-// are 1. It is an error if a column is constant, if fewer than two of its values count, and if
+// are 1. It is an error if a column is constant and Constant is 0, if fewer than two of its values count, and if
 // the weights leave no positive variance.
 func (s Standardize) Fit(d Data) (Transform, error) {
 	if len(s.Mean) > 0 || len(s.Std) > 0 {
@@ -105,9 +113,16 @@ func (s Standardize) Fit(d Data) (Transform, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transform.Standardize: %w", err)
 	}
+	if err := m.spread(); err != nil && s.Constant == 0 {
+		return nil, fmt.Errorf("transform.Standardize: %w; or set Constant to 1", err)
+	}
 	s.Mean = m.mean
-	for _, v := range variances {
-		s.Std = append(s.Std, math.Sqrt(v))
+	for j, v := range variances {
+		std := math.Sqrt(v)
+		if m.constant[j] {
+			std = s.Constant
+		}
+		s.Std = append(s.Std, std)
 	}
 	return s, s.validate()
 }
