@@ -56,10 +56,11 @@ func (d Data) moments(perValue bool) (m moments, err error) {
 	}
 	rows.each(func(w float64, x []float64) {
 		for j, v := range x {
-			m.mean[j] += w * v / m.weights
+			m.mean[j] += w * v
 		}
 	})
 	for j, constant := range m.constant {
+		m.mean[j] /= m.weights
 		if constant { // the rounding of a mean must not make a spread
 			m.mean[j] = first[j]
 		}
@@ -91,10 +92,12 @@ func (m moments) variances() ([]float64, error) {
 	v := make([]float64, len(m.mean))
 	m.rows.each(func(w float64, x []float64) {
 		for j, x := range x {
-			v[j] += w * (x - m.mean[j]) * (x - m.mean[j]) / m.divisor()
+			v[j] += w * (x - m.mean[j]) * (x - m.mean[j])
 		}
 	})
-	for j, variance := range v {
+	for j := range v {
+		v[j] /= m.divisor()
+		variance := v[j]
 		if m.constant[j] {
 			continue
 		}
