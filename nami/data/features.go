@@ -20,8 +20,6 @@ type features struct {
 	mask  []float64 // 1 for an object, 0 for padding, again and again; nil without padding
 }
 
-func (f features) shape() string { return f.x.Shape().String() }
-
 // newFeatures reads a tensor of so many features, with a mask or nil, and refuses values
 // that are not finite anywhere but in the padding.
 func newFeatures(x *tensors.Tensor, count int, mask *tensors.Tensor) (features, error) {

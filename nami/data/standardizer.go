@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -41,64 +41,20 @@ func fitStandardizer(e Events) (Standardizer, error) {
 	if e.Mask != nil && e.X.Rank() != 3 {
 		return Standardizer{}, fmt.Errorf("the data is %s and has a mask: expected [n, objects, features], one axis of features", e.X.Shape())
 	}
-	features, err := newFeatures(e.X, e.X.Shape().Dim(-1), e.Mask)
-	if err != nil {
-		return Standardizer{}, err
+	if e.X.Rank() < 2 {
+		return Standardizer{}, fmt.Errorf("the data is %s: expected [n, ..., features], with an axis of features", e.X.Shape())
 	}
-	weight := func(int) float64 { return 1 }
 	if e.Weight != nil {
 		if err := errors.Join(checkFinite(Part{"weight", e.Weight}), e.checkWeight()); err != nil {
 			return Standardizer{}, err
 		}
-		weights := make([]float64, e.Len())
-		if err := gomlx.EachFloat(e.Weight, func(i int, w float64) { weights[i] = w }); err != nil {
-			return Standardizer{}, err
-		}
-		perEvent := e.X.Size() / e.Len()
-		weight = func(i int) float64 { return weights[i/perEvent] }
 	}
-	return features.measure(weight)
-}
-
-// measure is the fit to what isn't padding: weight is that of a value.
-func (f features) measure(weight func(i int) float64) (Standardizer, error) {
-	d := f.count
-	s := Standardizer{Mean: make([]float64, d), Std: make([]float64, d)}
-	first, constant := slices.Repeat([]float64{math.NaN()}, d), slices.Repeat([]bool{true}, d)
-	sum, squares, number := make([]float64, d), make([]float64, d), make([]int, d)
-	f.each(func(i, j int, v float64) {
-		w := weight(i)
-		sum[j], squares[j] = sum[j]+w, squares[j]+w*w
-		if number[j]++; number[j] == 1 {
-			first[j] = v
-		}
-		constant[j] = constant[j] && v == first[j]
-	})
-	for j, n := range number {
-		if n < 2 {
-			return s, fmt.Errorf("the data is %s, and %d values of feature %d count: a standard deviation needs at least 2", f.shape(), n, j)
-		}
+	fitted, err := transform.Standardize{Constant: 1}.Fit(transform.Data{X: e.X, Mask: e.Mask, Weight: e.Weight})
+	if err != nil {
+		return Standardizer{}, err
 	}
-	f.each(func(i, j int, v float64) { s.Mean[j] += v * weight(i) / sum[j] })
-	f.each(func(i, j int, v float64) { s.Std[j] += weight(i) * (v - s.Mean[j]) * (v - s.Mean[j]) })
-	for j := range s.Std {
-		events := sum[j] * sum[j] / squares[j]
-		if !(events > 1) {
-			return s, fmt.Errorf("the weights of feature %d's values make an effective number of %g events, (Σw)²/Σw²: a standard deviation needs more than 1", j, events)
-		}
-		variance := s.Std[j] / (sum[j] - squares[j]/sum[j])
-		if constant[j] { // rounding of the mean must not make a scale
-			s.Mean[j], variance = first[j], 1
-		}
-		if variance < 0 {
-			return s, fmt.Errorf("the weights make the variance of feature %d negative, %g: so many events count less than nothing that it has no standard deviation", j, variance)
-		}
-		s.Std[j] = math.Sqrt(variance)
-	}
-	if err := s.Validate(); err != nil { // the squares overflowed, or vanished
-		return s, fmt.Errorf("the values of the data, %s, are too large or too close to each other: %w", f.shape(), err)
-	}
-	return s, nil
+	s := fitted.(transform.Standardize)
+	return Standardizer{Mean: s.Mean, Std: s.Std}, nil
 }
 
 // Validate reports a mean and a standard deviation of different lengths, values that are
