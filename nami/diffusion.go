@@ -8,6 +8,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/dynamics"
+	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -94,7 +95,7 @@ func (m Diffusion) Bind(backend compute.Backend, store *model.Store, context *te
 	if err != nil {
 		return nil, err
 	}
-	return bind(f, backend, store, context, s)
+	return bind(f, fingerprint.OfModel(m.Prediction, nil, nil, m.Schedule), backend, store, context, s)
 }
 
 func (m Diffusion) check() error {

@@ -8,6 +8,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/dynamics"
+	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -66,7 +67,7 @@ func (m FlowMatching) Bind(backend compute.Backend, store *model.Store, context 
 	if err != nil {
 		return nil, err
 	}
-	return bind(f, backend, store, context, s)
+	return bind(f, fingerprint.OfModel(schedule.Velocity, m.Base, m.Path, nil), backend, store, context, s)
 }
 
 func (m FlowMatching) check() error {

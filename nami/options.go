@@ -13,6 +13,7 @@ type settings struct {
 	chunk       int
 	progress    func(done, total int)
 	noise, data float64
+	anyModel    bool
 }
 
 // Option changes a process from its defaults.
@@ -37,6 +38,10 @@ func ChunkSize(events int) Option { return func(s *settings) { s.chunk = events 
 // Times sets where a solve begins and ends: a sample moves from time noise to time data,
 // 1 and 0 if not given, a likelihood's way is the opposite one.
 func Times(noise, data float64) Option { return func(s *settings) { s.noise, s.data = noise, data } }
+
+// AnyModel binds the model as it is given. Without it, a field, base, path or schedule other
+// than that with which the store's weights were trained is an error.
+func AnyModel() Option { return func(s *settings) { s.anyModel = true } }
 
 // settle makes settings of options.
 func settle(options []Option) (s settings, err error) {

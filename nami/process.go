@@ -8,6 +8,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/dynamics"
+	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/run"
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -83,8 +84,8 @@ func checkBase(base distribution.Base, rank int) error {
 	return nil
 }
 
-// bind makes a process of a flow whose parts were checked.
-func bind(f dynamics.Flow, backend compute.Backend, store *model.Store, context *tensors.Tensor, s settings) (*Process, error) {
+// bind makes a process of a flow whose parts were checked, of the given model.
+func bind(f dynamics.Flow, m fingerprint.Model, backend compute.Backend, store *model.Store, context *tensors.Tensor, s settings) (*Process, error) {
 	p := &Process{
 		bound: &bound{
 			flow: f, programs: run.NewPrograms(backend, store, f.Solver), backend: backend, store: store,
@@ -96,7 +97,10 @@ func bind(f dynamics.Flow, backend compute.Backend, store *model.Store, context 
 	if err != nil {
 		return nil, err
 	}
-	if err := bound.checkTrained(); err != nil {
+	if s.anyModel {
+		return bound, nil
+	}
+	if err := bound.checkTrained(m); err != nil {
 		return nil, err
 	}
 	return bound, nil

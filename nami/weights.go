@@ -79,15 +79,16 @@ func (p *Process) inspectStore(contextShape []int) error {
 	return errors.Join(err, missing(p.store, known))
 }
 
-// checkTrained refuses a field that isn't the one whose weights the store holds, nor wraps it.
-func (p *Process) checkTrained() error {
+// checkTrained refuses a field that isn't the one whose weights the store holds, nor wraps it,
+// and a model that the field wasn't trained for.
+func (p *Process) checkTrained(m fingerprint.Model) error {
 	var context []int // the shape of one context
 	if p.context != nil {
 		dims := p.context.Shape().Dimensions
 		context = dims[len(dims)-field.ContextRank(p.flow.Field):]
 	}
 	err := loop.Exclusively(p.store, func() error {
-		return fingerprint.Check(p.backend, p.store, p.flow.Field, p.flow.Base.EventShape(), context, p.dtype)
+		return fingerprint.Check(p.backend, p.store, p.flow.Field, m, p.flow.Base.EventShape(), context, p.dtype)
 	})
 	if err != nil {
 		return fmt.Errorf("nami: %w", err)

@@ -65,12 +65,12 @@ func values(x *tensors.Tensor) []float64 { return tensors.MustCopyFlatData[float
 
 func TestValidate(t *testing.T) {
 	for want, g := range map[string]interpolant.Gamma{
-		"Scale is 0: it must be positive": interpolant.ScaledBrownian{},
-		"Scale is -1":                     interpolant.ScaledBrownian{Scale: -1},
-		"Scale is NaN":                    interpolant.ScaledBrownian{Scale: math.NaN()},
-		"Eps is -1: it must be between 0 and Scale/4 = 0.25": interpolant.Brownian{Eps: -1},
-		"Eps is 3":         interpolant.ScaledBrownian{Scale: 2, Eps: 3},
-		"the gamma is nil": nil,
+		"Scale is 0: it must be positive":         interpolant.ScaledBrownian{},
+		"Scale is -1":                             interpolant.ScaledBrownian{Scale: -1},
+		"Scale is NaN":                            interpolant.ScaledBrownian{Scale: math.NaN()},
+		"Eps is -1: it must be between 0 and 1/4": interpolant.Brownian{Eps: -1},
+		"Eps is 3":                                interpolant.ScaledBrownian{Scale: 2, Eps: 3},
+		"the gamma is nil":                        nil,
 	} {
 		err := interpolant.Validate(g)
 		gomlxtest.Says(t, want, err, want)

@@ -38,7 +38,7 @@ type Denoising struct {
 
 var (
 	_ Sourced = Denoising{}
-	_ OfField = Denoising{}
+	_ OfModel = Denoising{}
 )
 
 // Loss implements [Loss]: it draws ε, unless the batch has a source, and a time for each
@@ -80,6 +80,11 @@ func (l Denoising) PerEvent(scope *model.Scope, b Batch, t *Node) *Node {
 
 // SourceOf implements [Sourced]: ε is standard normal.
 func (l Denoising) SourceOf(event []int) distribution.Base { return orNormal(nil, event) }
+
+// LearnedModel implements [OfModel].
+func (l Denoising) LearnedModel(_ []int) Learned {
+	return Learned{Prediction: l.Prediction, Schedule: l.Schedule}
+}
 
 // LearnedField implements [OfField].
 func (l Denoising) LearnedField() field.Field { return l.Field }

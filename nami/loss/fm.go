@@ -6,6 +6,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/schedule"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -37,7 +38,7 @@ type FM struct {
 
 var (
 	_ Sourced = FM{}
-	_ OfField = FM{}
+	_ OfModel = FM{}
 )
 
 // Loss implements [Loss]: it draws the source, unless the batch has one, and a time for
@@ -60,6 +61,11 @@ func (l FM) PerEvent(scope *model.Scope, b Batch, t *Node) *Node {
 
 // SourceOf implements [Sourced].
 func (l FM) SourceOf(event []int) distribution.Base { return orNormal(l.Base, event) }
+
+// LearnedModel implements [OfModel].
+func (l FM) LearnedModel(event []int) Learned {
+	return Learned{Prediction: schedule.Velocity, Base: l.SourceOf(event), Path: orLinear(l.Path)}
+}
 
 // LearnedField implements [OfField].
 func (l FM) LearnedField() field.Field { return l.Field }

@@ -6,6 +6,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/interpolant"
+	"github.com/nami-flow/go-nami/nami/schedule"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -33,7 +34,7 @@ type Interpolant struct {
 
 var (
 	_ Sourced = Interpolant{}
-	_ OfField = Interpolant{}
+	_ OfModel = Interpolant{}
 )
 
 // Loss implements [Loss], with the latent noise z and -z alike: with u = dI_t/dt and
@@ -89,6 +90,11 @@ func (l Interpolant) checked(b Batch, t, z *Node) (Batch, *Node) {
 
 // SourceOf implements [Sourced].
 func (l Interpolant) SourceOf(event []int) distribution.Base { return orNormal(l.Base, event) }
+
+// LearnedModel implements [OfModel].
+func (l Interpolant) LearnedModel(event []int) Learned {
+	return Learned{Prediction: schedule.Velocity, Base: l.SourceOf(event)}
+}
 
 // LearnedField implements [OfField].
 func (l Interpolant) LearnedField() field.Field { return l.Field }

@@ -14,6 +14,8 @@ package loss
 import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/schedule"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -67,4 +69,26 @@ type OfField interface {
 
 	// LearnedField is the field, whose variables are in the loss's own scope.
 	LearnedField() field.Field
+}
+
+// OfModel is a [Loss] that also tells what the field is part of, so that it isn't bound to a
+// model with another base, path or schedule.
+type OfModel interface {
+	OfField
+
+	// LearnedModel is what it is part of, for events of the given shape.
+	LearnedModel(event []int) Learned
+}
+
+// Learned is what a field is part of that learns. What doesn't matter is nil.
+type Learned struct {
+	// Prediction says what the field predicts; [schedule.Velocity] for a flow.
+	Prediction schedule.Prediction
+
+	// Base is the distribution of the source, unless the batch has a source of its own.
+	Base distribution.Base
+
+	// Path is that of a flow, and Schedule that of a diffusion.
+	Path     path.Path
+	Schedule schedule.Schedule
 }

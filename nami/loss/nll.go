@@ -6,6 +6,7 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/schedule"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -28,7 +29,7 @@ type NLL struct {
 	Reduction Reduction
 }
 
-var _ OfField = NLL{}
+var _ OfModel = NLL{}
 
 // Loss implements [Loss]. It panics if the batch has a source: a likelihood asks the flow's
 // own base.
@@ -47,6 +48,11 @@ func (l NLL) PerEvent(scope *model.Scope, b Batch) *Node {
 		flow = flow.Masked(b.Mask)
 	}
 	return Neg(flow.LogProb(scope, b.X, b.Context, l.Estimator))
+}
+
+// LearnedModel implements [OfModel].
+func (l NLL) LearnedModel(_ []int) Learned {
+	return Learned{Prediction: schedule.Velocity, Base: l.Flow.Base}
 }
 
 // LearnedField implements [OfField].

@@ -228,6 +228,13 @@ func (t *Trainer) note(like data.Events) error {
 	if err != nil || !known { // a field for one number of rows only, or whose variables are elsewhere
 		return fingerprint.AddField(t.store, weights, nil)
 	}
+	if m, ok := l.(loss.OfModel); ok {
+		learned := m.LearnedModel(event)
+		if like.Source != nil { // which may come from elsewhere
+			learned.Base = nil
+		}
+		kept.Model = fingerprint.OfModel(learned.Prediction, learned.Base, learned.Path, learned.Schedule)
+	}
 	return fingerprint.AddField(t.store, kept.Variables, &kept)
 }
 

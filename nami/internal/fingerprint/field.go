@@ -29,6 +29,9 @@ type Field struct {
 
 	// Variables are the paths of those that the field has.
 	Variables []string `json:"variables"`
+
+	// Model is what the field is part of, as far as it is known.
+	Model Model `json:"model,omitzero"`
 }
 
 // OfField is what is to be kept of a field whose variables are in store: of its values at
@@ -135,11 +138,12 @@ func AddField(store *model.Store, trained []string, f *Field) error {
 // is about to be called with, nil for no context, and dtype that of the events. A field that
 // wraps the trained one passes, and so does one whose weights the store knows nothing of:
 // that were initialised, set by hand, or trained by a loss that doesn't tell its field.
-// Weights that were converted to another dtype aren't compared.
+// Weights that were converted to another dtype aren't compared. The trained field itself must
+// be part of the model that it was trained for.
 //
 // It builds f a few times in graphs that are thrown away, and leaves the store as it was.
 // As with all that builds graphs over a store, one goroutine at a time may do it.
-func Check(own compute.Backend, store *model.Store, f field.Field, event, context []int, dtype dtypes.DType) error {
+func Check(own compute.Backend, store *model.Store, f field.Field, m Model, event, context []int, dtype dtypes.DType) error {
 	fields, err := Fields(store)
 	if err != nil || len(fields) == 0 {
 		return err
@@ -150,7 +154,15 @@ func Check(own compute.Backend, store *model.Store, f field.Field, event, contex
 		return nil // what is wrong with the field itself, its caller says
 	}
 	for _, kept := range fields {
-		if kept.DType != asked.DType || !slices.ContainsFunc(kept.Variables, words.has) || contains(words, kept.Graph) {
+		if kept.DType != asked.DType || !slices.ContainsFunc(kept.Variables, words.has) {
+			continue
+		}
+		if contains(words, kept.Graph) {
+			if kept.Text == asked.Text { // else it wraps the trained one, and may mean another model
+				if err := kept.Model.difference(m); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		// It may be made for events or contexts of any shape.

@@ -211,7 +211,7 @@ func TestCheck(t *testing.T) {
 			{"ReLU, wrapped", guided{relu}, []int{3}, "and not"},
 			{"edited", edited, []int{3}, ""}, // its shapes don't agree, which binding says
 		} {
-			err := fingerprint.Check(backend, store, c.f, []int{2}, c.context, dtypes.Float32)
+			err := fingerprint.Check(backend, store, c.f, fingerprint.Model{}, []int{2}, c.context, dtypes.Float32)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%s: got %v, expected %q", c.name, err, c.want)
 			}
@@ -219,13 +219,13 @@ func TestCheck(t *testing.T) {
 		if store.NumVariables() != before {
 			t.Errorf("the store has %d variables, and had %d", store.NumVariables(), before)
 		}
-		if err := fingerprint.Check(backend, model.NewStore(), relu, []int{2}, []int{3}, dtypes.Float32); err != nil {
+		if err := fingerprint.Check(backend, model.NewStore(), relu, fingerprint.Model{}, []int{2}, []int{3}, dtypes.Float32); err != nil {
 			t.Errorf("a store that knows nothing: %v", err)
 		}
 		if err := fingerprint.AddField(store, []string{"/mlp/layer_0/dense/weights"}, nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := fingerprint.Check(backend, store, relu, []int{2}, []int{3}, dtypes.Float32); err != nil {
+		if err := fingerprint.Check(backend, store, relu, fingerprint.Model{}, []int{2}, []int{3}, dtypes.Float32); err != nil {
 			t.Errorf("weights that were trained by what isn't known: %v", err)
 		}
 	})
@@ -240,9 +240,9 @@ func TestCheckOfFunctions(t *testing.T) {
 		}}
 	}
 	store := trained(t, backend, f(1), nil)
-	if err := fingerprint.Check(backend, store, f(1), []int{2}, nil, dtypes.Float32); err != nil {
+	if err := fingerprint.Check(backend, store, f(1), fingerprint.Model{}, []int{2}, nil, dtypes.Float32); err != nil {
 		t.Error(err)
 	}
-	err := fingerprint.Check(backend, store, f(1.5), []int{2}, nil, dtypes.Float32)
+	err := fingerprint.Check(backend, store, f(1.5), fingerprint.Model{}, []int{2}, nil, dtypes.Float32)
 	gomlxtest.Says(t, "another gain", err, "prints the same, but is another; the same operations")
 }

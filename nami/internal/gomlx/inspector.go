@@ -23,6 +23,10 @@ func Inspector(observer Observer) (compute.Backend, error) {
 	return &goBackend{Backend: backend.(*goBackend).Backend, observer: observer}, nil
 }
 
+// PureGo is GoMLX's pure Go backend, the same one each time, for small graphs beside what a
+// program computes.
+func PureGo() (compute.Backend, error) { return inspected() }
+
 var inspected = sync.OnceValues(func() (compute.Backend, error) { return Open("go") })
 
 func (f goFunction) Constant(flat any, dims ...int) (compute.Value, error) {
