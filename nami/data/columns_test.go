@@ -11,6 +11,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -244,7 +245,7 @@ func third[T, U any](_ T, _ U, err error) error { return err }
 // Parts of a table have each row once, and whole groups where groups are asked for, in
 // numbers as near to the fraction as they can be; the seed decides.
 func TestAnySplit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(2, 200).Draw(t, "n")
 		groups := rapid.IntRange(2, 20).Draw(t, "groups")
 		seed := rapid.Int64().Draw(t, "seed")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/data"
 	_ "github.com/nami-flow/go-nami/nami/data/parquet"
+	"github.com/nami-flow/go-nami/tests/property"
 
 	"pgregory.net/rapid"
 )
@@ -171,7 +172,7 @@ func TestAnyTableIsReadBack(t *testing.T) {
 	for _, format := range []data.Format{data.CSV, data.TSV, data.NPY, data.NPZ, data.Parquet} {
 		t.Run(string(format), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "table."+string(format))
-			rapid.Check(t, func(t *rapid.T) {
+			property.Check(t, func(t *rapid.T) {
 				table := anyTable(t, format)
 				if err := table.Write(path); err != nil {
 					t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/tests/property"
 	"pgregory.net/rapid"
 )
 
@@ -16,7 +17,7 @@ func TestAnyNumber(t *testing.T) {
 			return strings.Repeat("0", rapid.IntRange(0, 2).Draw(t, label+" zeros")) + rapid.StringOfN(rapid.RuneFrom([]rune("0123456789")), 0, most, -1).Draw(t, label)
 		})
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		text := rapid.SampledFrom([]string{"", "-", "+"}).Draw(t, "sign") + digits("whole", 25).Draw(t, "whole")
 		if rapid.Bool().Draw(t, "point") {
 			text += "." + digits("fraction", 25).Draw(t, "fraction")
@@ -26,7 +27,7 @@ func TestAnyNumber(t *testing.T) {
 		}
 		checkNumber(t, text)
 	})
-	rapid.Check(t, func(t *rapid.T) { // the floats that there are, as Go, C and Python write them
+	property.Check(t, func(t *rapid.T) { // the floats that there are, as Go, C and Python write them
 		v := math.Float64frombits(rapid.Uint64().Draw(t, "bits"))
 		if rapid.Bool().Draw(t, "usual") {
 			v = rapid.Float64Range(-1000, 1000).Draw(t, "v")
