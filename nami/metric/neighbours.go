@@ -93,10 +93,10 @@ func readAny(name string, x *tensors.Tensor) (events, error) {
 	if x == nil {
 		return events{}, fmt.Errorf("%s is nil: give a tensor of shape [n]+event", name)
 	}
-	if err := x.CheckValid(); err != nil {
-		return events{}, fmt.Errorf("%s is not a valid tensor: %w", name, err)
-	}
 	shape := x.Shape()
+	if !shape.Ok() {
+		return events{}, fmt.Errorf("%s was freed: give a tensor of shape [n]+event", name)
+	}
 	if shape.Rank() < 1 {
 		return events{}, fmt.Errorf("%s is a scalar: give a tensor of shape [n]+event, such as [1000, 2]", name)
 	}
