@@ -221,15 +221,23 @@ func TestBarsHaveTheirHeights(t *testing.T) {
 
 func TestHistogramCounts(t *testing.T) {
 	f := Histogram([]Series{{Values: []float64{0.5, 0.5, 0.5, 1.5}}}, Bins(2), Limits(0, 2, 0, 4))
+	first, second := twoBins(t, f)
+	within(t, "first bin", first, 0.75, 0.02)
+	within(t, "second bin", second, 0.25, 0.02)
+}
+
+// twoBins are the heights of the two bins of a histogram, as shares of its frame's.
+func twoBins(t *testing.T, f Figure) (first, second float64) {
+	t.Helper()
 	img := decode(t, f)
 	left, right, top, bottom := frames(t, img)
 	fill := color30(light.color(0))
 	middle := (left[0] + right[0]) / 2
-	first, _ := coloured(img, image.Rect(left[0]+6, top+6, middle-6, bottom), fill)
-	second, _ := coloured(img, image.Rect(middle+6, top+6, right[0]-6, bottom), fill)
-	height := float64(bottom - top)
-	within(t, "first bin", float64(bottom-first.Min.Y)/height, 0.75, 0.02)
-	within(t, "second bin", float64(bottom-second.Min.Y)/height, 0.25, 0.02)
+	share := func(from, to int) float64 {
+		bin, _ := coloured(img, image.Rect(from+6, top+6, to-6, bottom), fill)
+		return float64(bottom-bin.Min.Y) / float64(bottom-top)
+	}
+	return share(left[0], middle), share(middle, right[0])
 }
 
 func TestHistogramDensitiesHaveAreaOne(t *testing.T) {

@@ -155,15 +155,9 @@ func TestRatioPixels(t *testing.T) {
 // A logarithmic axis shows counts where they belong, and starts below the lowest.
 func TestHistogramOnALogarithmicAxis(t *testing.T) {
 	values := repeated(map[float64]int{0.5: 10, 1.5: 1000})
-	img := decode(t, Histogram([]Series{{Values: values}}, Bins(2), LogY(), Limits(0, 2, 1, 10_000)))
-	left, right, top, bottom := frames(t, img)
-	fill := color30(light.color(0))
-	middle := (left[0] + right[0]) / 2
-	first, _ := coloured(img, image.Rect(left[0]+6, top+6, middle-6, bottom), fill)
-	second, _ := coloured(img, image.Rect(middle+6, top+6, right[0]-6, bottom), fill)
-	height := float64(bottom - top)
-	within(t, "10 between 1 and 10⁴", float64(bottom-first.Min.Y)/height, 0.25, 0.02)
-	within(t, "1000 between 1 and 10⁴", float64(bottom-second.Min.Y)/height, 0.75, 0.02)
+	first, second := twoBins(t, Histogram([]Series{{Values: values}}, Bins(2), LogY(), Limits(0, 2, 1, 10_000)))
+	within(t, "10 between 1 and 10⁴", first, 0.25, 0.02)
+	within(t, "1000 between 1 and 10⁴", second, 0.75, 0.02)
 	p := only(t, Histogram([]Series{{Values: values}}, Bins(3), LogY()))
 	within(t, "the lower end", p.y.over.lo, 5, 1e-9)
 	if p.y.over.hi < 1200 || p.y.over.hi > 2000 {

@@ -280,10 +280,15 @@ func TestKeep(t *testing.T) {
 	if !strings.HasPrefix(said, "x: kept, from ") {
 		t.Errorf("it said %q", said)
 	}
+	asInt := func(name string) func() error {
+		return func() error { _, err := getKept[int](n.kept, program, name); return err }
+	}
 	for want, get := range map[string]func() error{
-		`nothing is kept as "y"`: func() error { _, err := getKept[int](n.kept, program, "y"); return err },
-		"Kept are x":             func() error { _, err := getKept[int](n.kept, program, "y"); return err },
-		`"x" is kept as a []float64, not as a int`: func() error { _, err := getKept[int](n.kept, program, "x"); return err },
+		`nothing is kept as "y"`: asInt("y"),
+		"Kept are x":             asInt("y"),
+
+		`"x" is kept as a []float64, not as a int`: asInt("x"),
+
 		"const steps has changed since: run the cell": func() error {
 			_, err := getKept[[]float64](n.kept, n.cell("const steps = 4\n\nfunc main() {}\n").File, "x")
 			return err

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// failure is how a cell failed: a line, and the rest for who wants to know.
+// failure is the error of a cell: one line, and the details that are folded away.
 type failure struct {
 	line string
-	rest string // as plain text, may be empty
+	rest string // the details, as plain text; empty if there are none
 }
 
 var (
