@@ -26,44 +26,44 @@ func decoderOf(length int64) decoder { return decoder{most: max(length, leastBou
 // build makes a part of a tree, of a file of that many bytes.
 func build[T any](what string, tree any, length int64) (part T, err error) {
 	d := decoderOf(length)
-	err = d.value(what, tree, reflect.ValueOf(&part).Elem())
-	return part, err
+	err = d.value(tree, reflect.ValueOf(&part).Elem())
+	return part, inside(what, err)
 }
 
 // part makes the value of an interface.
-func (d *decoder) part(at string, tree any, to reflect.Value) error {
+func (d *decoder) part(tree any, to reflect.Value) error {
 	o, ok := tree.(object)
 	if !ok {
-		return fmt.Errorf("%s is %s: expected an object with a type", at, kindOf(tree))
+		return here(" is %s: expected an object with a type", kindOf(tree))
 	}
 	name, ok := o.get("type").(string)
 	if !ok {
-		return fmt.Errorf("%s has no type: expected the name of one", at)
+		return here(" has no type: expected the name of one")
 	}
 	for _, m := range o {
 		if m.key != "type" && m.key != "parameters" {
-			return unknownKey(at, m.key, []string{"type", "parameters"})
+			return unknownKey(m.key, []string{"type", "parameters"})
 		}
 	}
 	t, known := registered.typeOf(name)
 	if !known {
-		return fmt.Errorf("%s is a part %q that this program doesn't know: if it is yours or a colleague's, import the package and call modelfile.Register[T](%q) with its type before loading; if it is nami's, a newer nami made the file", at, short(name), short(name))
+		return here(" is a part %q that this program doesn't know: if it is yours or a colleague's, import the package and call modelfile.Register[T](%q) with its type before loading; if it is nami's, a newer nami made the file", short(name), short(name))
 	}
 	if !t.Implements(to.Type()) {
-		return fmt.Errorf("%s is a %s, which isn't a %s: expected one of %s", at, name, to.Type(), listOf(registered.fitting(to.Type())))
+		return here(" is a %s, which isn't a %s: expected one of %s", name, to.Type(), listOf(registered.fitting(to.Type())))
 	}
 	if d.parts++; d.parts > mostParts {
-		return fmt.Errorf("%s: there are more than %d parts", at, mostParts)
+		return here(": there are more than %d parts", mostParts)
 	}
 	part := reflect.New(t).Elem()
 	if parameters := o.get("parameters"); parameters != nil {
-		if err := d.value(at, parameters, part); err != nil {
+		if err := d.value(parameters, part); err != nil {
 			return err
 		}
 	} else if t.Kind() == reflect.Pointer {
 		part.Set(reflect.New(t.Elem()))
 	}
-	if err := d.shapes(at, part.Interface()); err != nil {
+	if err := d.shapes(part.Interface()); err != nil {
 		return err
 	}
 	to.Set(part)
@@ -71,9 +71,9 @@ func (d *decoder) part(at string, tree any, to reflect.Value) error {
 }
 
 // value makes a value of a tree.
-func (d *decoder) value(at string, tree any, to reflect.Value) error {
+func (d *decoder) value(tree any, to reflect.Value) error {
 	wrong := func(expected string) error {
-		return fmt.Errorf("%s is %s: expected %s", at, kindOf(tree), expected)
+		return here(" is %s: expected %s", kindOf(tree), expected)
 	}
 	t := to.Type()
 	if tree == nil {
@@ -86,7 +86,7 @@ func (d *decoder) value(at string, tree any, to reflect.Value) error {
 		}
 		value, err := parse(text)
 		if err != nil {
-			return fmt.Errorf("%s: %w", at, err)
+			return here(": %w", err)
 		}
 		to.Set(reflect.ValueOf(value))
 		return nil
@@ -96,10 +96,10 @@ func (d *decoder) value(at string, tree any, to reflect.Value) error {
 		if !ok {
 			return wrong("a text")
 		}
-		return within(at, gomlx.Try(func() error { return u.UnmarshalText([]byte(text)) }))
+		return within(gomlx.Try(func() error { return u.UnmarshalText([]byte(text)) }))
 	}
 	if marshals(t) {
-		return d.unmarshal(at, tree, to)
+		return d.unmarshal(tree, to)
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -120,84 +120,84 @@ func (d *decoder) value(at string, tree any, to reflect.Value) error {
 			return wrong("a list")
 		}
 		to.Set(reflect.MakeSlice(t, len(v), len(v)))
-		return d.elements(at, v, to)
+		return d.elements(v, to)
 	case reflect.Array:
 		v, ok := tree.(list)
 		if !ok || len(v) != t.Len() {
 			return wrong(fmt.Sprintf("a list of %d", t.Len()))
 		}
-		return d.elements(at, v, to)
+		return d.elements(v, to)
 	case reflect.Map:
 		v, ok := tree.(object)
 		if !ok {
 			return wrong("an object")
 		}
-		return d.mapping(at, v, to)
+		return d.mapping(v, to)
 	case reflect.Struct:
 		v, ok := tree.(object)
 		if !ok {
 			return wrong("an object")
 		}
-		return d.fields(at, v, to)
+		return d.fields(v, to)
 	case reflect.Interface:
-		return d.part(at, tree, to)
+		return d.part(tree, to)
 	case reflect.Pointer:
 		to.Set(reflect.New(t.Elem()))
-		return d.value(at, tree, to.Elem())
+		return d.value(tree, to.Elem())
 	case reflect.Func:
-		return fmt.Errorf("%s is a function of %s: expected nothing there", at, t)
+		return here(" is a function of %s: expected nothing there", t)
 	default:
-		return d.number(at, tree, to)
+		return d.number(tree, to)
 	}
 	return nil
 }
 
 // number makes an integer or a float.
-func (d *decoder) number(at string, tree any, to reflect.Value) error {
+func (d *decoder) number(tree any, to reflect.Value) error {
 	n, ok := tree.(json.Number)
 	if !ok {
-		return fmt.Errorf("%s is %s: expected a number", at, kindOf(tree))
+		return here(" is %s: expected a number", kindOf(tree))
 	}
 	// The standard library checks what fits into the type.
 	if err := json.Unmarshal([]byte(n), to.Addr().Interface()); err != nil {
-		return fmt.Errorf("%s is %s, which isn't a number that a %s holds", at, short(n.String()), to.Type())
+		return here(" is %s, which isn't a number that a %s holds", short(n.String()), to.Type())
 	}
 	if to.Kind() == reflect.Int {
-		return d.size(at, to.Int())
+		return d.size(to.Int())
 	}
 	return nil
 }
 
 // size refuses a size that the file's own length doesn't bear out.
-func (d *decoder) size(at string, n int64) error {
+func (d *decoder) size(n int64) error {
 	if n > d.most || n < -d.most {
-		return fmt.Errorf("%s is %d: nothing in the file bears out a number like that; it is believed up to %d", at, n, d.most)
+		return here(" is %d: nothing in the file bears out a number like that; it is believed up to %d", n, d.most)
 	}
 	return nil
 }
 
-func (d *decoder) elements(at string, from list, to reflect.Value) error {
+func (d *decoder) elements(from list, to reflect.Value) error {
 	for i, tree := range from {
-		if err := d.value(fmt.Sprintf("%s[%d]", at, i), tree, to.Index(i)); err != nil {
-			return err
+		if err := d.value(tree, to.Index(i)); err != nil {
+			return inside(fmt.Sprintf("[%d]", i), err)
 		}
 	}
 	return nil
 }
 
-func (d *decoder) mapping(at string, from object, to reflect.Value) error {
+func (d *decoder) mapping(from object, to reflect.Value) error {
 	to.Set(reflect.MakeMap(to.Type()))
 	for _, m := range from {
 		value := reflect.New(to.Type().Elem()).Elem()
-		if err := d.value(fmt.Sprintf("%s[%q]", at, m.key), m.value, value); err != nil {
-			return err
+		if err := d.value(m.value, value); err != nil {
+			return inside(fmt.Sprintf("[%q]", m.key), err)
 		}
 		to.SetMapIndex(reflect.ValueOf(m.key).Convert(to.Type().Key()), value)
 	}
 	return nil
 }
 
-func (d *decoder) fields(at string, from object, to reflect.Value) error {
+func (d *decoder) fields(from object, to reflect.Value) error {
 	for _, m := range from {
 		f, ok := to.Type().FieldByName(m.key)
 		if !ok || !f.IsExported() || len(f.Index) != 1 {
@@ -207,34 +207,34 @@ func (d *decoder) fields(at string, from object, to reflect.Value) error {
 					names = append(names, f.Name)
 				}
 			}
-			return unknownKey(at, m.key, names)
+			return unknownKey(m.key, names)
 		}
-		if err := d.value(at+"."+m.key, m.value, to.FieldByIndex(f.Index)); err != nil {
-			return err
+		if err := d.value(m.value, to.FieldByIndex(f.Index)); err != nil {
+			return inside("."+m.key, err)
 		}
 	}
 	return nil
 }
 
-func unknownKey(at, key string, known []string) error {
-	return fmt.Errorf("%s has a parameter %q that isn't known: expected %s; perhaps a newer nami made the file", at, short(key), listOf(known))
+func unknownKey(key string, known []string) error {
+	return here(" has a parameter %q that isn't known: expected %s; perhaps a newer nami made the file", short(key), listOf(known))
 }
 
 // unmarshal has a type read what it wrote of itself.
-func (d *decoder) unmarshal(at string, tree any, to reflect.Value) error {
+func (d *decoder) unmarshal(tree any, to reflect.Value) error {
 	text, err := json.Marshal(tree)
 	if err != nil {
 		return err
 	}
-	return within(at, gomlx.Try(func() error { return json.Unmarshal(text, to.Addr().Interface()) }))
+	return within(gomlx.Try(func() error { return json.Unmarshal(text, to.Addr().Interface()) }))
 }
 
 // shapes refuses the shapes of a distribution that are larger than the file bears out.
-func (d *decoder) shapes(at string, part any) error {
+func (d *decoder) shapes(part any) error {
 	check := func(what string, dims func() []int) error {
 		return gomlx.Try(func() error {
 			if _, err := d.product(dims()); err != nil {
-				return fmt.Errorf("%s: %s: %w", at, what, err)
+				return here(": %s: %w", what, err)
 			}
 			return nil
 		})
@@ -265,9 +265,10 @@ func (d *decoder) product(dims []int) (int64, error) {
 	return size, nil
 }
 
-func within(at string, err error) error {
+// within is an error of a part's own as one that has a place.
+func within(err error) error {
 	if err != nil {
-		return fmt.Errorf("%s: %w", at, err)
+		return here(": %w", err)
 	}
 	return nil
 }

@@ -20,10 +20,10 @@ import (
 func describe(what string, part any) (tree any, err error) {
 	e := encoder{}
 	err = gomlx.Try(func() error { // what a part of the user's panics with is an error
-		tree, err = e.part(what, reflect.ValueOf(part))
+		tree, err = e.part(reflect.ValueOf(part))
 		return err
 	})
-	return tree, err
+	return tree, inside(what, err)
 }
 
 // mostParts is how many parts a description may have. Several may share weights, so that a file's
@@ -33,7 +33,7 @@ const mostParts = 256
 type encoder struct{ parts int }
 
 // part is a value that is somewhere behind an interface.
-func (e *encoder) part(at string, v reflect.Value) (any, error) {
+func (e *encoder) part(v reflect.Value) (any, error) {
 	if !v.IsValid() || (v.Kind() == reflect.Pointer && v.IsNil()) {
 		return nil, nil
 	}
@@ -45,16 +45,16 @@ func (e *encoder) part(at string, v reflect.Value) (any, error) {
 	}
 	switch {
 	case !known && v.Kind() == reflect.Func:
-		return nil, fmt.Errorf("%s is a function, which no file can hold: make it a type with that method, and register it by modelfile.Register", at)
+		return nil, here(" is a function, which no file can hold: make it a type with that method, and register it by modelfile.Register")
 	case !known && hasFunction(v):
-		return nil, fmt.Errorf("%s is a %s, which is made of functions, and no file can hold those: make it a type of your own with the methods, and register it by modelfile.Register", at, v.Type())
+		return nil, here(" is a %s, which is made of functions, and no file can hold those: make it a type of your own with the methods, and register it by modelfile.Register", v.Type())
 	case !known:
-		return nil, fmt.Errorf("%s is a %s, which is unknown here: register it by modelfile.Register[%s](\"a name that stays\")", at, v.Type(), v.Type())
+		return nil, here(" is a %s, which is unknown here: register it by modelfile.Register[%s](\"a name that stays\")", v.Type(), v.Type())
 	}
 	if e.parts++; e.parts > mostParts {
-		return nil, fmt.Errorf("%s: there are more than %d parts, which a file can't hold", at, mostParts)
+		return nil, here(": there are more than %d parts, which a file can't hold", mostParts)
 	}
-	parameters, err := e.value(at, v)
+	parameters, err := e.value(v)
 	if err != nil {
 		return nil, err
 	}
@@ -79,18 +79,18 @@ func hasFunction(v reflect.Value) bool {
 }
 
 // value is any value as a tree; nil for one that is left out.
-func (e *encoder) value(at string, v reflect.Value) (any, error) {
+func (e *encoder) value(v reflect.Value) (any, error) {
 	if full, ok := withDefaults(v); ok {
 		v = full
 	}
 	if text, ok, err := textOf(v); ok || err != nil {
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", at, err)
+			return nil, here(": %w", err)
 		}
 		return text, nil
 	}
 	if marshals(v.Type()) {
-		return e.marshalled(at, v)
+		return e.marshalled(v)
 	}
 	switch v.Kind() {
 	case reflect.Bool:
@@ -101,66 +101,66 @@ func (e *encoder) value(at string, v reflect.Value) (any, error) {
 		return json.Number(fmt.Sprint(v.Uint())), nil
 	case reflect.Float32, reflect.Float64:
 		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, fmt.Errorf("%s is %v: a file holds finite numbers", at, f)
+			return nil, here(" is %v: a file holds finite numbers", f)
 		}
 		text, err := json.Marshal(v.Interface())
 		return json.Number(text), err
 	case reflect.String:
 		return v.String(), nil
 	case reflect.Slice, reflect.Array:
-		return e.list(at, v)
+		return e.list(v)
 	case reflect.Map:
-		return e.object(at, v)
+		return e.object(v)
 	case reflect.Struct:
-		return e.fields(at, v)
+		return e.fields(v)
 	case reflect.Interface:
 		if v.IsNil() {
 			return nil, nil
 		}
-		return e.part(at, v.Elem())
+		return e.part(v.Elem())
 	case reflect.Pointer:
 		if v.IsNil() {
 			return nil, nil
 		}
-		return e.value(at, v.Elem())
+		return e.value(v.Elem())
 	case reflect.Func:
 		if v.IsNil() {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("%s is a function, which no file can hold: leave it out and set it after loading, or make the part that has it a type of your own with plain fields, and register it by modelfile.Register", at)
+		return nil, here(" is a function, which no file can hold: leave it out and set it after loading, or make the part that has it a type of your own with plain fields, and register it by modelfile.Register")
 	}
-	return nil, fmt.Errorf("%s is a %s, which no file can hold: expected numbers, texts, booleans, lists, structs and parts", at, v.Type())
+	return nil, here(" is a %s, which no file can hold: expected numbers, texts, booleans, lists, structs and parts", v.Type())
 }
 
-func (e *encoder) list(at string, v reflect.Value) (any, error) {
+func (e *encoder) list(v reflect.Value) (any, error) {
 	if v.Kind() == reflect.Slice && v.IsNil() {
 		return nil, nil
 	}
 	out := list{}
 	for i := range v.Len() {
-		tree, err := e.value(fmt.Sprintf("%s[%d]", at, i), v.Index(i))
+		tree, err := e.value(v.Index(i))
 		if err != nil {
-			return nil, err
+			return nil, inside(fmt.Sprintf("[%d]", i), err)
 		}
 		out = append(out, tree)
 	}
 	return out, nil
 }
 
-func (e *encoder) object(at string, v reflect.Value) (any, error) {
+func (e *encoder) object(v reflect.Value) (any, error) {
 	if v.IsNil() {
 		return nil, nil
 	}
 	if v.Type().Key().Kind() != reflect.String {
-		return nil, fmt.Errorf("%s is a %s: the keys of a map must be texts", at, v.Type())
+		return nil, here(" is a %s: the keys of a map must be texts", v.Type())
 	}
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 	out := object{}
 	for _, key := range keys {
-		tree, err := e.value(fmt.Sprintf("%s[%q]", at, key), v.MapIndex(key))
+		tree, err := e.value(v.MapIndex(key))
 		if err != nil {
-			return nil, err
+			return nil, inside(fmt.Sprintf("[%q]", key), err)
 		}
 		out = append(out, member{key.String(), tree})
 	}
@@ -168,19 +168,19 @@ func (e *encoder) object(at string, v reflect.Value) (any, error) {
 }
 
 // fields are a struct's. What is nil is left out.
-func (e *encoder) fields(at string, v reflect.Value) (any, error) {
+func (e *encoder) fields(v reflect.Value) (any, error) {
 	out := object{}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if !f.IsExported() {
 			if !v.Field(i).IsZero() {
-				return nil, fmt.Errorf("%s is a %s, whose field %s isn't exported, so that no file can hold it: export it, or give the type MarshalJSON and UnmarshalJSON", at, v.Type(), f.Name)
+				return nil, here(" is a %s, whose field %s isn't exported, so that no file can hold it: export it, or give the type MarshalJSON and UnmarshalJSON", v.Type(), f.Name)
 			}
 			continue
 		}
-		tree, err := e.value(at+"."+f.Name, v.Field(i))
+		tree, err := e.value(v.Field(i))
 		if err != nil {
-			return nil, err
+			return nil, inside("."+f.Name, err)
 		}
 		if tree != nil {
 			out = append(out, member{f.Name, tree})
@@ -190,7 +190,7 @@ func (e *encoder) fields(at string, v reflect.Value) (any, error) {
 }
 
 // marshalled is what a type writes of itself.
-func (e *encoder) marshalled(at string, v reflect.Value) (any, error) {
+func (e *encoder) marshalled(v reflect.Value) (any, error) {
 	var text []byte
 	err := errors.New("it can't be read from here")
 	if v.CanInterface() {
@@ -201,7 +201,7 @@ func (e *encoder) marshalled(at string, v reflect.Value) (any, error) {
 		tree, err = parse(text)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s, a %s, can't be described: %w", at, v.Type(), err)
+		return nil, here(", a %s, can't be described: %w", v.Type(), err)
 	}
 	return tree, nil
 }

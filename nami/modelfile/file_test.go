@@ -270,7 +270,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a NumPy array":               write("x.npy", "\x93NUMPY\x01\x00v\x00{'descr'"),
 		"a NumPy archive":             write("x.npz", "PK\x03\x04\x2d\x00\x00\x00\x00\x00\x00\x00!\x00\xa4_x.npy"),
 		"a Parquet file":              write("x.parquet", "PAR1\x15\x04\x15\x10"),
-		"compressed by gzip":          write("x.gz", "\x1f\x8b\x08\x00\x00\x00\x00\x00"),
+		"compressed by gzip":          write("x.gz", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x04"),
 		`a text, which begins with "energy,mass\n1,2`: write("x.csv", "energy,mass\n1,2\n"),
 		"in no format that is known":                  write("noise", "\xff\x01\xfe\x00\x00\x99\x88\x77\x66\x55"),
 		"a safetensors file of another program":       write("plain.safetensors", "\x40\x00\x00\x00\x00\x00\x00\x00"+pad(`{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 64)+"\x00\x00\x80\x3f"),

@@ -41,8 +41,13 @@ var diffusion = nami.Diffusion{
 // initialized is a store with starting values of a field's variables.
 func initialized(t testing.TB, f field.Field, event, context []int) *model.Store {
 	t.Helper()
+	return initializedOn(t, gomlxtest.Go(t), f, event, context)
+}
+
+func initializedOn(t testing.TB, backend compute.Backend, f field.Field, event, context []int) *model.Store {
+	t.Helper()
 	store := model.NewStore()
-	if err := nami.Initialize(gomlxtest.Go(t), store, f, event, context, 1); err != nil {
+	if err := nami.Initialize(backend, store, f, event, context, 1); err != nil {
 		t.Fatal(err)
 	}
 	return store

@@ -68,6 +68,7 @@ func TestModelsSampleAsBefore(t *testing.T) {
 func TestBackends(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		f := whole(t)
+		f.Store = initializedOn(t, backend, network, []int{2}, []int{3})
 		loaded := read(t, saved(t, f))
 		f.Context = loaded.Context
 		same(t, backend, f, *loaded)

@@ -173,7 +173,11 @@ func TestTransformsComeBack(t *testing.T) {
 	x := tensors.FromValue([][]float64{{0.25, 0.5}, {0.75, 0.125}})
 	for _, part := range examples["transforms"] {
 		values := func(f transform.Transform) []float64 {
-			out, err := model.CallOnce(backend, model.NewStore(), func(scope *model.Scope, x *graph.Node) *graph.Node {
+			store := model.NewStore()
+			if err := store.SetRNGStateFromSeed(1); err != nil {
+				t.Fatal(err)
+			}
+			out, err := model.CallOnce(backend, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
 				y, logDet := f.Forward(scope, x)
 				return graph.Add(graph.ReduceAllSum(y), graph.MulScalar(graph.ReduceAllSum(logDet), 3))
 			}, x)

@@ -82,7 +82,7 @@ func TestStranger(t *testing.T) {
 		"Softmax does not belong to Type values":                                     field(`"Activation":"Softmax"`),
 		"Model.Field has no type":                                                    described("[2]", `{"parameters":{}}`, normal, euler),
 		"Model.Field is a list: expected an object with a type":                      described("[2]", `[]`, normal, euler),
-		"Model.Base is a distribution.StandardNormal, which isn't":                   strings.Replace(described("[2]", mlp, normal, euler), "Base", "Path", 1) + " ",
+		"Model.Path is a distribution.StandardNormal, which isn't":                   strings.Replace(described("[2]", mlp, normal, euler), "Base", "Path", 1) + " ",
 		"its description has no version":                                             `{}`,
 		"made by a newer nami, in version 2 of the format; this one reads up to 1":   `{"version":2,"surprise":{}}`,
 		"its description can't be read: the text ends too early":                     `{"version":1,`,
