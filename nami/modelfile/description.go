@@ -271,7 +271,7 @@ func load(c *checkpoint.Checkpoint, which string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Weights = c.Names()
+	f.Weights, f.Warnings = c.Names(), c.Notes
 	weights, err := c.Weights(which)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,10 @@ type File struct {
 	// Weights are the names of the weights that the file holds beside the last ones: moving
 	// averages, and train.Best. [Load] fills it in, and takes such a name; [Save] ignores it.
 	Weights []string
+
+	// Warnings are what Load has to say: that a damaged checkpoint was passed over for the one
+	// before it.
+	Warnings []string
 }
 
 // Bind gives the model a context, of shape batch_shape+Context, or nil, and makes a process of
