@@ -75,21 +75,22 @@ func (f File) settled() (File, error) {
 	if err := readsBack(tree); err != nil {
 		return f, err
 	}
-	parts := partsOf(f.Model)
-	if err := parts.check(); err != nil {
+	parts, err := partsOf(f.Model)
+	if err != nil {
 		return f, err
 	}
-	if f.Event == nil {
-		f.Event = parts.event
-	}
-	if f.Event == nil {
+	switch {
+	case parts != nil && f.Event == nil:
+		f.Event = parts.units.Shape
+	case f.Event == nil:
 		return f, fmt.Errorf("Event is nil, and a %T doesn't tell it: give the shape of one event", f.Model)
-	}
-	if parts.event != nil && !slices.Equal(f.Event, parts.event) {
-		return f, fmt.Errorf("Event is %s, and the model's events have the shape %s: leave Event out", shape.Format(f.Event), shape.Format(parts.event))
+	case parts != nil && !slices.Equal(f.Event, parts.units.Shape):
+		return f, fmt.Errorf("Event is %s, and the model's events have the shape %s: leave Event out", shape.Format(f.Event), shape.Format(parts.units.Shape))
 	}
 	if f.Context == nil {
-		f.Context = f.contextShape(parts)
+		if f.Context, err = f.contextShape(parts); err != nil {
+			return f, err
+		}
 	}
 	if f.hasColumns() {
 		if err := f.checkColumns(); err != nil {

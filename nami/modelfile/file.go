@@ -30,12 +30,12 @@ type File struct {
 	// asked for.
 	Store *model.Store
 
-	// Event is the shape of one event, as the model samples it. [Save] takes it from the
+	// Event is the shape of one event in the data's units, as the model samples it. [Save] takes it from the
 	// model where it is nil; after [Load] it is there.
 	Event []int
 
-	// Context is the shape of one context, as Bind takes it behind the batch axes; nil for a
-	// model without one. Where it is nil, [Save] takes it from Columns, from the training that
+	// Context is the shape of one context in its own units, as Bind takes it behind the batch
+	// axes; nil for a model without one. Where it is nil, [Save] takes it from Columns, from the training that
 	// the store remembers, or from the ContextDim of a field.MLP.
 	Context []int
 
