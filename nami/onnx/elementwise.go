@@ -170,13 +170,6 @@ func (f *function) shift(op compute.OpType, direction string, a, b compute.Value
 }
 
 func (f *function) Equal(a, b compute.Value) (compute.Value, error) {
-	if a.(*value).shape.DType == dtypes.Bool {
-		different, err := f.LogicalXor(a, b)
-		if err != nil {
-			return nil, err
-		}
-		return f.LogicalNot(different)
-	}
 	return f.compare(compute.OpTypeEqual, "Equal", a, b)
 }
 
@@ -281,7 +274,7 @@ func (f *function) Expm1(v compute.Value) (compute.Value, error) {
 	return s.do("Where", s.compare("Equal", u, s.constant(1)), s.x, accurate), nil
 }
 
-// Atan2 is made of the arctangent of the quotient, which ONNX has.
+// Atan2 is made of the arctangent of the quotient, which ONNX has. An x of -0 counts as 0.
 func (f *function) Atan2(lhs, rhs compute.Value) (compute.Value, error) {
 	const pi = 3.14159265358979323846
 	y, x := lhs.(*value), rhs.(*value)
