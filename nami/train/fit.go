@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -90,8 +91,13 @@ func newFit(backend compute.Backend, store *model.Store, l loss.Loss, source dat
 	if err := checkParts(backend, store, l); err != nil {
 		return nil, err
 	}
+	if c.describer != nil {
+		if err := gomlx.Guard("the description's Validate", c.describer.Validate); err != nil {
+			return nil, fmt.Errorf("train: Describe: %w", err)
+		}
+	}
 	s := newStepper(c, l, c.steps)
-	f := &fit{config: s.config, backend: backend, store: store, loss: l, history: &History{}, start: time.Now(), burst: 1}
+	f := &fit{config: s.config, backend: backend, store: store, loss: l, history: &History{Seed: c.seed}, start: time.Now(), burst: 1}
 	if err := gomlx.Guard("the data", func() error { return f.open(source) }); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
@@ -133,7 +139,7 @@ func (f *fit) open(source data.Source) error {
 	if f.config.checkpoint == "" {
 		return nil
 	}
-	f.folder = folder(f.config.checkpoint)
+	f.folder = checkpoint.Folder(f.config.checkpoint)
 	f.identity, err = identify(f.config, f.loss, batches)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/coupling"
 	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
@@ -63,7 +64,7 @@ func newSources(backend compute.Backend, c config, l loss.Loss, like data.Events
 		x := distribution.Given(s.base, scope, c).Sample(random, g, like.X.DType(), like.Len())
 		if store.NumVariables() > 0 {
 			panic(fmt.Errorf("the loss's base %s has variables that learn (%s), and a coupling needs events that are drawn before the step: leave the coupling out, or give events by StartFrom",
-				fingerprint.Describe(s.base), strings.Join(paths(store), ", ")))
+				fingerprint.Describe(s.base), strings.Join(checkpoint.Paths(store), ", ")))
 		}
 		return []*Node{x}
 	})

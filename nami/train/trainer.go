@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -84,7 +85,7 @@ func checkParts(backend compute.Backend, store *model.Store, l loss.Loss) error 
 // firstBatch is the number of the first batch.
 func firstBatch(store *model.Store, c config) int {
 	if c.firstBatch == continued {
-		return batchesMade(store)
+		return checkpoint.BatchesMade(store)
 	}
 	return c.firstBatch
 }
@@ -135,7 +136,7 @@ func (t *Trainer) steps(f feed, like data.Events, n int) error {
 		f = f.from(made.n)
 	}
 	t.made += n
-	t.store.SetParam(madeParam, t.first+t.made*t.stepper.accumulate)
+	checkpoint.SetBatchesMade(t.store, t.first+t.made*t.stepper.accumulate)
 	return t.note(like)
 }
 
@@ -207,7 +208,7 @@ func (t *Trainer) note(like data.Events) error {
 	t.known[key] = true
 	var weights []string
 	for v := range t.store.IterVariables() {
-		if v.Trainable && !isState(t.store, v.Path()) {
+		if v.Trainable && !checkpoint.IsState(t.store, v.Path()) {
 			weights = append(weights, v.Path())
 		}
 	}

@@ -86,6 +86,12 @@ func (c Circle) ModelShape(event []int) ([]int, error) {
 	return withLast(event, 2*event[len(event)-1]), c.validate()
 }
 
+// WithDefaults returns the transform with the period 2π where it is 0.
+func (c Circle) WithDefaults() Circle {
+	c.Period = c.period()
+	return c
+}
+
 func (c Circle) period() float64 {
 	if c.Period == 0 {
 		return 2 * math.Pi

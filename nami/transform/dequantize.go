@@ -73,6 +73,9 @@ func (d Dequantize) Admit(x float64) error {
 	return nil
 }
 
+// WithDefaults returns the transform with the step 1 where it is 0.
+func (d Dequantize) WithDefaults() Dequantize { return Dequantize{Step: d.step()} }
+
 func (d Dequantize) step() float64 {
 	if d.Step == 0 {
 		return 1
