@@ -18,14 +18,18 @@ import (
 // Graphs are what a process computes, in pieces for a runtime other than GoMLX's: package
 // nami/onnx writes them to a file. All is computed for rows, an event for each.
 type Graphs struct {
-	// Graphs turn events, the one part of y, into results. The fixed inputs are Inputs.
+	// Graphs turn events, the one part of y, into results. The fixed inputs are what Map
+	// makes of Inputs.
 	solver.Graphs
 
-	// Event is the shape of one row's event.
+	// Event is the shape of one row's event, as it is given.
 	Event shapes.Shape
 
-	// Inputs are the shapes of what each row has beside its event: the context, and the mask.
+	// Inputs are what each row has beside its event: the context, and the mask.
 	Inputs []Input
+
+	// Map builds the inputs in the model's units, in a graph of their own.
+	Map func(scope *model.Scope, in []*Node) []*Node
 
 	// Store has the weights.
 	Store *model.Store
@@ -43,59 +47,80 @@ type Input struct {
 // matter. It is an error if the solver is a stochastic one, or if the estimator draws random
 // numbers.
 func (p *Process) SampleGraphs(estimator divergence.Estimator) (Graphs, error) {
-	g, has, err := p.pieces("SampleGraphs", p.flow.Noise, p.flow.Data, estimator)
-	if err != nil || estimator == nil {
+	g, in, err := p.pieces("SampleGraphs", p.flow.Noise, p.flow.Data, estimator)
+	if err != nil {
 		return g, err
 	}
-	begin := g.Begin
+	begin, end := g.Begin, g.End
 	g.Begin = func(scope *model.Scope, y, fixed []*Node) []*Node {
-		in := run.InputsOf(has, fixed)
-		x := p.flow.Clean(y[0], in)
-		return begin(scope, []*Node{x, p.flow.BaseLogProb(scope, x, in)}, fixed)
+		start := []*Node{p.flow.Clean(y[0], in(fixed))}
+		if estimator != nil {
+			start = append(start, p.flow.BaseLogProb(scope, start[0], in(fixed)))
+		}
+		return begin(scope, start, fixed)
+	}
+	g.End = func(scope *model.Scope, state, fixed []*Node) []*Node {
+		y := end(scope, state, fixed)
+		x, logDet := p.flow.ToData(y[0], in(fixed))
+		if estimator == nil {
+			return []*Node{x}
+		}
+		return []*Node{x, Add(y[1], logDet)}
 	}
 	return g, nil
 }
 
 // LogProbGraphs are the pieces of [Process.LogProb]: from data to their log-density in nats.
 // Otherwise it is as [Process.SampleGraphs]. A nil estimator asks the field, which must be a
-// field.Divergent.
+// field.Divergent. A Transform that draws random numbers is an error, too.
 func (p *Process) LogProbGraphs(estimator divergence.Estimator) (Graphs, error) {
+	if p.flow.Units.Draws {
+		return Graphs{}, fmt.Errorf("nami: LogProbGraphs: the Transform %v draws random numbers, which only this library can draw: export a model without that part of it, for events to which the noise was added before", p.flow.Units.Event)
+	}
 	estimator, err := p.flow.Estimator(estimator, p.mask != nil)
 	if err != nil {
 		return Graphs{}, err
 	}
-	g, has, err := p.pieces("LogProbGraphs", p.flow.Data, p.flow.Noise, estimator)
+	g, in, err := p.pieces("LogProbGraphs", p.flow.Data, p.flow.Noise, estimator)
 	if err != nil {
 		return g, err
 	}
+	g.Event = shapes.Make(p.dtype, p.flow.Units.Shape...)
 	begin, end := g.Begin, g.End
 	g.Begin = func(scope *model.Scope, y, fixed []*Node) []*Node {
-		x := p.flow.Clean(y[0], run.InputsOf(has, fixed))
-		dims := x.Shape().Dimensions[:1]
-		return begin(scope, []*Node{x, Zeros(x.Graph(), shapes.Make(x.DType(), dims...))}, fixed)
+		start, logDet := p.flow.ToModel(nil, y[0], in(fixed))
+		return begin(scope, []*Node{start, Neg(logDet)}, fixed)
 	}
 	g.End = func(scope *model.Scope, state, fixed []*Node) []*Node {
 		y := end(scope, state, fixed)
-		return []*Node{Sub(p.flow.BaseLogProb(scope, y[0], run.InputsOf(has, fixed)), y[1])}
+		return []*Node{Sub(p.flow.BaseLogProb(scope, y[0], in(fixed)), y[1])}
 	}
 	return g, nil
 }
 
-// pieces are those of a solve of the process's equation, and which inputs it has.
-func (p *Process) pieces(what string, from, to float64, estimator divergence.Estimator) (g Graphs, has run.Present, err error) {
-	fail := func(err error) (Graphs, run.Present, error) { return Graphs{}, has, fmt.Errorf("nami: %w", err) }
+// pieces are those of a solve of the process's equation, in the model's units, and what makes
+// inputs of the fixed ones.
+func (p *Process) pieces(what string, from, to float64, estimator divergence.Estimator) (g Graphs, in func(fixed []*Node) run.Inputs[Node], err error) {
+	fail := func(err error) (Graphs, func([]*Node) run.Inputs[Node], error) { return Graphs{}, nil, fmt.Errorf("nami: %w", err) }
 	if _, random := estimator.(divergence.Stochastic); random {
 		return fail(fmt.Errorf("%s: the estimator %v draws random numbers, which only this library can draw: use divergence.Exact{}", what, estimator))
 	}
 	event := p.flow.Base.EventShape()
 	if estimator != nil {
 		if err := estimator.Check(event); err != nil {
-			return g, has, err
+			return g, nil, err
 		}
 	}
-	g = Graphs{Event: shapes.Make(p.dtype, event...), Store: p.store}
-	in := run.Inputs[tensors.Tensor]{Context: p.context, Mask: p.mask}
-	has = in.Present()
+	has := run.Inputs[tensors.Tensor]{Context: p.context, Mask: p.mask}.Present()
+	in = func(fixed []*Node) run.Inputs[Node] { return run.InputsOf(has, fixed) }
+	g = Graphs{
+		Event: shapes.Make(p.dtype, event...), Store: p.store,
+		Map: func(_ *model.Scope, given []*Node) []*Node {
+			mapped := in(given)
+			mapped.Context = p.flow.ContextToModel(mapped.Context)
+			return mapped.List()
+		},
+	}
 	var examples []*tensors.Tensor // of one row
 	defer func() { gomlx.Finalize(examples) }()
 	example := func(dims ...int) *tensors.Tensor {
@@ -108,15 +133,14 @@ func (p *Process) pieces(what string, from, to float64, estimator divergence.Est
 		y = append(y, example())
 	}
 	var fixed []*tensors.Tensor
-	for _, input := range []struct {
-		name string
-		t    *tensors.Tensor
-	}{{"context", p.context}, {"mask", p.mask}} {
-		if input.t != nil {
-			dims := input.t.Shape().Dimensions[len(p.batch):]
-			g.Inputs = append(g.Inputs, Input{input.name, shapes.Make(p.dtype, dims...)})
-			fixed = append(fixed, example(dims...))
-		}
+	one := func(t *tensors.Tensor) []int { return t.Shape().Dimensions[len(p.batch):] }
+	if p.context != nil {
+		g.Inputs = append(g.Inputs, Input{"context", shapes.Make(p.dtype, one(p.context)...)})
+		fixed = append(fixed, example(one(p.inModel)...))
+	}
+	if p.mask != nil {
+		g.Inputs = append(g.Inputs, Input{"mask", shapes.Make(p.dtype, one(p.mask)...)})
+		fixed = append(fixed, example(one(p.mask)...))
 	}
 	program, err := p.programs.Solve(p.key("solve", estimator), p.system(estimator))
 	if err != nil {
@@ -125,9 +149,5 @@ func (p *Process) pieces(what string, from, to float64, estimator divergence.Est
 	if g.Graphs, err = program.Graphs(y, fixed, solver.Run{T0: from, T1: to}); err != nil {
 		return fail(err)
 	}
-	begin := g.Begin
-	g.Begin = func(scope *model.Scope, y, fixed []*Node) []*Node {
-		return begin(scope, append([]*Node{p.flow.Clean(y[0], run.InputsOf(has, fixed))}, y[1:]...), fixed)
-	}
-	return g, has, nil
+	return g, in, nil
 }

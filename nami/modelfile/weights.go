@@ -34,11 +34,11 @@ func partsOf(m Model) parts {
 	switch m := m.(type) {
 	case nami.FlowMatching:
 		p = parts{field: m.Field, base: m.Base, trained: func() fingerprint.Model {
-			return fingerprint.OfModel(schedule.Velocity, m.Base, m.Path, nil)
+			return fingerprint.OfModel(fingerprint.Parts{Prediction: schedule.Velocity, Base: m.Base, Path: m.Path, Transform: m.Transform, ContextTransform: m.ContextTransform})
 		}}
 	case nami.Diffusion:
 		p = parts{field: m.Field, base: m.Base, event: append([]int{}, m.EventShape...), trained: func() fingerprint.Model {
-			return fingerprint.OfModel(m.Prediction, nil, nil, m.Schedule)
+			return fingerprint.OfModel(fingerprint.Parts{Prediction: m.Prediction, Schedule: m.Schedule, Transform: m.Transform, ContextTransform: m.ContextTransform})
 		}}
 	}
 	if p.base != nil {

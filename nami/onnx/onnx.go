@@ -101,12 +101,20 @@ func export(path string, process *nami.Process, o Options, from, to string, piec
 	if err != nil {
 		return err
 	}
+	fixed := in[1:]
+	if len(fixed) > 0 {
+		if fixed, err = a.stage(fixed, g.Map); err != nil {
+			return err
+		}
+	}
 	// What is before the loop, the loop, and what is behind it.
-	state, err := a.stage(in, func(scope *model.Scope, in []*Node) []*Node { return g.Begin(scope, in[:1], in[1:]) })
+	state, err := a.stage(slices.Concat(in[:1], fixed), func(scope *model.Scope, in []*Node) []*Node {
+		return g.Begin(scope, in[:1], in[1:])
+	})
 	if err != nil {
 		return err
 	}
-	n, fixed := len(state), in[1:]
+	n := len(state)
 	state, err = a.stage(slices.Concat(state, fixed), func(scope *model.Scope, in []*Node) []*Node {
 		first, last := Const(in[0].Graph(), int32(0)), Const(in[0].Graph(), int32(g.Steps))
 		next, _, _ := loop.Steps(scope, first, last, in[:n], in[n:], g.Step)

@@ -86,6 +86,9 @@ func (e *Evaluator) Evaluate(ctx context.Context, events data.Events) (float64, 
 	if err := events.Validate(); err != nil {
 		return 0, fmt.Errorf("train: %w", err)
 	}
+	if err := unitsOf(e.loss).admit(events); err != nil {
+		return 0, fmt.Errorf("train: %w", err)
+	}
 	chunks, err := e.cut(events)
 	if err != nil {
 		return 0, err

@@ -168,7 +168,9 @@ func BatchSize(n int) Option { return named("BatchSize", func(c *config) { c.bat
 // StartFrom gives events of another distribution to start from, of shape [m, event...],
 // where the loss would draw noise: each batch takes as many of them as it has events, going
 // through all in epochs of a random order of their own. Where each event has one that
-// belongs to it, give both in [data.Events].
+// belongs to it, give both in [data.Events]. They are in the units of the loss: for a
+// loss.Transformed that trains on both kinds of events in the same units, transform.Apply maps
+// them there.
 func StartFrom(events *tensors.Tensor) Option {
 	return named("StartFrom", func(c *config) { c.start = events })
 }

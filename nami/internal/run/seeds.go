@@ -31,4 +31,5 @@ const (
 	ForNoise uint64 = iota
 	ForProbes
 	forSteps
+	ForUnits
 )
