@@ -21,6 +21,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/transform"
 	"github.com/nami-flow/go-nami/tests/internal/checkout"
 
 	"github.com/gomlx/compute"
@@ -176,6 +177,15 @@ var (
 	smooth = field.MLP{EventShape: []int{2}, Hidden: []int{32, 32}, ContextDim: 3}
 )
 
+// Units of two columns of events, and of contexts of three values.
+var (
+	columns = transform.Columns{
+		{Of: []int{0}, By: transform.Chain{transform.Logit{Low: 1, High: 3}, transform.Standardize{Mean: []float64{0.5}, Std: []float64{2}}}},
+		{Of: []int{1}, By: transform.Asinh{}},
+	}
+	contexts = transform.Standardize{Mean: []float64{0.1, 0.2, 0.3}, Std: []float64{1, 2, 3}}
+)
+
 // sampler is a model whose samples are compared.
 type sampler struct {
 	name    string
@@ -202,6 +212,9 @@ func (c *cases) samplers() {
 	}
 	karras := solver.Heun(18)
 	karras.Grid = solver.Karras{Rho: 7}
+	transformed := flow(conditional, solver.RK4(16))
+	transformed.Transform, transformed.ContextTransform = columns, contexts
+	transformedDiffusion := nami.Diffusion{Field: conditional, Schedule: schedule.VP{}, Solver: solver.Heun(20), Base: normal, Transform: columns, ContextTransform: contexts}
 	shared := solver.Dopri5(1e-5, 1e-5)
 	shared.Shared = true
 	for _, s := range []sampler{
@@ -224,6 +237,8 @@ func (c *cases) samplers() {
 		{name: "diffusion-dpm", model: diffusion(plain, schedule.VP{}, schedule.Eps, solver.DPMSolverPP2M(15))},
 		{name: "diffusion-adaptive", model: diffusion(plain, schedule.VP{}, schedule.V, solver.Dopri5(1e-5, 1e-5))},
 		{name: "diffusion-log-prob", model: nami.Diffusion{Field: plain, Schedule: schedule.VP{}, Solver: solver.Heun(20), Base: normal}, options: onnx.Options{LogProb: divergence.Exact{}}},
+		{name: "flow-transformed", model: transformed, field: conditional, context: []int{3}, options: onnx.Options{LogProb: divergence.Exact{}}},
+		{name: "diffusion-transformed", model: transformedDiffusion, field: conditional, context: []int{3}},
 		{name: "masked", model: nami.FlowMatching{Field: pooled, Base: distribution.NewStandardNormal(3, 2), Solver: solver.RK4(8)}, field: pooled, event: []int{3, 2}, mask: []float32{1, 1, 0}, options: onnx.Options{LogProb: divergence.Exact{}}},
 		{name: "images", model: nami.FlowMatching{Field: convolved, Base: distribution.NewStandardNormal(6, 6, 2), Solver: solver.Heun(4)}, field: convolved, event: []int{6, 6, 2}},
 		{name: "attention", model: nami.FlowMatching{Field: attentive, Base: distribution.NewStandardNormal(4, 3), Solver: solver.Heun(4)}, field: attentive, event: []int{4, 3}},
@@ -306,6 +321,7 @@ func (c *cases) logProbs() {
 	for _, s := range []sampler{
 		{name: "density-flow", model: nami.FlowMatching{Field: plain, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(16)}, field: plain, event: []int{2}},
 		{name: "density-diffusion", model: nami.Diffusion{Field: conditional, Schedule: schedule.VP{}, Solver: solver.Heun(20), EventShape: []int{2}}, field: conditional, event: []int{2}, context: []int{3}},
+		{name: "density-transformed", model: nami.FlowMatching{Field: conditional, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(16), Transform: transform.Asinh{}, ContextTransform: contexts}, field: conditional, event: []int{2}, context: []int{3}},
 		{name: "density-adaptive", model: nami.FlowMatching{Field: plain, Base: distribution.NewStandardNormal(2), Solver: solver.Dopri5(1e-6, 1e-6)}, field: plain, event: []int{2}},
 	} {
 		process, in := c.bind(s)
