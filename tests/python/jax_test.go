@@ -14,6 +14,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/modelfile"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/transform"
 	"github.com/nami-flow/go-nami/tests/internal/checkout"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -33,22 +34,29 @@ func TestJAX(t *testing.T) {
 		field   field.MLP
 		solver  solver.Solver
 		context []int
+		units   transform.Transform
 	}{
 		{name: "plain", field: plain, solver: solver.RK4(64)},
 		{name: "conditional", field: conditional, solver: solver.Heun(32), context: []int{3}},
+		{name: "standardized", field: conditional, solver: solver.RK4(20), context: []int{3}, units: transform.Standardize{Mean: []float64{100, -3}, Std: []float64{20, 0.5}}},
 		{name: "activation", field: field.MLP{EventShape: []int{2, 2}, Hidden: []int{16}, Activation: activation.TypeGelu}, solver: solver.RK4(20)},
 	} {
-		c.jax(m.name, m.field, m.solver, m.context)
+		c.jax(m.name, m.field, m.solver, m.context, m.units)
 	}
-	c.run(python, "test_jax.py", "3 models passed")
+	adaptive := nami.FlowMatching{Field: plain, Base: distribution.NewStandardNormal(2), Solver: solver.Dopri5(1e-5, 1e-5)}
+	c.check(modelfile.Save(filepath.Join(c.folder, "unknown.safetensors"), modelfile.File{Model: adaptive, Store: c.store(plain, []int{2}, nil)}))
+	c.run(python, "test_jax.py", "4 models passed\na model of another kind is refused")
 }
 
 // jax makes the folder of a case: a flow's file, and what it computes.
-func (c *cases) jax(name string, f field.MLP, s solver.Solver, contextShape []int) {
+func (c *cases) jax(name string, f field.MLP, s solver.Solver, contextShape []int, units transform.Transform) {
 	c.t.Helper()
 	dir := filepath.Join(c.folder, name)
 	c.check(os.Mkdir(dir, 0o755))
-	flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(f.EventShape...), Solver: s}
+	flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(f.EventShape...), Solver: s, Transform: units}
+	if units != nil {
+		flow.ContextTransform = contexts
+	}
 	process, in := c.bind(sampler{model: flow, field: f, event: f.EventShape, context: contextShape})
 	store := c.store(f, f.EventShape, contextShape)
 	c.check(modelfile.Save(filepath.Join(dir, "model.safetensors"), modelfile.File{Model: flow, Store: store}))

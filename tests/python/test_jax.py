@@ -36,3 +36,9 @@ cases = sorted(path.parent for path in folder.glob("*/model.safetensors"))
 for case in cases:
     check(case)
 print(f"{len(cases)} models passed")
+
+try:
+    flow.load(folder / "unknown.safetensors")
+except ValueError as error:
+    assert "has a solver that this program doesn't know" in str(error), error
+    print("a model of another kind is refused")
