@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
@@ -61,9 +62,16 @@ func TestCheckpointIsAModel(t *testing.T) {
 		same(t, backend, file, *loaded)
 		same(t, backend, file, *read(t, saved(t, file)))
 
+		// What can't be read is passed over, and that is said.
+		if err := os.WriteFile(filepath.Join(name, "step-000000099.safetensors"), []byte("damaged"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 		averaged, err := modelfile.Load(name, "ema")
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(averaged.Warnings) != 1 || !strings.Contains(averaged.Warnings[0], "passed over") {
+			t.Errorf("the warnings are %v", averaged.Warnings)
 		}
 		weights, err := train.Weights(store, "ema")
 		if err != nil {

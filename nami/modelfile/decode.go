@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
@@ -146,8 +147,11 @@ func (d *decoder) value(tree any, to reflect.Value) error {
 		return d.value(tree, to.Elem())
 	case reflect.Func:
 		return here(" is a function of %s: expected nothing there", t)
-	default:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
 		return d.number(tree, to)
+	default:
+		return here(" is a %s, which no file can hold", t)
 	}
 	return nil
 }
@@ -158,9 +162,23 @@ func (d *decoder) number(tree any, to reflect.Value) error {
 	if !ok {
 		return here(" is %s: expected a number", kindOf(tree))
 	}
-	// The standard library checks what fits into the type.
-	if err := json.Unmarshal([]byte(n), to.Addr().Interface()); err != nil {
-		return here(" is %s, which isn't a number that a %s holds", short(n.String()), to.Type())
+	text, bits, err := n.String(), to.Type().Bits(), error(nil)
+	switch to.Kind() {
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		var v int64
+		v, err = strconv.ParseInt(text, 10, bits)
+		to.SetInt(v)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		var v uint64
+		v, err = strconv.ParseUint(text, 10, bits)
+		to.SetUint(v)
+	default:
+		var v float64
+		v, err = strconv.ParseFloat(text, bits)
+		to.SetFloat(v)
+	}
+	if err != nil {
+		return here(" is %s, which isn't a number that a %s holds", short(text), to.Type())
 	}
 	if to.Kind() == reflect.Int {
 		return d.size(to.Int())

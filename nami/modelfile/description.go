@@ -39,12 +39,20 @@ var _ train.Describer = File{}
 // Validate reports what is wrong with a file, but for its weights: a model that can't be
 // described, columns that don't fit it, units of columns that there aren't.
 func (f File) Validate() error {
-	_, err := f.settled()
+	if f.Model == nil {
+		return errors.New("modelfile: " + noModel)
+	}
+	_, err := f.model()
+	if err == nil {
+		_, err = f.settled()
+	}
 	if err != nil {
 		return fmt.Errorf("modelfile: %w", err)
 	}
 	return nil
 }
+
+const noModel = "Model is nil: give a nami.FlowMatching or nami.Diffusion"
 
 // Describe implements [train.Describer]: with [train.Describe] a fit's checkpoints hold the
 // model, and [Load] loads them. Store and Training are those of the fit.
@@ -61,35 +69,29 @@ func (f File) Describe(store *model.Store, h *train.History) (string, error) {
 // nil.
 func (f File) settled() (File, error) {
 	if f.Model == nil {
-		return f, errors.New("Model is nil: give a nami.FlowMatching or nami.Diffusion")
+		return f, errors.New(noModel)
 	}
 	if p := reflect.ValueOf(f.Model); p.Kind() == reflect.Pointer && !p.IsNil() {
 		if value, ok := p.Elem().Interface().(Model); ok {
 			f.Model = value
 		}
 	}
-	tree, err := describe("Model", f.Model)
+	parts, err := partsOf(f.Model)
 	if err != nil {
 		return f, err
 	}
-	if err := readsBack(tree); err != nil {
-		return f, err
-	}
-	parts := partsOf(f.Model)
-	if err := parts.check(); err != nil {
-		return f, err
-	}
-	if f.Event == nil {
-		f.Event = parts.event
-	}
-	if f.Event == nil {
+	switch {
+	case parts != nil && f.Event == nil:
+		f.Event = parts.units.Shape
+	case f.Event == nil:
 		return f, fmt.Errorf("Event is nil, and a %T doesn't tell it: give the shape of one event", f.Model)
-	}
-	if parts.event != nil && !slices.Equal(f.Event, parts.event) {
-		return f, fmt.Errorf("Event is %s, and the model's events have the shape %s: leave Event out", shape.Format(f.Event), shape.Format(parts.event))
+	case parts != nil && !slices.Equal(f.Event, parts.units.Shape):
+		return f, fmt.Errorf("Event is %s, and the model's events have the shape %s: leave Event out", shape.Format(f.Event), shape.Format(parts.units.Shape))
 	}
 	if f.Context == nil {
-		f.Context = f.contextShape(parts)
+		if f.Context, err = f.contextShape(parts); err != nil {
+			return f, err
+		}
 	}
 	if f.hasColumns() {
 		if err := f.checkColumns(); err != nil {
@@ -99,21 +101,25 @@ func (f File) settled() (File, error) {
 	return f, f.checkUnits()
 }
 
-// readsBack makes sure that a description means what it was made of.
-func readsBack(tree any) error {
+// model is the model's description, which means what it was made of.
+func (f File) model() (any, error) {
+	tree, err := describe("Model", f.Model)
+	if err != nil {
+		return nil, err
+	}
 	again, err := build[Model]("Model", tree, 1<<62)
 	if err != nil {
-		return fmt.Errorf("the description of the model can't be read back: %w", err)
+		return nil, fmt.Errorf("the description of the model can't be read back: %w", err)
 	}
 	back, err := describe("Model", again)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var c comparison
 	if c.compare("Model", tree, back); len(c.differences) > 0 {
-		return fmt.Errorf("the description of the model isn't read back as it was written: %s; look at the MarshalJSON and UnmarshalJSON of that type", c.differences[0])
+		return nil, fmt.Errorf("the description of the model isn't read back as it was written: %s; look at the MarshalJSON and UnmarshalJSON of that type", c.differences[0])
 	}
-	return nil
+	return tree, nil
 }
 
 func (f File) hasColumns() bool { return !reflect.DeepEqual(f.Columns, data.Columns{}) }
@@ -154,12 +160,14 @@ func (f File) checkUnits() error {
 
 // text is the description, of a file whose weights were found to fit it.
 func (f File) text() (string, error) {
-	f, err := f.settled()
+	if f.Model == nil {
+		return "", errors.New(noModel)
+	}
+	tree, err := f.model()
 	if err != nil {
 		return "", err
 	}
-	tree, err := describe("Model", f.Model)
-	if err != nil {
+	if f, err = f.settled(); err != nil {
 		return "", err
 	}
 	d := description{
@@ -271,7 +279,7 @@ func load(c *checkpoint.Checkpoint, which string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Weights = c.Names()
+	f.Weights, f.Warnings = c.Names(), c.Notes
 	weights, err := c.Weights(which)
 	if err != nil {
 		return nil, err

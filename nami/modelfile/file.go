@@ -30,12 +30,12 @@ type File struct {
 	// asked for.
 	Store *model.Store
 
-	// Event is the shape of one event, as the model samples it. [Save] takes it from the
+	// Event is the shape of one event in the data's units, as the model samples it. [Save] takes it from the
 	// model where it is nil; after [Load] it is there.
 	Event []int
 
-	// Context is the shape of one context, as Bind takes it behind the batch axes; nil for a
-	// model without one. Where it is nil, [Save] takes it from Columns, from the training that
+	// Context is the shape of one context in its own units, as Bind takes it behind the batch
+	// axes; nil for a model without one. Where it is nil, [Save] takes it from Columns, from the training that
 	// the store remembers, or from the ContextDim of a field.MLP.
 	Context []int
 
@@ -57,6 +57,10 @@ type File struct {
 	// Weights are the names of the weights that the file holds beside the last ones: moving
 	// averages, and train.Best. [Load] fills it in, and takes such a name; [Save] ignores it.
 	Weights []string
+
+	// Warnings are what Load has to say: that a damaged checkpoint was passed over for the one
+	// before it.
+	Warnings []string
 }
 
 // Bind gives the model a context, of shape batch_shape+Context, or nil, and makes a process of

@@ -223,7 +223,7 @@ func TestSaveRefuses(t *testing.T) {
 		"Store is nil":                                                                                       with(func(f *modelfile.File) { f.Store = nil }),
 		"the weights aren't those of the model: /mlp/layer_0/dense/biases":                                   with(func(f *modelfile.File) { f.Store = gomlxmodel.NewStore() }),
 		`requested to reuse variable "/mlp/layer_0/dense/weights", but with differe`:                         fieldOf(func(m *nami.FlowMatching) { m.Field = field.MLP{EventShape: []int{2}, Hidden: []int{5}, ContextDim: 3} }),
-		"the field's events have rank 1, and the model's the shape [2 2]":                                    fieldOf(func(m *nami.FlowMatching) { m.Base = distribution.NewStandardNormal(2, 2) }),
+		"the field's events have rank 1, and the model's the shape (2, 2)":                                   fieldOf(func(m *nami.FlowMatching) { m.Base = distribution.NewStandardNormal(2, 2) }),
 		"Event is (3), and the model's events have the shape (2)":                                            with(func(f *modelfile.File) { f.Event = []int{3} }),
 		"Columns.X names 1 columns, energy, and an event of shape (2) has 2 values":                          with(func(f *modelfile.File) { f.Columns.X = []string{"energy"} }),
 		"Columns have no Context and no Classes, and the model takes contexts":                               with(func(f *modelfile.File) { f.Columns.Context, f.Columns.Classes, f.Context = nil, nil, []int{3} }),

@@ -14,6 +14,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -36,6 +37,25 @@ var columns = data.Columns{
 var diffusion = nami.Diffusion{
 	Field: field.MLP{EventShape: []int{2}, Hidden: []int{4}}, Prediction: schedule.V,
 	Schedule: schedule.VP{}, Solver: solver.Heun(4), EventShape: []int{2},
+}
+
+// inUnits is a flow of an energy, with a logarithm, and an angle, which is two values to the
+// model, on a context that is standardised.
+var inUnits = nami.FlowMatching{
+	Field: field.MLP{EventShape: []int{3}, Hidden: []int{4}, ContextDim: 1}, Base: distribution.NewStandardNormal(3), Solver: solver.Heun(4),
+	Transform: transform.Columns{
+		{Of: []int{0}, By: transform.Chain{transform.Logarithm{Shift: 1}, transform.Standardize{Mean: []float64{0.5}, Std: []float64{1. / 3}}}},
+		{Of: []int{1}, By: transform.Circle{}},
+	},
+	ContextTransform: transform.Standardize{Mean: []float64{2}, Std: []float64{3}},
+}
+
+// fileInUnits is a file of it.
+func fileInUnits(t testing.TB) modelfile.File {
+	return modelfile.File{
+		Model: inUnits, Store: initialized(t, inUnits.Field, []int{3}, []int{1}),
+		Columns: data.Columns{X: []string{"energy", "phi"}, Context: []string{"charge"}}, Units: map[string]string{"energy": "GeV", "phi": "rad"},
+	}
 }
 
 // initialized is a store with starting values of a field's variables.

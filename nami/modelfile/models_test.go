@@ -2,9 +2,11 @@ package modelfile_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
@@ -13,6 +15,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -61,6 +64,33 @@ func TestModelsSampleAsBefore(t *testing.T) {
 			t.Errorf("%v comes back as %v", m, loaded.Model)
 		}
 		same(t, backend, f, *loaded)
+	}
+}
+
+// A model with transforms samples in the data's units, and its file speaks of these. The shape of
+// a context is found out without columns, too.
+func TestTransforms(t *testing.T) {
+	for _, columns := range []data.Columns{fileInUnits(t).Columns, {}} {
+		f := fileInUnits(t)
+		if f.Columns = columns; columns.X == nil {
+			f.Units = nil
+		}
+		loaded := read(t, saved(t, f))
+		if !slices.Equal(loaded.Event, []int{2}) || !slices.Equal(loaded.Context, []int{1}) {
+			t.Errorf("event and context have the shapes %v and %v, expected (2) and (1)", loaded.Event, loaded.Context)
+		}
+		f.Context = loaded.Context
+		same(t, gomlxtest.Go(t), f, *loaded)
+		other := inUnits
+		other.Transform, other.ContextTransform = nil, transform.Standardize{Mean: []float64{2}, Std: []float64{4}}
+		gomlxtest.Says(t, "other units", loaded.Compare(modelfile.File{Model: other}), "ContextTransform.Std is [4], and the file has [3]; Transform is nothing, and the file has a transform.Columns")
+		_, err := inUnits.Bind(gomlxtest.Go(t), loaded.Store, tensors.FromValue([]float32{1}))
+		if err != nil {
+			t.Error(err)
+		}
+		other.Transform = inUnits.Transform
+		_, err = other.Bind(gomlxtest.Go(t), loaded.Store, tensors.FromValue([]float32{1}))
+		gomlxtest.Says(t, "other units", err, "the store's weights belong to another model: the context transform is")
 	}
 }
 

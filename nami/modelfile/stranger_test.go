@@ -54,7 +54,16 @@ func TestStranger(t *testing.T) {
 	chain := func(n int, step string) string {
 		return `{"version":1,"event":[2],"context":null,"training":{},"model":{"type":"transform.Chain","parameters":[` + strings.Repeat(step+",", n) + step + `]}}`
 	}
+	transformed := func(transform string) string {
+		return strings.Replace(described("[2]", mlp, normal, euler), `"Base"`, `"Transform":`+transform+`,"Base"`, 1)
+	}
 	for want, description := range map[string]string{
+		"Model.Transform[253]: there are more than 256 parts":                        transformed(`{"type":"transform.Chain","parameters":[` + strings.Repeat(`{"type":"transform.Asinh"},`, 999) + `{"type":"transform.Asinh"}]}`),
+		"expected two columns for each angle":                                        transformed(`{"type":"transform.Chain","parameters":[` + strings.Repeat(`{"type":"transform.Circle"},`, 70) + `{"type":"transform.Circle"}]}`),
+		"nami: the Transform doesn't fit events of shape (2), which is the mo":       transformed(`{"type":"transform.Standardize","parameters":{"Mean":[1,2,3],"Std":[1,1,1]}}`),
+		"Mean has 100000 values and x is (Float32)[1, 2]":                            transformed(`{"type":"transform.Standardize","parameters":{"Mean":[1` + strings.Repeat(",1", 99_999) + `],"Std":[1` + strings.Repeat(",1", 99_999) + `]}}`),
+		"group 0 has column 1000000, and there are 2":                                transformed(`{"type":"transform.Columns","parameters":[{"Of":[1000000],"By":{"type":"transform.Asinh"}}]}`),
+		"Matrix, 2 by 2, has no inverse":                                             transformed(`{"type":"transform.Whiten","parameters":{"Mean":[1,2],"Matrix":[[0,0],[0,0]]}}`),
 		"Model.Field.Hidden[0] is 1000000000: nothing in the file bears out":         field(`"Hidden":[1000000000]`),
 		"Model.Field.TimeFeatures is 1000000000000: nothing":                         field(`"TimeFeatures":1000000000000`),
 		"Model.Field.ContextDim is 99999999999999999999999, which isn't a number":    field(`"ContextDim":99999999999999999999999`),

@@ -9,10 +9,12 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/dynamics"
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -21,69 +23,97 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// parts are those of a model that weights belong to; none of a model of the user's.
+// parts are those of a model of nami's that weights belong to.
 type parts struct {
 	field   field.Field
 	base    distribution.Base
-	event   []int // the shape of one event
-	trained func() fingerprint.Model
+	inModel []int // the shape of an event in the model's units
+	trained fingerprint.Parts
+	units   dynamics.Units
 }
 
-func partsOf(m Model) parts {
+// partsOf takes a model of nami's apart, and checks that it has what it needs; nil for a model of
+// the user's.
+func partsOf(m Model) (*parts, error) {
 	var p parts
 	switch m := m.(type) {
 	case nami.FlowMatching:
-		p = parts{field: m.Field, base: m.Base, trained: func() fingerprint.Model {
-			return fingerprint.OfModel(fingerprint.Parts{Prediction: schedule.Velocity, Base: m.Base, Path: m.Path, Transform: m.Transform, ContextTransform: m.ContextTransform})
+		p = parts{field: m.Field, base: m.Base, trained: fingerprint.Parts{
+			Prediction: schedule.Velocity, Base: m.Base, Path: m.Path, Transform: m.Transform, ContextTransform: m.ContextTransform,
 		}}
+		if m.Base == nil {
+			return nil, errors.New("the Model's Base is nil: give the distribution at t=1")
+		}
 	case nami.Diffusion:
-		p = parts{field: m.Field, base: m.Base, event: append([]int{}, m.EventShape...), trained: func() fingerprint.Model {
-			return fingerprint.OfModel(fingerprint.Parts{Prediction: m.Prediction, Schedule: m.Schedule, Transform: m.Transform, ContextTransform: m.ContextTransform})
+		p = parts{field: m.Field, base: m.Base, inModel: append([]int{}, m.EventShape...), trained: fingerprint.Parts{
+			Prediction: m.Prediction, Schedule: m.Schedule, Transform: m.Transform, ContextTransform: m.ContextTransform,
 		}}
+	default:
+		return nil, nil
+	}
+	if p.field == nil {
+		return nil, errors.New("the Model's Field is nil: give the field whose weights these are")
+	}
+	if err := field.Validate(p.field); err != nil {
+		return nil, err
 	}
 	if p.base != nil {
-		p.event = append([]int{}, p.base.EventShape()...)
+		p.inModel = append([]int{}, p.base.EventShape()...)
 	}
-	return p
-}
-
-// check refuses a model of nami's that lacks a part.
-func (p parts) check() error {
-	switch {
-	case p.trained == nil:
-		return nil
-	case p.field == nil:
-		return errors.New("the Model's Field is nil: give the field whose weights these are")
-	case p.event == nil:
-		return errors.New("the Model's Base is nil: give the distribution at t=1")
+	if rank := p.field.EventRank(); rank != len(p.inModel) {
+		return nil, fmt.Errorf("the field's events have rank %d, and the model's the shape %s", rank, shape.Format(p.inModel))
 	}
-	return field.Validate(p.field)
+	backend, err := gomlx.PureGo()
+	if err != nil {
+		return nil, err
+	}
+	p.units, err = dynamics.NewUnits(backend, p.trained.Transform, p.trained.ContextTransform, p.inModel)
+	p.trained.Event = p.inModel
+	return &p, err
 }
 
 // contextShape is the shape of a context as far as it can be told; nil for none.
-func (f File) contextShape(p parts) []int {
+func (f File) contextShape(p *parts) ([]int, error) {
 	if f.hasColumns() {
 		if n := f.Columns.ContextSize(); n > 0 {
-			return []int{n}
+			return []int{n}, nil
 		}
-		return nil
+		return nil, nil
 	}
-	if p.field == nil {
-		return nil
+	if p == nil {
+		return nil, nil
 	}
+	inModel, err := f.fieldsContext(p.field)
+	if err != nil || inModel == nil || p.units.Context == nil {
+		return inModel, err
+	}
+	backend, err := gomlx.PureGo()
+	if err != nil {
+		return nil, err
+	}
+	units, err := dynamics.NewUnits(backend, p.units.Context, nil, inModel)
+	return units.Shape, err
+}
+
+// fieldsContext is the shape of a context as the field sees it: as it was in training, or as a
+// field.MLP tells it.
+func (f File) fieldsContext(of field.Field) ([]int, error) {
 	if f.Store != nil {
 		fields, err := fingerprint.Fields(f.Store)
-		text := fingerprint.Describe(p.field)
+		if err != nil {
+			return nil, err
+		}
+		text := fingerprint.Describe(of)
 		for _, kept := range fields {
-			if err == nil && kept.Text == text && kept.Context != nil {
-				return kept.Context
+			if kept.Text == text && kept.Context != nil {
+				return kept.Context, nil
 			}
 		}
 	}
-	if n := contextDim(p.field); n > 0 {
-		return []int{n}
+	if n := contextDim(of); n > 0 {
+		return []int{n}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // contextDim is the ContextDim of the first field.MLP in a field; 0 without one.
@@ -124,16 +154,17 @@ const mostMissed = 1000
 // of the variables aren't there, or have other shapes: so all that costs memory or time in the
 // model is borne out by weights.
 func (f File) checkWeights() error {
-	p := partsOf(f.Model)
-	if p.trained == nil {
-		return nil // a model of the user's
+	p, err := partsOf(f.Model)
+	if p == nil || err != nil {
+		return err
 	}
-	if rank := p.field.EventRank(); rank != len(p.event) {
-		return fmt.Errorf("the field's events have rank %d, and the model's the shape %v", rank, p.event)
+	inModel, err := p.units.ContextShape(f.Context)
+	if err != nil {
+		return err
 	}
 	var made []string
-	err := loop.Exclusively(f.Store, func() (err error) {
-		made, err = f.buildOnce(p)
+	err = loop.Exclusively(f.Store, func() (err error) {
+		made, err = f.buildOnce(p, inModel)
 		return err
 	})
 	switch {
@@ -151,9 +182,9 @@ func (f File) checkWeights() error {
 	return nil
 }
 
-// buildOnce builds the field and the base, and returns the paths of the variables that the store
-// lacks.
-func (f File) buildOnce(p parts) (made []string, err error) {
+// buildOnce builds the field and the base, for a context of that shape in the model's units, and
+// returns the paths of the variables that the store lacks.
+func (f File) buildOnce(p *parts, context []int) (made []string, err error) {
 	backend, err := gomlx.PureGo()
 	if err != nil {
 		return nil, err
@@ -172,11 +203,11 @@ func (f File) buildOnce(p parts) (made []string, err error) {
 			return graph.Parameter(g, name, shapes.Make(f.DType(), dims...))
 		}
 		var c *graph.Node
-		if f.Context != nil {
-			c = input("c", append([]int{1}, f.Context...)...)
+		if context != nil {
+			c = input("c", append([]int{1}, context...)...)
 		}
 		scope := f.Store.RootScope()
-		field.Call(p.field, scope, input("x", append([]int{1}, p.event...)...), input("t"), c)
+		field.Call(p.field, scope, input("x", append([]int{1}, p.inModel...)...), input("t"), c)
 		if p.base != nil {
 			distribution.Given(p.base, scope, c)
 		}
@@ -199,28 +230,34 @@ func (f File) buildOnce(p parts) (made []string, err error) {
 // checkTrained refuses a model other than the one that the store's weights were trained as, as
 // far as the store knows.
 func (f File) checkTrained() error {
-	p := partsOf(f.Model)
-	if p.trained == nil {
-		return nil
+	p, err := partsOf(f.Model)
+	if p == nil || err != nil {
+		return err
+	}
+	if p.trained.Context, err = p.units.ContextShape(f.Context); err != nil {
+		return err
 	}
 	return loop.Exclusively(f.Store, func() error {
-		return fingerprint.Check(nil, f.Store, p.field, p.trained(), p.event, f.Context, f.DType())
+		return fingerprint.Check(nil, f.Store, p.field, fingerprint.OfModel(p.trained), p.inModel, p.trained.Context, f.DType())
 	})
 }
 
 // remember notes in the store what its weights were trained as, so that they aren't bound to
 // another model.
 func (f File) remember() error {
-	p := partsOf(f.Model)
-	if p.trained == nil {
-		return nil
+	p, err := partsOf(f.Model)
+	if p == nil || err != nil {
+		return err
+	}
+	if p.trained.Context, err = p.units.ContextShape(f.Context); err != nil {
+		return err
 	}
 	return loop.Exclusively(f.Store, func() error {
-		kept, known, err := fingerprint.OfField(nil, f.Store, p.field, p.event, f.Context, f.DType())
+		kept, known, err := fingerprint.OfField(nil, f.Store, p.field, p.inModel, p.trained.Context, f.DType())
 		if err != nil || !known { // a field that can't be built without its own backend
 			return nil
 		}
-		kept.Model = p.trained()
+		kept.Model = fingerprint.OfModel(p.trained)
 		return fingerprint.AddField(f.Store, kept.Variables, &kept)
 	})
 }

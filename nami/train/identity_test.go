@@ -216,7 +216,7 @@ func TestLoadErrors(t *testing.T) {
 		`there are no weights of the name "ema": there are the weights themselves`: load(model.NewStore(), name, "ema"),
 		"it was written by an earlier version, which kept less of a run":           load(model.NewStore(), older),
 		"can be read: " + older + ": it was written by an earlier version":         load(model.NewStore(), filepath.Dir(older)),
-		"it was written by a later version, in format 99":                          load(model.NewStore(), later),
+		"it was written by a later version of nami, in format 99":                  load(model.NewStore(), later),
 	} {
 		gomlxtest.Says(t, want, err, want)
 	}

@@ -66,9 +66,9 @@ func Encode(values []Tensor, metadata map[string]string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	metadata = maps.Clone(metadata)
-	metadata[checksumKey] = sum
-	headers := map[string]any{metadataKey: metadata}
+	with := map[string]string{checksumKey: sum}
+	maps.Copy(with, metadata)
+	headers := map[string]any{metadataKey: with}
 	var data bytes.Buffer
 	for _, v := range values {
 		name, known := typeNames[v.Value.DType()]
