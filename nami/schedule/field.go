@@ -10,8 +10,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Converted is a field that predicts another quantity than the one it wraps, by
-// [Convert]: one trained field serves every process. Variables are the wrapped field's.
+// Converted is a field that predicts another quantity than the field that it wraps, by
+// [Convert]: one trained field serves every process. Its variables are the wrapped field's.
 type Converted struct {
 	// Field is what was trained.
 	Field field.Field
@@ -57,11 +57,11 @@ func (f Converted) String() string {
 // is asked there: with x scaled by √(α²+σ²) of its schedule over that of the new one, at
 // the time that [TimeOf] finds. Variables are the wrapped field's.
 //
-// x0 and ε are formed in the old schedule, then As in the new one: so data come out of a
-// field for noise even where the new schedule is pure noise, as [Linear] is at t=1, which
-// an [Eps] converted there could not tell. Noise beyond what From reaches is taken for
-// its last: VP{} ends at σ/α = 152, for example. An error of the network's ε is multiplied
-// by σ/α in the data: start a solve where that is moderate, such as at t = 0.95 of [Linear].
+// x0 and ε are computed in the old schedule, and As from them in the new one. So a field that
+// predicts noise gives data even where the new schedule is pure noise, as [Linear] is at t=1,
+// which an [Eps] converted there could not. Noise levels beyond those of From count as its last
+// one: VP{} ends at σ/α = 152, for example. An error of the network's ε is multiplied by σ/α in
+// the data: start a solve where that is moderate, such as at t = 0.95 of [Linear].
 type Rescheduled struct {
 	// Field is what was trained.
 	Field field.Field
