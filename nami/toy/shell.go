@@ -12,7 +12,7 @@ import (
 // Shell is a signal on a circle around the origin, over a background: the signal's points
 // have a uniform angle and a normal distance from the origin, those of the background are
 // normal in the plane. A negative distance, which is rare as long as Width is small against
-// Radius, is one on the other side.
+// Radius, is a point on the opposite side of the origin.
 type Shell struct {
 	// Radius is the signal's mean distance from the origin; 2.5 if 0.
 	Radius float64
