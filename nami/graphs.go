@@ -101,7 +101,9 @@ func (p *Process) LogProbGraphs(estimator divergence.Estimator) (Graphs, error) 
 // pieces are those of a solve of the process's equation, in the model's units, and what makes
 // inputs of the fixed ones.
 func (p *Process) pieces(what string, from, to float64, estimator divergence.Estimator) (g Graphs, in func(fixed []*Node) run.Inputs[Node], err error) {
-	fail := func(err error) (Graphs, func([]*Node) run.Inputs[Node], error) { return Graphs{}, nil, fmt.Errorf("nami: %w", err) }
+	fail := func(err error) (Graphs, func([]*Node) run.Inputs[Node], error) {
+		return Graphs{}, nil, fmt.Errorf("nami: %w", err)
+	}
 	if _, random := estimator.(divergence.Stochastic); random {
 		return fail(fmt.Errorf("%s: the estimator %v draws random numbers, which only this library can draw: use divergence.Exact{}", what, estimator))
 	}

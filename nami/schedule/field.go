@@ -51,11 +51,11 @@ func (f Converted) String() string {
 }
 
 // Rescheduled is a field that was trained with one schedule and serves another, without
-// training (Karras et al. 2022, arXiv:2206.00364; Lipman et al. 2024, arXiv:2412.06264,
-// on changing the scheduler of a velocity after training). Two schedules mix the same data
-// and noise, up to a factor, at the times where their signal-to-noise ratios are equal. So the wrapped field
-// is asked there: with x scaled by √(α²+σ²) of its schedule over that of the new one, at
-// the time that [TimeOf] finds. Variables are the wrapped field's.
+// training (Karras et al. 2022, arXiv:2206.00364; Lipman et al. 2024, arXiv:2412.06264, on
+// changing the scheduler of a velocity after training). Two schedules mix the same data and
+// noise, up to a factor, at the times where their signal-to-noise ratios are equal. So the
+// wrapped field is asked there: with x scaled by √(α²+σ²) of its schedule over that of the
+// new one, at the time that [TimeOf] finds. Variables are the wrapped field's.
 //
 // x0 and ε are computed in the old schedule, and As from them in the new one. So a field that
 // predicts noise gives data even where the new schedule is pure noise, as [Linear] is at t=1,

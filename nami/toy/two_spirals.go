@@ -8,9 +8,9 @@ import (
 )
 
 // TwoSpirals is the distribution of points on two Archimedean spirals with Gaussian noise,
-// which wind outwards from the origin; one is the other, rotated by half a turn. After u turns
-// the radius is u. u is Turns·√v with v uniform on [0, 1], so that the points are spread about evenly
-// along the arms.
+// which wind outwards from the origin; one is the other, rotated by half a turn. After u
+// turns the radius is u. u is Turns·√v with v uniform on [0, 1], so that the points are
+// spread about evenly along the arms.
 type TwoSpirals struct {
 	// Noise is the standard deviation of the noise on each coordinate; 0 leaves the
 	// points on the curves.
