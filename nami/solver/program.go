@@ -117,7 +117,7 @@ func newProgram(backend compute.Backend, store *model.Store, s Solver, build Bui
 // not, and reads fixed.
 //
 // An error is misuse, a failure of the device, or the cause of ctx, which is looked at
-// about ten times a second. Samples that fail are no error here: see [Solution.Err].
+// about ten times a second. Samples that fail are not an error here: see [Solution.Err].
 func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run) (*Solution, error) {
 	n, dtype, err := p.samples(y)
 	if err == nil {

@@ -46,7 +46,7 @@ func (s Shell) settle() (Shell, error) {
 	return s, share("Shell", s.Share)
 }
 
-// share refuses what is no part of a whole.
+// share refuses what is not a fraction of a whole.
 func share(set string, v float64) error {
 	if !(v >= 0 && v <= 1) {
 		return fmt.Errorf("toy.%s: Share is %g: the signal's share of the points must be from 0 to 1", set, v)
