@@ -57,7 +57,9 @@ type Options struct {
 //	samples   n+event_shape    the data
 //	log_prob  n                in nats, if Options.LogProb is given
 //
-// All are of the process's dtype: float32, unless it was bound with another one. The values of
+// Contexts and samples are in the data's units, the noise in the model's, in which an event
+// may have another shape where the model has a Transform. All are of the process's dtype:
+// float32, unless it was bound with another one. The values of
 // the process's context and mask are not part of the file. Where a solver that chooses its
 // steps fails for a row, the row's results are NaN. It is an error if the solver is a
 // stochastic one, or if the field uses an operation that can't be written, which the error
@@ -74,8 +76,9 @@ func Export(path string, process *nami.Process, o Options) error {
 //	log_prob  n                in nats
 //
 // The numbers are those of [nami.Process.LogProb], up to rounding. Options.LogProb is the
-// estimator, without random numbers; nil asks the field, which must be a field.Divergent. The
-// rest is as with [Export].
+// estimator, without random numbers; nil asks the field, which must be a field.Divergent. A
+// Transform that adds noise, as transform.Dequantize does, is an error. The rest is as with
+// [Export].
 func ExportLogProb(path string, process *nami.Process, o Options) error {
 	return export(path, process, o, "data", "log_prob", func() (nami.Graphs, error) { return process.LogProbGraphs(o.LogProb) })
 }

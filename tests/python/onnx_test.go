@@ -194,6 +194,7 @@ type sampler struct {
 	event   []int
 	context []int
 	mask    []float32 // of one event
+	double  bool      // computed in float64
 	options onnx.Options
 }
 
@@ -214,12 +215,13 @@ func (c *cases) samplers() {
 	karras.Grid = solver.Karras{Rho: 7}
 	transformed := flow(conditional, solver.RK4(16))
 	transformed.Transform, transformed.ContextTransform = columns, contexts
-	transformedDiffusion := nami.Diffusion{Field: conditional, Schedule: schedule.VP{}, Solver: solver.Heun(20), Base: normal, Transform: columns, ContextTransform: contexts}
+	transformedDiffusion := nami.Diffusion{Field: conditional, Schedule: schedule.VP{}, Prediction: schedule.V, Solver: solver.Heun(20), Base: normal, Transform: columns, ContextTransform: contexts}
 	shared := solver.Dopri5(1e-5, 1e-5)
 	shared.Shared = true
 	for _, s := range []sampler{
 		{name: "flow-rk4", model: flow(plain, solver.RK4(64))},
 		{name: "flow-context", model: flow(conditional, solver.RK4(16)), field: conditional, context: []int{3}},
+		{name: "flow-float64", model: flow(plain, solver.RK4(16)), double: true},
 		{name: "flow-fixed-rows", model: flow(plain, solver.Heun(8)), options: onnx.Options{Rows: rows, Description: "a test"}},
 		{name: "flow-euler", model: flow(plain, solver.Euler(10))},
 		{name: "flow-multistep", model: flow(plain, solver.LMS(3, 20))},
@@ -257,6 +259,9 @@ func (c *cases) sampler(s sampler) {
 	}
 	process, in := c.bind(s)
 	noise := c.normals(1, append([]int{rows}, s.event...)...)
+	if s.double {
+		noise = doubles(noise)
+	}
 	samples, err := process.SampleFrom(context.Background(), noise)
 	c.check(err)
 	out := []array{{"samples", samples}}
@@ -284,7 +289,14 @@ func (c *cases) bind(s sampler) (process *nami.Process, in []array) {
 		given = c.normals(2, append([]int{rows}, s.context...)...)
 		in = append(in, array{"context", given})
 	}
-	process, err := s.model.Bind(c.backend, c.store(s.field, s.event, s.context), given)
+	store, dtype := c.store(s.field, s.event, s.context), dtypes.Float32
+	if s.double {
+		var err error
+		dtype = dtypes.Float64
+		store, err = nami.Convert(store, dtype)
+		c.check(err)
+	}
+	process, err := s.model.Bind(c.backend, store, given, nami.DType(dtype))
 	c.check(err)
 	if s.mask != nil {
 		var all []float32
@@ -297,6 +309,15 @@ func (c *cases) bind(s sampler) (process *nami.Process, in []array) {
 		in = append(in, array{"mask", mask})
 	}
 	return process, in
+}
+
+// doubles are the numbers of a tensor in float64.
+func doubles(x *tensors.Tensor) *tensors.Tensor {
+	var out []float64
+	for _, v := range tensors.MustCopyFlatData[float32](x) {
+		out = append(out, float64(v))
+	}
+	return tensors.FromFlatDataAndDimensions(out, x.Shape().Dimensions...)
 }
 
 // pooled moves each object by the mean of all.
@@ -440,7 +461,7 @@ func (c *cases) graph(name string, in []*tensors.Tensor, build func(in []*Node) 
 
 // writeArray writes a tensor in NumPy's format, version 1.
 func writeArray(path string, t *tensors.Tensor) error {
-	kinds := map[dtypes.DType]string{dtypes.Float32: "<f4", dtypes.Int32: "<i4", dtypes.Int64: "<i8", dtypes.Uint32: "<u4", dtypes.Bool: "|b1"}
+	kinds := map[dtypes.DType]string{dtypes.Float32: "<f4", dtypes.Float64: "<f8", dtypes.Int32: "<i4", dtypes.Int64: "<i8", dtypes.Uint32: "<u4", dtypes.Bool: "|b1"}
 	kind, ok := kinds[t.DType()]
 	if !ok {
 		return fmt.Errorf("%s: %s isn't known here", path, t.DType())
