@@ -137,7 +137,7 @@ func (a *assembly) stage(in []piece, build func(scope *model.Scope, in []*Node) 
 // write writes the file, with results as its outputs.
 func (a *assembly) write(path string, outputs []string, results []piece) error {
 	if len(outputs) != len(results) {
-		return fmt.Errorf("onnx: there are %d names for the %d results of the graph: give a name for each", len(outputs), len(results))
+		return fmt.Errorf("onnx: there are %d names of outputs, and the graph has %d: give a name for each", len(outputs), len(results))
 	}
 	for i, p := range results {
 		if dims := p.of[0].Dimensions; len(dims) == 0 || dims[0] != a.rows[0] {

@@ -205,12 +205,12 @@ func TestMisuse(t *testing.T) {
 		{"no folder", func() error { return onnx.Export(filepath.Join(path+".d", "model.onnx"), heun, onnx.Options{}) }, []string{"model.onnx.d", "no such file"}},
 		{"no inputs", graph(nil, []string{"y"}, same), []string{"at least one input"}},
 		{"names", graph(row, []string{"x"}, same), []string{`"x"`, "taken"}},
-		{"number of names", graph(row, []string{"y", "z"}, same), []string{"2 names for the 1 results"}},
+		{"number of names", graph(row, []string{"y", "z"}, same), []string{"2 names of outputs, and the graph has 1"}},
 		{"no rows", graph(row, []string{"y"}, func(_ *model.Scope, x *Node) []*Node { return []*Node{ReduceAllSum(x)} }), []string{`"y"`, "first axis must be the rows"}},
 		{"empty axis", graph([]onnx.Input{{Name: "x", Row: shapes.Make(dtypes.Float32, 0)}}, []string{"y"}, same), []string{`"x"`, "axes of 0"}},
 		{"complex numbers", graph([]onnx.Input{{Name: "x", Row: shapes.Make(dtypes.Complex64, 2)}}, []string{"y"}, same), []string{`"x"`, "Complex64"}},
 		{"missing weights", graph(row, []string{"y"}, func(scope *model.Scope, x *Node) []*Node {
-			return []*Node{Mul(x, scope.VariableWithShape("w", shapes.Make(dtypes.Float32, 2)).NodeValue(x))}
+			return []*Node{Mul(x, scope.VariableWithShape("w", shapes.Make(dtypes.Float32, 1, 2)).NodeValue(x))}
 		}), []string{"lacks 1", "/w"}},
 		{"random numbers", graph(row, []string{"y"}, func(scope *model.Scope, x *Node) []*Node {
 			return []*Node{Add(x, scope.RandomNormal(x.Graph(), x.Shape()))}
@@ -224,6 +224,9 @@ func TestMisuse(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: there was no error", c.name)
 			continue
+		}
+		if strings.Contains(err.Error(), "not implemented") {
+			t.Errorf("%s: the error is %q, which speaks of the code", c.name, err)
 		}
 		for _, want := range c.want {
 			if !strings.Contains(err.Error(), want) {

@@ -14,7 +14,6 @@ const (
 	irVersion     = 8
 	opsetVersion  = 18
 	mostBytes     = math.MaxInt32 // of a protocol buffer
-	typeFloat     = 1
 	typeInt       = 2
 	typeString    = 3
 	typeGraph     = 5

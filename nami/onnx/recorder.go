@@ -3,7 +3,6 @@ package onnx
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -51,7 +50,10 @@ func record(store *model.Store, inputs []shapes.Shape, build func(scope *model.S
 			}
 			return nil
 		})
-		return errors.Join(err, lacking(store, known))
+		if lacks := lacking(store, known); err == nil {
+			err = lacks
+		}
+		return err
 	})
 	return r.recordings[name], err
 }
@@ -97,7 +99,7 @@ func (r *recorder) Capabilities() compute.Capabilities {
 // Builder implements [compute.Backend].
 func (r *recorder) Builder(name string) compute.Builder {
 	b := &recording{}
-	b.ErrFn = unknown
+	b.ErrFn = cannotWrite
 	b.main = newFunction(b, nil)
 	r.recordings[name] = b
 	return b
@@ -151,7 +153,7 @@ type sizes struct {
 	scalar  bool
 }
 
-// operation is one of ONNX's, with its inputs in their order; nil for one that is left out.
+// operation is one of ONNX's, with its inputs in their order.
 type operation struct {
 	kind       string
 	inputs     []*value
@@ -161,21 +163,29 @@ type operation struct {
 	condition, body *function // of a loop
 }
 
-// attribute is a setting of an operation: an int64, []int64, string or float32.
+// attribute is a setting of an operation: an int64, a list of them or a string.
 type attribute struct {
 	name  string
 	value any
 }
 
 // unknown is the error of an operation that can't be recorded. GoMLX builds some in another
-// way then.
-func unknown(op compute.OpType) error {
-	return fmt.Errorf("onnx: the operation %s can't be written to an ONNX file: %w", op, compute.ErrNotImplemented)
+// way then, which it knows by the error that this one wraps.
+type unknown compute.OpType
+
+// Error names the operation.
+func (op unknown) Error() string {
+	return fmt.Sprintf("onnx: the operation %s can't be written to an ONNX file", compute.OpType(op))
 }
+
+// Unwrap is the error that GoMLX looks for.
+func (unknown) Unwrap() error { return compute.ErrNotImplemented }
+
+func cannotWrite(op compute.OpType) error { return unknown(op) }
 
 func newFunction(b *recording, parent *function) *function {
 	f := &function{recording: b, parent: parent}
-	f.ErrFn = unknown
+	f.ErrFn = cannotWrite
 	return f
 }
 

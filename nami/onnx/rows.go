@@ -35,7 +35,7 @@ func (v *value) join(w *value) (err error) {
 	switch {
 	case v.constant != nil:
 		if !bytes.Equal(v.constant, w.constant) {
-			return depends("a constant of shape %s holds other numbers", v.shape)
+			return depends("a constant of shape %s has another value, as the divisor of a mean over rows has", v.shape)
 		}
 	case v.sizes != nil:
 		v.sizes.per, err = perRow(v.sizes.of, w.sizes.of)
