@@ -22,6 +22,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/modelfile"
 	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/train"
 
@@ -241,6 +242,8 @@ func TestSaveRefuses(t *testing.T) {
 		"Model.Solver.RTol is +Inf: a file holds finite numbers":                                             fieldOf(func(m *nami.FlowMatching) { m.Solver.RTol = inf }),
 		"Model.Solver.Steps is 10000000: nothing in the file bears out":                                      fieldOf(func(m *nami.FlowMatching) { m.Solver.Steps = 10_000_000 }),
 		"the Model's Field is nil":                                                                           fieldOf(func(m *nami.FlowMatching) { m.Field = nil }),
+		"the solver has no method":                                                                           fieldOf(func(m *nami.FlowMatching) { m.Solver = solver.Solver{} }),
+		"BetaMin is 1 and BetaMax 0":                                                                         model(nami.Diffusion{Field: network, Schedule: schedule.VP{BetaMin: 1}, Solver: solver.Euler(2), EventShape: []int{2}}),
 		"the Model's Base is nil":                                                                            fieldOf(func(m *nami.FlowMatching) { m.Base = nil }),
 		"the Store is nil":                                                                                   with(func(f *modelfile.File) { f.Store = nil }),
 		"the weights aren't those of the model: /mlp/layer_0/dense/biases":                                   with(func(f *modelfile.File) { f.Store = gomlxmodel.NewStore() }),
