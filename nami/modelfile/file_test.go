@@ -175,6 +175,19 @@ func (r ring) EventRank() int { return 1 }
 
 func (r ring) Apply(_ *gomlxmodel.Scope, x, _, _ *Node) *Node { return MulScalar(x, -r.Radius) }
 
+// scale is a field of the user's whose methods have pointer receivers.
+type scale struct{ By []float64 }
+
+func (s *scale) EventRank() int { return 1 }
+
+func (s *scale) Apply(_ *gomlxmodel.Scope, x, _, _ *Node) *Node { return MulScalar(x, s.By[0]) }
+
+// loop is a field that holds itself.
+type loop struct {
+	ring
+	Self *loop
+}
+
 // stranger is one that is never registered.
 type stranger struct{ ring }
 
@@ -194,6 +207,18 @@ func TestRegister(t *testing.T) {
 		t.Errorf("the field comes back as %+v", loaded.Model)
 	}
 	same(t, gomlxtest.Go(t), f, *loaded)
+
+	modelfile.Register[*scale]("test/scale")
+	m.Field = &scale{By: []float64{-2}}
+	f.Model = m
+	same(t, gomlxtest.Go(t), f, *read(t, saved(t, f)))
+	modelfile.Register[loop]("test/loop")
+	self := &loop{}
+	self.Self = self
+	m.Field = *self
+	f.Model = m
+	_, err := f.Describe(f.Store, nil)
+	gomlxtest.Says(t, "a part in itself", err, "is nested more than 100 levels deep: does it point to itself?")
 
 	for want, register := range map[string]func(){
 		`the name "test/ring" is that of modelfile_test.ring already`:    func() { modelfile.Register[stranger]("test/ring") },
