@@ -50,6 +50,7 @@ func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estima
 	if p.context != nil {
 		out.Context = tensors.FromShape(p.context.Shape())
 	}
+	r.Whole = true
 	r.End = func(c run.Chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
 		logProb, err := p.backward(ctx, adjoint, c, y, out)
 		return []*tensors.Tensor{logProb}, err

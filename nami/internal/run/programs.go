@@ -112,14 +112,10 @@ func (p *Programs) single(key Key, build func(scope *model.Scope, in [][]*Node) 
 
 // Draw runs a program that draws for the rows of a chunk, with the inputs that it is given.
 // part sets its random numbers apart from those of other parts of the call.
-func (p *Programs) Draw(key Key, seed int64, part uint64, c Chunk, in Inputs[tensors.Tensor],
+func (p *Programs) Draw(key Key, seed Seed, part uint64, c Chunk, in Inputs[tensors.Tensor],
 	f func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in Inputs[Node]) *Node,
 ) (*tensors.Tensor, error) {
-	numbers := make([]uint32, c.N)
-	for i := range numbers {
-		numbers[i] = uint32(c.First + i)
-	}
-	counter := []*tensors.Tensor{gomlx.Key(seed, part), tensors.FromFlatDataAndDimensions(numbers, c.N)}
+	counter := seed.counter(part, c)
 	defer gomlx.Finalize(counter)
 	key.Has = in.Present()
 	out, err := p.single(key, func(scope *model.Scope, groups [][]*Node) []*Node {
