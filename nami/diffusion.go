@@ -2,7 +2,6 @@ package nami
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
@@ -11,6 +10,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -69,6 +69,10 @@ type Diffusion struct {
 	// Base is the distribution at t=1; if nil, N(0, σ(1)²) over events of EventShape.
 	Base distribution.Base
 
+	// Transform and ContextTransform map events and contexts from the data's units to the
+	// model's, as in [FlowMatching]. EventShape and Base are in the model's units.
+	Transform, ContextTransform transform.Transform
+
 	// Guidance, if not nil, replaces the predicted noise, whatever the field predicts: it
 	// gets eps, shaped like x, and returns what is to be used instead.
 	Guidance Guidance
@@ -95,7 +99,7 @@ func (m Diffusion) Bind(backend compute.Backend, store *model.Store, context *te
 	if err != nil {
 		return nil, err
 	}
-	return bind(f, fingerprint.OfModel(m.Prediction, nil, nil, m.Schedule), backend, store, context, s)
+	return bind(f, fingerprint.Parts{Prediction: m.Prediction, Schedule: m.Schedule}, backend, store, context, s)
 }
 
 func (m Diffusion) check() error {
@@ -127,8 +131,11 @@ func (m Diffusion) flow(backend compute.Backend, noise, data float64) (f dynamic
 		return f, err
 	}
 	if f.Base == nil {
-		f.Base, err = distribution.Isotropic(0, f.Mixture.Sigma, m.EventShape...)
+		if f.Base, err = distribution.Isotropic(0, f.Mixture.Sigma, m.EventShape...); err != nil {
+			return f, err
+		}
 	}
+	f.Units, err = dynamics.NewUnits(backend, m.Transform, m.ContextTransform, f.Base.EventShape())
 	return f, err
 }
 
@@ -181,5 +188,5 @@ func (m Diffusion) LogProb(scope *model.Scope, x, c *Node, estimator divergence.
 
 // String describes the model on one line, the same in every process.
 func (m Diffusion) String() string {
-	return fmt.Sprintf("Diffusion{%v, %v, %v, %v}", m.Field, m.Prediction, m.Schedule, m.Solver)
+	return "Diffusion{" + list([]any{m.Field, m.Prediction, m.Schedule, m.Solver}) + units(m.Transform, m.ContextTransform) + "}"
 }

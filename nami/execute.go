@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/memory"
@@ -33,7 +32,7 @@ func (p *Process) execute(ctx context.Context, r request) (*solver.Solution, err
 	if ctx == nil {
 		return nil, errors.New("nami: the context.Context is nil: give context.Background()")
 	}
-	if err := memory.Check(fmt.Sprintf("%s events of shape %s", shape.Format(r.Lead), shape.Format(p.flow.Base.EventShape())), p.rowBytes(1+len(r.Save)), r.Lead...); err != nil {
+	if err := memory.Check(fmt.Sprintf("%s events of shape %s", shape.Format(r.Lead), shape.Format(p.EventShape())), p.rowBytes(1+len(r.Save)), r.Lead...); err != nil {
 		return nil, err
 	}
 	if r.estimator != nil {
@@ -54,7 +53,7 @@ func (p *Process) execute(ctx context.Context, r request) (*solver.Solution, err
 // says how the row fared.
 func (p *Process) rowBytes(states int) int {
 	const about = 32
-	return states*shape.Size(p.flow.Base.EventShape())*p.dtype.Size() + about
+	return states*max(shape.Size(p.flow.Base.EventShape()), shape.Size(p.EventShape()))*p.dtype.Size() + about
 }
 
 // key is that of a program that solves with an estimator.
@@ -84,15 +83,17 @@ func (p *Process) rowInputs(c run.Chunk, r request) (in run.Inputs[tensors.Tenso
 		out, err = run.TakeRows(t, count, c.First, c.N, t.Shape().Dimensions[len(p.batch):])
 		return out
 	}
-	in.Context, in.Mask = rows(p.context), rows(p.mask)
+	in.Context, in.Mask = rows(p.inModel), rows(p.mask)
 	if stochastic, ok := r.estimator.(divergence.Stochastic); ok && err == nil {
-		in.Probes, err = p.programs.Draw(run.Key{Name: "probes", Estimator: stochastic}, r.Seed, run.ForProbes, c, run.Inputs[tensors.Tensor]{},
-			func(random distribution.Random, g *Graph, lead int, _ *model.Scope, _ run.Inputs[Node]) *Node {
-				x := shapes.Make(p.dtype, slices.Concat([]int{lead}, p.flow.Base.EventShape())...)
-				return stochastic.Probes(random, g, x, p.flow.Rank())
-			})
+		var probes []*tensors.Tensor
+		probes, err = p.programs.Draw(run.Key{Name: "probes", Estimator: stochastic}, r.Seed, run.ForProbes, c, nil, run.Inputs[tensors.Tensor]{}, func(d run.Draws) []*Node {
+			x := shapes.Make(p.dtype, slices.Concat([]int{d.Rows}, p.flow.Base.EventShape())...)
+			return []*Node{stochastic.Probes(d.Random, d.Graph, x, p.flow.Rank())}
+		})
 		if err != nil {
 			err = fmt.Errorf("nami: drawing probes: %w", err)
+		} else {
+			in.Probes = probes[0]
 		}
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -35,6 +36,15 @@ type FlowMatching struct {
 
 	// Base is the distribution at t=1. Its events have the field's event rank.
 	Base distribution.Base
+
+	// Transform maps events from the data's units to those in which the field, the base and
+	// the solver work: standardised, logarithmic. Samples come in the data's units then, and
+	// log-densities are those of the data. nil if both units are the same. A loss learns
+	// through the same transform by loss.Transformed.
+	Transform transform.Transform
+
+	// ContextTransform maps contexts to what the field sees, in the same way, without noise.
+	ContextTransform transform.Transform
 
 	// Solver integrates the velocity in time, such as [solver.RK4](64): one for ordinary
 	// equations.
@@ -67,7 +77,7 @@ func (m FlowMatching) Bind(backend compute.Backend, store *model.Store, context 
 	if err != nil {
 		return nil, err
 	}
-	return bind(f, fingerprint.OfModel(schedule.Velocity, m.Base, m.Path, nil), backend, store, context, s)
+	return bind(f, fingerprint.Parts{Prediction: schedule.Velocity, Base: m.Base, Path: m.Path}, backend, store, context, s)
 }
 
 func (m FlowMatching) check() error {
@@ -99,8 +109,11 @@ func (m FlowMatching) flow(backend compute.Backend, noise, data float64) (f dyna
 	}
 	f = dynamics.Flow{Field: m.Field, Base: m.Base, Solver: m.Solver, Noise: noise, Data: data, GraphMask: m.mask}
 	if s, ok := path.ScheduleOf(m.Path); ok {
-		f.Mixture, err = dynamics.NewMixture(backend, s, m.Field, schedule.Velocity, noise)
+		if f.Mixture, err = dynamics.NewMixture(backend, s, m.Field, schedule.Velocity, noise); err != nil {
+			return f, err
+		}
 	}
+	f.Units, err = dynamics.NewUnits(backend, m.Transform, m.ContextTransform, m.Base.EventShape())
 	return f, err
 }
 
@@ -135,7 +148,8 @@ func (m FlowMatching) LogProb(scope *model.Scope, x, c *Node, estimator divergen
 }
 
 // Integrate builds the flow that carries x, of shape lead+event, from time t0 to t1:
-// from 1 to 0 it turns noise into data, from 0 to 1 data into noise.
+// from 1 to 0 it turns noise into data, from 0 to 1 data into noise, both in the model's
+// units where it has a Transform.
 func (m FlowMatching) Integrate(scope *model.Scope, x, c *Node, t0, t1 float64) *Node {
 	f := m.inGraph(x.Graph())
 	in := f.Inputs(c, shape.Lead(x, f.Rank()))
@@ -144,8 +158,9 @@ func (m FlowMatching) Integrate(scope *model.Scope, x, c *Node, t0, t1 float64) 
 
 // String describes the model on one line, the same in every process.
 func (m FlowMatching) String() string {
+	parts := []any{m.Field, m.Base, m.Solver}
 	if m.Path != nil {
-		return fmt.Sprintf("FlowMatching{%v, %v, %v, %v}", m.Field, m.Base, m.Solver, m.Path)
+		parts = append(parts, m.Path)
 	}
-	return fmt.Sprintf("FlowMatching{%v, %v, %v}", m.Field, m.Base, m.Solver)
+	return "FlowMatching{" + list(parts) + units(m.Transform, m.ContextTransform) + "}"
 }

@@ -16,7 +16,8 @@ import (
 // LogProb returns the log-density of x in nats, of shape sample_shape+batch_shape for x of
 // sample_shape+batch_shape+event_shape: that of the noise from which the flow makes x,
 // plus the integral of the velocity's divergence on the way there (Chen et al. 2018,
-// arXiv:1806.07366, theorem 1). With [divergence.Hutchinson] it is an unbiased estimate
+// arXiv:1806.07366, theorem 1), and the log-determinant of the model's Transform, so that it
+// is a density in the units of the data. With [divergence.Hutchinson] it is an unbiased estimate
 // whose probes come from the process's seed. A nil estimator asks the field, which must be
 // a field.Divergent.
 func (p *Process) LogProb(ctx context.Context, x *tensors.Tensor, estimator divergence.Estimator) (*tensors.Tensor, error) {
@@ -44,19 +45,7 @@ func (p *Process) likelihood(what string, x *tensors.Tensor, estimator divergenc
 	if err != nil {
 		return request{}, err
 	}
-	lead, err := p.check("data", x)
-	if err != nil {
-		return request{}, err
-	}
-	start := p.startFrom(x, lead)
-	_, random := estimator.(divergence.Stochastic)
-	return request{estimator: estimator, Request: run.Request{
-		Lead: lead, From: p.flow.Data, To: p.flow.Noise, Seed: p.seedIf(random),
-		Start: func(c run.Chunk) ([]*tensors.Tensor, error) {
-			y, err := start(c)
-			return append(y, p.zeros(c.N)), err
-		},
-	}}, nil
+	return p.encoding(x, estimator)
 }
 
 // SampleWithLogProb draws samples as [Process.Sample] does and gives their log-density,

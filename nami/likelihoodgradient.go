@@ -48,23 +48,33 @@ func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estima
 	}
 	out := &LogProbGradients{X: tensors.FromShape(x.Shape()), Variables: map[string]*tensors.Tensor{}}
 	if p.context != nil {
-		out.Context = tensors.FromShape(p.context.Shape())
+		out.Context = tensors.FromShape(p.inModel.Shape())
+	}
+	toData := func(_ run.Chunk, by []*tensors.Tensor) (*tensors.Tensor, error) { return by[0], nil }
+	if p.flow.Units.Event != nil {
+		toData = func(c run.Chunk, by []*tensors.Tensor) (*tensors.Tensor, error) {
+			return p.gradientInData(x, r.Lead, r.Seed, c, by)
+		}
 	}
 	r.Whole = true
 	r.End = func(c run.Chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
-		logProb, err := p.backward(ctx, adjoint, c, y, out)
+		logProb, err := p.backward(ctx, adjoint, c, y, toData, out)
 		return []*tensors.Tensor{logProb}, err
 	}
 	solution, err := p.execute(ctx, r)
 	if out.LogProb, err = only(solution, err, "the log-density's gradient"); err != nil {
 		return nil, err
 	}
-	return out, nil
+	if p.context != nil {
+		out.Context, err = p.contextGradientInData(out.Context)
+	}
+	return out, err
 }
 
 // backward adds to out what a chunk, whose solve ended in y, gives, and returns its
-// log-densities. It consumes y.
-func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c run.Chunk, y []*tensors.Tensor, out *LogProbGradients) (*tensors.Tensor, error) {
+// log-densities. toData makes derivatives by the events of those by the state that they start
+// as. It consumes y.
+func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c run.Chunk, y []*tensors.Tensor, toData func(c run.Chunk, by []*tensors.Tensor) (*tensors.Tensor, error), out *LogProbGradients) (*tensors.Tensor, error) {
 	counted := p.zeros(c.N) // 1 for each row that counts
 	counted.MustMutableFlatData(func(flat any) {
 		for i := range c.Keep {
@@ -106,10 +116,14 @@ func (p *Process) backward(ctx context.Context, adjoint *solver.Adjoint, c run.C
 		return nil, err
 	}
 	gomlx.Finalize(grads.Y0)
-	if err := run.PutRows(out.X, c.First, grads.Y[0], 1, c); err != nil {
+	byX, err := toData(c, grads.Y)
+	if err != nil {
 		return nil, err
 	}
-	gomlx.Finalize(grads.Y)
+	if err := run.PutRows(out.X, c.First, byX, 1, c); err != nil {
+		return nil, err
+	}
+	gomlx.Finalize(append(grads.Y[1:], byX))
 	byInput := run.InputsOf(c.Inputs.Present(), grads.Fixed)
 	if byInput.Context != nil {
 		for _, rows := range []*tensors.Tensor{ends[0], byInput.Context} {

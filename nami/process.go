@@ -30,6 +30,7 @@ import (
 type Process struct {
 	*bound
 	context *tensors.Tensor // batch_shape+context_shape, or nil
+	inModel *tensors.Tensor // the same in the model's units
 	mask    *tensors.Tensor // batch_shape+[objects], or nil
 	batch   []int
 	seeds   *run.Seeds
@@ -87,8 +88,9 @@ func checkBase(base distribution.Base, rank int) error {
 	return nil
 }
 
-// bind makes a process of a flow whose parts were checked, of the given model.
-func bind(f dynamics.Flow, m fingerprint.Model, backend compute.Backend, store *model.Store, context *tensors.Tensor, s settings) (*Process, error) {
+// bind makes a process of a flow whose parts were checked, of a model with the given parts
+// beside its transforms.
+func bind(f dynamics.Flow, m fingerprint.Parts, backend compute.Backend, store *model.Store, context *tensors.Tensor, s settings) (*Process, error) {
 	p := &Process{
 		bound: &bound{
 			flow: f, programs: run.NewPrograms(backend, store, f.Solver), backend: backend, store: store,
@@ -112,8 +114,9 @@ func bind(f dynamics.Flow, m fingerprint.Model, backend compute.Backend, store *
 // Rebind returns a process with another context, of shape batch_shape+context_shape, or nil
 // for none: the context shape is a vector's unless the field says otherwise (see
 // [field.ContextRank]). Both share their compiled programs and their stream of random numbers: a
-// service binds once and rebinds for each request. The tensor is read, not copied: leave
-// it as it is while the process lives.
+// service binds once and rebinds for each request. The context is in its own units: the model's
+// ContextTransform is applied here. The tensor is read, not copied: leave it as it is while the
+// process lives.
 func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	if err := p.checkOneSeed("Rebind"); err != nil {
 		return nil, err
@@ -136,7 +139,14 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 		}
 		q.batch, one = dims[:len(dims)-rank], dims[len(dims)-rank:]
 	}
-	if err := p.inspect(one); err != nil {
+	inModel, err := p.flow.Units.ContextShape(one)
+	if err == nil {
+		err = p.inspect(inModel)
+	}
+	if err == nil {
+		q.inModel, err = p.contextToModel(context, one)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if group := p.flow.Groups(); len(group) > 0 {
@@ -152,8 +162,8 @@ func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
 	return &q, nil
 }
 
-// EventShape is the shape of one event; empty for a scalar.
-func (p *Process) EventShape() []int { return p.flow.Base.EventShape() }
+// EventShape is the shape of one event in the data's units; empty for a scalar.
+func (p *Process) EventShape() []int { return p.flow.Units.Shape }
 
 // Masked returns a process for events of varying numbers of objects: the first axis of an
 // event counts objects, and mask, of shape batch_shape+[objects], is 1 where there is one
@@ -173,7 +183,7 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 	if mask == nil {
 		return &q, nil
 	}
-	event := p.flow.Base.EventShape()
+	event := p.EventShape()
 	if len(event) < 2 {
 		return nil, fmt.Errorf("nami: events have shape %s: a masked event needs an axis of objects and one of features at least", shape.Format(event))
 	}

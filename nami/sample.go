@@ -6,7 +6,6 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/internal/run"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
@@ -57,20 +56,33 @@ func (p *Process) Stream(ctx context.Context, n int) iter.Seq2[*tensors.Tensor, 
 	}
 }
 
-// SampleFrom carries given noise, of shape sample_shape+batch_shape+event_shape, to the
-// data's time: for reproducing samples, or for moving from one to another.
+// SampleFrom carries given noise to the data's time: for reproducing samples, or for moving
+// from one to another. The noise is of shape sample_shape+batch_shape+event_shape, in the
+// model's units: the events of its base, before the model's Transform is undone.
 func (p *Process) SampleFrom(ctx context.Context, noise *tensors.Tensor) (*tensors.Tensor, error) {
-	return p.carry(ctx, "noise", noise, p.flow.Noise, p.flow.Data)
+	lead, err := p.check("noise", noise, p.flow.Base.EventShape())
+	if err != nil {
+		return nil, err
+	}
+	r := p.carrying(noise, lead, p.flow.Noise, p.flow.Data)
+	r.Map = p.mapToData()
+	solution, err := p.execute(ctx, r)
+	return only(solution, err, "sampling")
 }
 
 // Encode carries data, of shape sample_shape+batch_shape+event_shape, to the noise from
-// which the deterministic flow makes them: the inverse of [Process.SampleFrom], up to the
-// solver's accuracy.
+// which the deterministic flow makes them, in the model's units: the inverse of
+// [Process.SampleFrom], up to the solver's accuracy.
 func (p *Process) Encode(ctx context.Context, x *tensors.Tensor) (*tensors.Tensor, error) {
 	if err := p.flow.NeedsODE("Encode"); err != nil {
 		return nil, err
 	}
-	return p.carry(ctx, "data", x, p.flow.Data, p.flow.Noise)
+	r, err := p.encoding(x, nil)
+	if err != nil {
+		return nil, err
+	}
+	solution, err := p.execute(ctx, r)
+	return only(solution, err, "encoding")
 }
 
 // lead checks a sample shape and returns it with the batch's.
@@ -98,22 +110,13 @@ func (p *Process) sampling(lead []int, first int, seed run.Seed) request {
 			noise, err := p.drawNoise(seed, c)
 			return []*tensors.Tensor{noise}, err
 		},
+		Map: p.mapToData(),
 	}}
 }
 
-// carrying is the request that takes given events from one time to another.
+// carrying is the request that takes given events of the model's from one time to another.
 func (p *Process) carrying(x *tensors.Tensor, lead []int, from, to float64) request {
 	return request{Request: run.Request{Lead: lead, From: from, To: to, Seed: p.seedIf(p.flow.Stochastic()), Start: p.startFrom(x, lead)}}
-}
-
-// carry takes events from one time to another.
-func (p *Process) carry(ctx context.Context, what string, x *tensors.Tensor, from, to float64) (*tensors.Tensor, error) {
-	lead, err := p.check(what, x)
-	if err != nil {
-		return nil, err
-	}
-	solution, err := p.execute(ctx, p.carrying(x, lead, from, to))
-	return only(solution, err, "solving")
 }
 
 // seedIf is the seed of a call that draws random numbers. One that doesn't takes none, so
@@ -125,7 +128,7 @@ func (p *Process) seedIf(random bool) run.Seed {
 	return p.seeds.Next()
 }
 
-// startFrom starts a request from given events.
+// startFrom starts a request from given events of the model's.
 func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c run.Chunk) ([]*tensors.Tensor, error) {
 	return func(c run.Chunk) ([]*tensors.Tensor, error) {
 		rows, err := run.TakeRows(x, shape.Size(lead), c.First, c.N, p.flow.Base.EventShape())
@@ -141,25 +144,25 @@ func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c run.Chunk) ([]
 
 // drawNoise draws from the base for the rows of a chunk.
 func (p *Process) drawNoise(seed run.Seed, c run.Chunk) (*tensors.Tensor, error) {
-	noise, err := p.programs.Draw(run.Key{Name: "noise"}, seed, run.ForNoise, c, c.Inputs.Given(),
-		func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in run.Inputs[Node]) *Node {
-			return p.flow.DrawRows(random, g, p.dtype, lead, scope, in)
-		})
+	noise, err := p.programs.Draw(run.Key{Name: "noise"}, seed, run.ForNoise, c, nil, c.Inputs.Given(), func(d run.Draws) []*Node {
+		return []*Node{p.flow.DrawRows(d.Random, d.Graph, p.dtype, d.Rows, d.Scope, d.In)}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("nami: drawing from the base: %w", err)
 	}
-	return noise, nil
+	return noise[0], nil
 }
 
-// check refuses events that the process can't take, and returns their lead.
-func (p *Process) check(what string, x *tensors.Tensor) (lead []int, err error) {
+// check refuses events that the process can't take, or that don't have the given shape, and
+// returns their lead.
+func (p *Process) check(what string, x *tensors.Tensor, event []int) (lead []int, err error) {
 	if x == nil {
 		return nil, fmt.Errorf("nami: the %s is nil", what)
 	}
 	if x.DType() != p.dtype || x.Size() == 0 {
 		return nil, fmt.Errorf("nami: the %s is %s: expected %s values, at least one event", what, x.Shape(), p.dtype)
 	}
-	event, dims := p.flow.Base.EventShape(), x.Shape().Dimensions
+	dims := x.Shape().Dimensions
 	if err := shape.Validate(dims, event, nil); err != nil {
 		return nil, fmt.Errorf("nami: the %s: %w", what, err)
 	}

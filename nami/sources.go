@@ -76,10 +76,10 @@ func (p *Process) DType() dtypes.DType { return p.dtype }
 func (p *Process) BatchShape() []int { return p.batch }
 
 // CheckData is the error with which p's methods would refuse events of data, or nil: events
-// that don't have the shape sample_shape+batch_shape+event_shape, or whose values are NaN or
-// infinite.
+// that don't have the shape sample_shape+batch_shape+event_shape, whose values are NaN or infinite, or
+// for which the model's Transform isn't defined.
 func (p *Process) CheckData(x *tensors.Tensor) error {
-	_, err := p.check("data", x)
+	_, err := p.checkData(x)
 	return err
 }
 

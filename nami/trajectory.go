@@ -15,7 +15,7 @@ import (
 // strictly from the noise's to the data's, 1 to 0 unless [Times] says otherwise; both may
 // be among them. It is one solve, whose steps are those of Sample, so that the samples at
 // its end are those that Sample would have drawn: what lies between steps is interpolated,
-// as [solver.Run] says.
+// as [solver.Run] says. All are in the data's units.
 func (p *Process) Trajectory(ctx context.Context, times []float64, sampleShape ...int) (*tensors.Tensor, error) {
 	lead, err := p.lead(sampleShape)
 	if err != nil {
@@ -49,12 +49,14 @@ func (p *Process) checkTimes(times []float64) error {
 	return nil
 }
 
-// Solve carries events, of shape sample_shape+batch_shape+event_shape, from one time to
-// another, and returns how each fared: its code, where it ended, its steps, and how often
+// Solve carries events of the model's, of shape sample_shape+batch_shape+event_shape, from one
+// time to another, and returns how each fared: its code, where it ended, its steps, and how often
 // the field was evaluated. Events that fail are no error here: see [solver.Solution.Err].
-// Y holds their states in the shape of x, the other lists the events in its order.
+// Y holds their states in the shape of x, the other lists the events in its order. Both are in
+// the model's units, where it has a Transform: transform.Apply and Invert are the way from and
+// to those of the data.
 func (p *Process) Solve(ctx context.Context, x *tensors.Tensor, from, to float64) (*solver.Solution, error) {
-	lead, err := p.check("state", x)
+	lead, err := p.check("state", x, p.flow.Base.EventShape())
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ import (
 
 // Initialize gives a field's variables in store their starting values, drawn with
 // seed: training does this by itself. eventShape is the shape of one event, contextShape that
-// of one context, nil for none. Variables that the store holds already keep their values.
+// of one context, nil for none, both in the model's units. Variables that the store holds already keep their values.
 func Initialize(backend compute.Backend, store *model.Store, f field.Field, eventShape, contextShape []int, seed int64) error {
 	if err := checkField(f); err != nil {
 		return err
@@ -89,12 +89,15 @@ func (p *Process) inspectStore(contextShape []int) error {
 
 // checkTrained refuses a field that isn't the one whose weights the store holds, nor wraps it,
 // and a model that the field wasn't trained for.
-func (p *Process) checkTrained(m fingerprint.Model) error {
+func (p *Process) checkTrained(parts fingerprint.Parts) error {
 	var context []int // the shape of one context
-	if p.context != nil {
-		dims := p.context.Shape().Dimensions
+	if p.inModel != nil {
+		dims := p.inModel.Shape().Dimensions
 		context = dims[len(dims)-field.ContextRank(p.flow.Field):]
 	}
+	parts.Transform, parts.ContextTransform = p.flow.Units.Event, p.flow.Units.Context
+	parts.Event, parts.Context = p.flow.Base.EventShape(), context
+	m := fingerprint.OfModel(parts)
 	err := loop.Exclusively(p.store, func() error {
 		return fingerprint.Check(p.backend, p.store, p.flow.Field, m, p.flow.Base.EventShape(), context, p.dtype)
 	})

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/toy"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -341,10 +342,15 @@ func TestGoldenToysExact(t *testing.T) {
 
 func goldenStandardizer(t *testing.T, c goldenCase, dtype dtypes.DType) {
 	t.Helper()
-	s, err := data.FitStandardizer(data.Events{X: tensorOf(t, c.Inputs, "fit_x", dtype)})
+	backend, err := nami.OpenBackend("go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	fitted, err := transform.Fit(backend, transform.Standardize{Constant: 1}, transform.Data{X: tensorOf(t, c.Inputs, "fit_x", dtype)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := fitted.(transform.Standardize)
 	d := len(s.Mean)
 	agree(t, "the mean", fromFloats(s.Mean, []int{d}, dtype), tensorOf(t, c.Expected, "mean", dtype))
 	agree(t, "the standard deviation", fromFloats(s.Std, []int{d}, dtype), tensorOf(t, c.Expected, "std", dtype))
@@ -352,12 +358,12 @@ func goldenStandardizer(t *testing.T, c goldenCase, dtype dtypes.DType) {
 	if x == nil {
 		return
 	}
-	z, err := s.Apply(x)
+	z, _, err := transform.Apply(backend, s, transform.Data{X: x}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	agree(t, "Apply", z, tensorOf(t, c.Expected, "transform", dtype))
-	back, err := s.Inverse(x)
+	back, _, err := transform.Invert(backend, s, transform.Data{X: x})
 	if err != nil {
 		t.Fatal(err)
 	}

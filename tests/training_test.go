@@ -17,6 +17,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/train"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -191,4 +192,73 @@ type burning struct{}
 
 func (burning) Pair(*rand.Rand, *tensors.Tensor, *tensors.Tensor, *tensors.Tensor) ([]int, error) {
 	panic("fire")
+}
+
+// Events of a heavy-tailed column, a fraction and an angle are learned in the model's units and
+// judged in the data's, where their density is known: the mean of log p over new events is
+// within 0.15 nats of minus the data's entropy, which no model exceeds on average, for
+// independent pairs and for optimal ones.
+func TestTrainingInUnits(t *testing.T) {
+	const n = 2048
+	draw := func(seed uint64) (events *tensors.Tensor, logTruth float64) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		flat := make([]float32, 0, 3*n)
+		for range n {
+			z, u, phi := random.NormFloat64(), random.NormFloat64(), random.NormFloat64()
+			energy := math.Exp(9 + 1.5*z)
+			fraction := 1 / (1 + math.Exp(-0.7*u))
+			angle := math.Mod(3+0.8*phi+4*math.Pi, 2*math.Pi) // across the end of the period
+			flat = append(flat, float32(energy), float32(fraction), float32(angle))
+			normal := func(z float64) float64 { return -z*z/2 - math.Log(2*math.Pi)/2 }
+			wrapped := 0.0
+			for k := -2; k <= 2; k++ {
+				wrapped += math.Exp(normal((angle-3+2*math.Pi*float64(k))/0.8)) / 0.8
+			}
+			logTruth += (normal(z) - math.Log(1.5*energy) + normal(u) - math.Log(0.7*fraction*(1-fraction)) + math.Log(wrapped)) / n
+		}
+		return tensors.FromFlatDataAndDimensions(flat, n, 3), logTruth
+	}
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
+		events, _ := draw(1)
+		units, err := transform.Fit(backend, transform.Chain{
+			transform.Columns{
+				{Of: []int{0}, By: transform.Logarithm{}},
+				{Of: []int{1}, By: transform.Logit{}},
+				{Of: []int{2}, By: transform.Circle{}},
+			},
+			transform.Standardize{},
+		}, transform.Data{X: events})
+		if err != nil {
+			t.Fatal(err)
+		}
+		velocity := field.MLP{EventShape: []int{4}, Hidden: []int{32, 32}}
+		flow := nami.FlowMatching{
+			Field: velocity, Base: distribution.NewStandardNormal(4), Solver: solver.RK4(10), Transform: units,
+		}
+		learned := loss.Transformed{Of: loss.FM{Field: velocity}, Transform: units}
+		for name, pairs := range map[string]coupling.Coupling{"independent": coupling.Independent{}, "optimal": coupling.OptimalTransport{}} {
+			store, _ := fitted(t, backend, learned, data.Events{X: events}, train.Steps(600), train.Couple(pairs))
+			process, err := flow.Bind(backend, store, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, logTruth := draw(2)
+			logProb, err := process.LogProb(context.Background(), held, divergence.Exact{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mean := 0.0
+			for _, v := range toFloats(logProb) {
+				mean += v / n
+			}
+			if math.Abs(mean-logTruth) > 0.15 {
+				t.Errorf("%s pairs: log p is %.3f on average, that of the truth %.3f", name, mean, logTruth)
+			}
+			plain := flow
+			plain.Transform = nil
+			if _, err := plain.Bind(backend, store, nil); err == nil || !strings.Contains(err.Error(), "the model has no transform, and was trained with transform.Chain") {
+				t.Errorf("bound without the transform: %v", err)
+			}
+		}
+	})
 }

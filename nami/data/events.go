@@ -1,5 +1,5 @@
 // Package data prepares events for training: tables from files, what belongs to each event,
-// sets in memory and streams from files, splits, standardised features and one-hot labels.
+// sets in memory and streams from files, splits, and one-hot labels.
 //
 // A [Table] has named columns of numbers, booleans and texts. [Read] reads one from a file,
 // and [Columns] says which of its columns become events, contexts, classes and weights:
@@ -48,7 +48,8 @@ type Events struct {
 	Mask *tensors.Tensor
 
 	// Source is the event of another distribution that each event belongs to, shaped like X:
-	// known pairs. For source events that are no pairs, see train.StartFrom.
+	// known pairs. For source events without such pairs, and for their units, see
+	// train.StartFrom.
 	Source *tensors.Tensor
 
 	// Weight says how much each event counts, of shape [n]. Weights may be negative, as

@@ -74,23 +74,6 @@ func ExampleOneHot() {
 	// Output: [[0 0 1] [1 0 0]]
 }
 
-func ExampleStandardizer() {
-	points, err := toy.TwoMoons{Noise: 0.1}.Sample(1, 10_000)
-	if err != nil {
-		log.Fatal(err)
-	}
-	s, err := data.FitStandardizer(data.Events{X: points})
-	if err != nil {
-		log.Fatal(err)
-	}
-	standard, err := s.Apply(points) // train on these, and give samples to s.Inverse
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("%v, mean %.1f, standard deviation %.1f\n", standard.Shape(), s.Mean, s.Std)
-	// Output: (Float32)[10000, 2], mean [0.5 0.3], standard deviation [0.9 0.5]
-}
-
 // A tenth of the events is kept for validation; what belongs to an event goes with it.
 func ExampleEvents_Split() {
 	points, labels, err := toy.TwoMoons{Noise: 0.1}.SampleLabelled(1, 1000)

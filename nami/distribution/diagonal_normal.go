@@ -1,6 +1,7 @@
 package distribution
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -21,8 +22,14 @@ import (
 // stands for one that is learned.
 type DiagonalNormal struct {
 	batched
-	parameters func(g *Graph, dtype dtypes.DType) (loc, scale *Node) // of shape batch+event
-	text       string                                                // what String says of the parameters
+	loc, scale parameter // the end of batch+event; of a distribution whose values are known
+	computed   *computed // nil for one
+}
+
+// computed are the parameters of a distribution that belongs to a graph, of shape batch+event.
+type computed struct {
+	parameters func(g *Graph, dtype dtypes.DType) (loc, scale *Node)
+	text       string // what String says of them
 }
 
 var _ Independent = DiagonalNormal{}
@@ -39,28 +46,28 @@ func NewDiagonalNormal(loc, scale *tensors.Tensor, eventRank int) (DiagonalNorma
 }
 
 func newDiagonalNormal(locs, scales *tensors.Tensor, eventRank int) (d DiagonalNormal, err error) {
-	loc, err := newParameter("loc", locs)
-	if err != nil {
+	if d.loc, err = newParameter("loc", locs); err != nil {
 		return d, err
 	}
-	scale, err := newParameter("scale", scales)
-	if err != nil {
+	if d.scale, err = newParameter("scale", scales); err != nil {
 		return d, err
 	}
-	if err := sameShape(loc, scale); err != nil {
+	if err := errors.Join(sameShape(d.loc, d.scale), d.scale.positive()); err != nil {
 		return d, err
 	}
-	if err := scale.positive(); err != nil {
-		return d, err
+	d.batched, err = newBatched("DiagonalNormal", d.loc.dims, eventRank)
+	return d, err
+}
+
+// parameters are those for the batch.
+func (d DiagonalNormal) parameters(g *Graph, dtype dtypes.DType) (loc, scale *Node) {
+	switch {
+	case d.computed != nil:
+		return d.computed.parameters(g, dtype)
+	case len(d.loc.dims) < len(d.batch)+len(d.event):
+		return d.loc.over(g, dtype, d.batch, len(d.event)), d.scale.over(g, dtype, d.batch, len(d.event))
 	}
-	if d.batched, err = newBatched("DiagonalNormal", loc.dims, eventRank); err != nil {
-		return d, err
-	}
-	d.parameters = func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
-		return loc.node(g, dtype), scale.node(g, dtype)
-	}
-	d.text = fmt.Sprintf("%v, %v", loc, scale)
-	return d, nil
+	return d.loc.node(g, dtype), d.scale.node(g, dtype)
 }
 
 // Isotropic returns N(mean, scale²) for each value of an event, independently.
@@ -85,18 +92,22 @@ func DiagonalNormalOf(loc, scale *Node, eventRank int) DiagonalNormal {
 	if err != nil {
 		panic(fmt.Errorf("distribution.DiagonalNormalOf: %w", err))
 	}
-	return DiagonalNormal{batched: b, text: "computed", parameters: func(_ *Graph, dtype dtypes.DType) (*Node, *Node) {
+	return DiagonalNormal{batched: b, computed: &computed{text: "computed", parameters: func(_ *Graph, dtype dtypes.DType) (*Node, *Node) {
 		return ConvertDType(loc, dtype), ConvertDType(scale, dtype)
-	}}
+	}}}
 }
 
 // Expand returns the distribution repeated to a batch shape that ends in its own. It
 // panics if it doesn't, or has an axis below 1.
 func (d DiagonalNormal) Expand(batch ...int) DiagonalNormal {
-	shape := d.expanded(batch)
-	return DiagonalNormal{batched: shape, text: d.text, parameters: func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
-		return d.over(g, dtype, shape.batch)
-	}}
+	expanded := d
+	expanded.batched = d.expanded(batch)
+	if d.computed != nil {
+		expanded.computed = &computed{text: d.computed.text, parameters: func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
+			return d.over(g, dtype, expanded.batch)
+		}}
+	}
+	return expanded
 }
 
 // Mean is the mean, of shape batch+event.
@@ -142,4 +153,9 @@ func (d DiagonalNormal) over(g *Graph, dtype dtypes.DType, lead []int) (loc, sca
 
 // String describes the distribution, the same in every process and another for other
 // parameters.
-func (d DiagonalNormal) String() string { return fmt.Sprintf("%v{%s}", d.batched, d.text) }
+func (d DiagonalNormal) String() string {
+	if d.computed != nil {
+		return fmt.Sprintf("%v{%s}", d.batched, d.computed.text)
+	}
+	return fmt.Sprintf("%v{%v, %v}", d.batched, d.loc, d.scale)
+}

@@ -1,6 +1,7 @@
 package distribution
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -47,21 +48,9 @@ func newGaussianMixture(weights, loc, scale *tensors.Tensor, eventRank int) (m G
 	if m.scale, err = newParameter("scale", scale); err != nil {
 		return m, err
 	}
-	if err := sameShape(m.loc, m.scale); err != nil {
-		return m, err
-	}
-	for _, p := range []parameter{m.weights, m.scale} {
-		if err := p.positive(); err != nil {
-			return m, err
-		}
-	}
-	components, event, err := shape.Split(m.loc.dims, eventRank)
+	components, event, err := m.checkParameters(eventRank)
 	if err != nil {
 		return m, err
-	}
-	if len(components) == 0 || !slices.Equal(components, m.weights.dims) {
-		return m, fmt.Errorf("weights has shape %s and loc %s, with events of shape %s: weights must be batch+[components], and loc the same with the event at its end",
-			shape.Format(m.weights.dims), shape.Format(m.loc.dims), shape.Format(event))
 	}
 	m.batched, err = newBatched("GaussianMixture", slices.Concat(components[:len(components)-1], event), eventRank)
 	for row := range slices.Chunk(m.weights.values, m.components()) {
@@ -77,6 +66,23 @@ func newGaussianMixture(weights, loc, scale *tensors.Tensor, eventRank int) (m G
 		}
 	}
 	return m, err
+}
+
+// checkParameters refuses parameters that don't fit together, and returns the shape
+// batch+[components] and that of an event.
+func (m GaussianMixture) checkParameters(eventRank int) (components, event []int, err error) {
+	if err := errors.Join(sameShape(m.loc, m.scale), m.weights.positive(), m.scale.positive()); err != nil {
+		return nil, nil, err
+	}
+	components, event, err = shape.Split(m.loc.dims, eventRank)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(components) == 0 || !slices.Equal(components, m.weights.dims) {
+		return nil, nil, fmt.Errorf("weights has shape %s and loc %s, with events of shape %s: weights must be batch+[components], and loc the same with the event at its end",
+			shape.Format(m.weights.dims), shape.Format(m.loc.dims), shape.Format(event))
+	}
+	return components, event, nil
 }
 
 func (m GaussianMixture) components() int { return m.weights.dims[len(m.weights.dims)-1] }

@@ -76,9 +76,9 @@ func (l LearnedNormal) Given(scope *model.Scope, c *Node) Distribution {
 	if err != nil {
 		panic(err)
 	}
-	return DiagonalNormal{batched: b, text: "learned", parameters: func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
+	return DiagonalNormal{batched: b, computed: &computed{text: "learned", parameters: func(g *Graph, dtype dtypes.DType) (*Node, *Node) {
 		return Reshape(loc(g, dtype), dims...), Reshape(Exp(logScale(g, dtype)), dims...)
-	}}
+	}}}
 }
 
 // affine makes the variables of c·W + b, without c those of b, and returns what builds it,

@@ -42,16 +42,24 @@ func newUniform(low, high *tensors.Tensor, eventRank int) (u Uniform, err error)
 	if u.high, err = newParameter("high", high); err != nil {
 		return u, err
 	}
-	if err := sameShape(u.low, u.high); err != nil {
+	if err := u.checkRange(); err != nil {
 		return u, err
-	}
-	for i, l := range u.low.values {
-		if h := u.high.values[i]; !(l < h) || math.IsInf(h-l, 1) {
-			return u, fmt.Errorf("value %d of low and high, of shape %s, is %v and %v: low must be below high, and their difference finite", i, shape.Format(u.low.dims), l, h)
-		}
 	}
 	u.batched, err = newBatched("Uniform", u.low.dims, eventRank)
 	return u, err
+}
+
+// checkRange refuses bounds that don't make a box.
+func (u Uniform) checkRange() error {
+	if err := sameShape(u.low, u.high); err != nil {
+		return err
+	}
+	for i, l := range u.low.values {
+		if h := u.high.values[i]; !(l < h) || math.IsInf(h-l, 1) {
+			return fmt.Errorf("value %d of low and high, of shape %s, is %v and %v: low must be below high, and their difference finite", i, shape.Format(u.low.dims), l, h)
+		}
+	}
+	return nil
 }
 
 // UniformBox returns the uniform distribution over the box with all sides from low to high.

@@ -55,7 +55,8 @@ func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	if c != nil {
 		features = append(features, c)
 	}
-	hidden, act := m.layers()
+	m = m.WithDefaults()
+	hidden, act := m.Hidden, m.Activation
 	h := Concatenate(features, -1)
 	for i, width := range hidden {
 		h = activation.Apply(act, dense(scope.At("mlp").At("layer_%d", i), h, width, math.Sqrt(6)))
@@ -64,16 +65,15 @@ func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return shape.Unflatten(h, m.EventShape)
 }
 
-// layers are the widths of the hidden layers and what follows each, with their defaults.
-func (m MLP) layers() (hidden []int, act activation.Type) {
-	hidden, act = m.Hidden, m.Activation
-	if hidden == nil {
-		hidden = []int{128, 128, 128}
+// WithDefaults returns the network with the usual layers and activation where none are given.
+func (m MLP) WithDefaults() MLP {
+	if m.Hidden == nil {
+		m.Hidden = []int{128, 128, 128}
 	}
-	if act == activation.TypeNone {
-		act = activation.TypeSilu
+	if m.Activation == activation.TypeNone {
+		m.Activation = activation.TypeSilu
 	}
-	return hidden, act
+	return m
 }
 
 // dense is h·W + b. W starts uniform on ±gain/√in: with a gain of 1, as PyTorch's layers
@@ -139,7 +139,7 @@ func (m MLP) check(x, c *Node) {
 // String describes the network on one line, the same in every process, and the same for a
 // default as for its value.
 func (m MLP) String() string {
-	hidden, act := m.layers()
+	m = m.WithDefaults()
 	return fmt.Sprintf("MLP{event %s, hidden %v, context %d, time features %d, %v}",
-		shape.Format(m.EventShape), hidden, m.ContextDim, m.TimeFeatures, act)
+		shape.Format(m.EventShape), m.Hidden, m.ContextDim, m.TimeFeatures, m.Activation)
 }

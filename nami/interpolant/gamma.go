@@ -81,7 +81,7 @@ func (g ScaledBrownian) Validate() error {
 // Gamma implements [Gamma].
 func (g ScaledBrownian) Gamma(t *Node) *Node {
 	must(g.Validate())
-	return Sqrt(MaxScalar(MulScalar(Mul(t, OneMinus(t)), g.Scale), g.eps()))
+	return Sqrt(MaxScalar(MulScalar(Mul(t, OneMinus(t)), g.Scale), g.WithDefaults().Eps))
 }
 
 // GammaGammaDot implements [Gamma]: Scale·(1-2t)/2, at the ends too.
@@ -90,16 +90,17 @@ func (g ScaledBrownian) GammaGammaDot(t *Node) *Node {
 	return MulScalar(OneMinus(MulScalar(t, 2)), g.Scale/2)
 }
 
-func (g ScaledBrownian) eps() float64 {
+// WithDefaults returns the gamma with the usual Eps where it is 0.
+func (g ScaledBrownian) WithDefaults() ScaledBrownian {
 	if g.Eps == 0 {
-		return 1e-12
+		g.Eps = 1e-12
 	}
-	return g.Eps
+	return g
 }
 
 // String describes the gamma on one line.
 func (g ScaledBrownian) String() string {
-	return fmt.Sprintf("ScaledBrownian{%v, %v}", g.Scale, g.eps())
+	return fmt.Sprintf("ScaledBrownian{%v, %v}", g.Scale, g.WithDefaults().Eps)
 }
 
 // Brownian is γ = √(t(1-t)), the standard deviation of a Brownian bridge:
@@ -129,10 +130,13 @@ func (g Brownian) GammaGammaDot(t *Node) *Node {
 	return g.scaled().GammaGammaDot(t)
 }
 
+// WithDefaults returns the gamma with the usual Eps where it is 0.
+func (g Brownian) WithDefaults() Brownian { return Brownian{Eps: g.scaled().WithDefaults().Eps} }
+
 func (g Brownian) scaled() ScaledBrownian { return ScaledBrownian{Scale: 1, Eps: g.Eps} }
 
 // String describes the gamma on one line.
-func (g Brownian) String() string { return fmt.Sprintf("Brownian{%v}", g.scaled().eps()) }
+func (g Brownian) String() string { return fmt.Sprintf("Brownian{%v}", g.WithDefaults().Eps) }
 
 // Zero is γ = 0: no latent noise, which leaves the path alone.
 type Zero struct{}

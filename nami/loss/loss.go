@@ -6,6 +6,7 @@
 //	Interpolant  the drift of a stochastic interpolant        nami.FlowMatching
 //	Denoising    noise, score, data or velocity of diffusion  nami.Diffusion
 //	NLL          a flow, by maximum likelihood                nami.FlowMatching
+//	Transformed  any of them, in other units than the data's
 //
 // All take a [Batch] with masks, weights and a given source, and say by [Times] at which
 // times they are taken. A loss of your own is a [Loss] as soon as it has that one method.
@@ -16,6 +17,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -35,7 +37,8 @@ type Batch struct {
 	Mask *Node
 
 	// Source is the noise, or the event of another distribution, that each event is joined
-	// with, shaped like X; a loss draws it itself where there is none.
+	// with, shaped like X in the units of the loss (see [InUnits]); a loss draws it itself
+	// where there is none.
 	Source *Node
 
 	// Weight says how much each event counts, of shape lead. It may be negative, as the
@@ -69,6 +72,16 @@ type OfField interface {
 
 	// LearnedField is the field, whose variables are in the loss's own scope.
 	LearnedField() field.Field
+}
+
+// InUnits is a [Loss] whose field learns in other units than those of the data. The source of
+// its batches, and what it tells of its field and its model, are in the field's.
+type InUnits interface {
+	Loss
+
+	// Units are the transforms of events and of contexts to the field's units; nil where they
+	// are the same.
+	Units() (event, context transform.Transform)
 }
 
 // OfModel is a [Loss] that also tells what the field is part of, so that it isn't bound to a

@@ -7,6 +7,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -29,7 +30,10 @@ type NLL struct {
 	Reduction Reduction
 }
 
-var _ OfModel = NLL{}
+var (
+	_ OfModel = NLL{}
+	_ InUnits = NLL{}
+)
 
 // Loss implements [Loss]. It panics if the batch has a source: a likelihood asks the flow's
 // own base.
@@ -39,7 +43,11 @@ func (l NLL) Loss(scope *model.Scope, b Batch) *Node {
 
 // PerEvent builds the loss of each event, of the shape of the lead. It panics on misuse.
 func (l NLL) PerEvent(scope *model.Scope, b Batch) *Node {
-	split(l.Flow.Field, b) // the flow would repeat one context over the lead
+	inModel := b
+	if l.Flow.ContextTransform != nil && b.Context != nil {
+		inModel.Context, _ = l.Flow.ContextTransform.Forward(nil, b.Context)
+	}
+	split(l.Flow.Field, inModel) // the flow would repeat one context over the lead
 	if b.Source != nil {
 		exceptions.Panicf("loss.NLL: the batch has a source, %s, and maximum likelihood has none: it asks the flow's base; train by loss.FM for a source or a coupling", b.Source.Shape())
 	}
@@ -53,6 +61,11 @@ func (l NLL) PerEvent(scope *model.Scope, b Batch) *Node {
 // LearnedModel implements [OfModel].
 func (l NLL) LearnedModel(_ []int) Learned {
 	return Learned{Prediction: schedule.Velocity, Base: l.Flow.Base}
+}
+
+// Units implements [InUnits]: they are the flow's.
+func (l NLL) Units() (event, context transform.Transform) {
+	return l.Flow.Transform, l.Flow.ContextTransform
 }
 
 // LearnedField implements [OfField].

@@ -30,14 +30,15 @@ type EDM struct {
 
 // Validate reports parameters that are out of range.
 func (s EDM) Validate() error {
-	s = s.orDefault()
+	s = s.WithDefaults()
 	if !(s.Rho > 0 && s.Rho <= math.MaxFloat64) {
 		return fmt.Errorf("schedule.EDM: Rho is %v: it must be positive and finite (7 is usual)", s.Rho)
 	}
 	return checkSigmas("EDM", s.SigmaMin, s.SigmaMax)
 }
 
-func (s EDM) orDefault() EDM {
+// WithDefaults returns the schedule with the usual values in the place of the zero value.
+func (s EDM) WithDefaults() EDM {
 	if s == (EDM{}) {
 		return EDM{SigmaMin: 0.002, SigmaMax: 80, Rho: 7}
 	}
@@ -48,7 +49,7 @@ func (s EDM) orDefault() EDM {
 func (s EDM) Alpha(t *Node) *Node { return OnesLike(t) }
 
 // Sigma implements [Schedule].
-func (s EDM) Sigma(t *Node) *Node { return PowScalar(s.root(t), s.orDefault().Rho) }
+func (s EDM) Sigma(t *Node) *Node { return PowScalar(s.root(t), s.WithDefaults().Rho) }
 
 // Drift implements [Schedule].
 func (s EDM) Drift(x, t *Node) *Node { return noDrift(x, t) }
@@ -64,14 +65,14 @@ func (s EDM) AlphaDot(t *Node) *Node { return ZerosLike(t) }
 // SigmaDot implements [Differentiable].
 func (s EDM) SigmaDot(t *Node) *Node {
 	low, high := s.ends()
-	rho := s.orDefault().Rho
+	rho := s.WithDefaults().Rho
 	return MulScalar(PowScalar(s.root(t), rho-1), rho*(high-low))
 }
 
 // TimeOf implements [Invertible].
 func (s EDM) TimeOf(alpha, sigma *Node) *Node {
 	low, high := s.ends()
-	root := PowScalar(Div(sigma, gomlx.AwayFromZero(alpha)), 1/s.orDefault().Rho)
+	root := PowScalar(Div(sigma, gomlx.AwayFromZero(alpha)), 1/s.WithDefaults().Rho)
 	return MulScalar(AddScalar(root, -low), 1/(high-low))
 }
 
@@ -84,12 +85,12 @@ func (s EDM) root(t *Node) *Node {
 // ends are SigmaMin and SigmaMax to the power of 1/Rho.
 func (s EDM) ends() (low, high float64) {
 	must(s.Validate())
-	s = s.orDefault()
+	s = s.WithDefaults()
 	return math.Pow(s.SigmaMin, 1/s.Rho), math.Pow(s.SigmaMax, 1/s.Rho)
 }
 
 // String describes the schedule, as in "EDM{0.002, 80, 7}".
 func (s EDM) String() string {
-	s = s.orDefault()
+	s = s.WithDefaults()
 	return fmt.Sprintf("EDM{%v, %v, %v}", s.SigmaMin, s.SigmaMax, s.Rho)
 }

@@ -49,6 +49,15 @@ func ParsePrediction(name string) (Prediction, error) {
 		name, strings.Join(predictionNames, ", "))
 }
 
+// MarshalText implements [encoding.TextMarshaler]: the prediction's name.
+func (p Prediction) MarshalText() ([]byte, error) { return []byte(p.String()), p.Validate() }
+
+// UnmarshalText implements [encoding.TextUnmarshaler], as [ParsePrediction] does.
+func (p *Prediction) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePrediction(string(text))
+	return err
+}
+
 // Validate reports a value that is none of the five.
 func (p Prediction) Validate() error {
 	if p < 0 || int(p) >= len(predictionNames) {

@@ -26,7 +26,7 @@ type VE struct {
 
 // Validate reports parameters that are out of range.
 func (s VE) Validate() error {
-	s = s.orDefault()
+	s = s.WithDefaults()
 	return checkSigmas("VE", s.SigmaMin, s.SigmaMax)
 }
 
@@ -39,7 +39,8 @@ func checkSigmas(name string, low, high float64) error {
 	return nil
 }
 
-func (s VE) orDefault() VE {
+// WithDefaults returns the schedule with the usual values in the place of the zero value.
+func (s VE) WithDefaults() VE {
 	if s == (VE{}) {
 		return VE{SigmaMin: 0.01, SigmaMax: 50}
 	}
@@ -52,7 +53,7 @@ func (s VE) Alpha(t *Node) *Node { return OnesLike(t) }
 // Sigma implements [Schedule].
 func (s VE) Sigma(t *Node) *Node {
 	must(s.Validate())
-	return MulScalar(Exp(MulScalar(t, s.logRange())), s.orDefault().SigmaMin)
+	return MulScalar(Exp(MulScalar(t, s.logRange())), s.WithDefaults().SigmaMin)
 }
 
 // Drift implements [Schedule].
@@ -71,18 +72,18 @@ func (s VE) SigmaDot(t *Node) *Node { return MulScalar(s.Sigma(t), s.logRange())
 func (s VE) TimeOf(alpha, sigma *Node) *Node {
 	must(s.Validate())
 	ratio := gomlx.AwayFromZero(Div(sigma, gomlx.AwayFromZero(alpha)))
-	return MulScalar(Log(MulScalar(ratio, 1/s.orDefault().SigmaMin)), 1/s.logRange())
+	return MulScalar(Log(MulScalar(ratio, 1/s.WithDefaults().SigmaMin)), 1/s.logRange())
 }
 
 // logRange is log(SigmaMax/SigmaMin).
 func (s VE) logRange() float64 {
-	s = s.orDefault()
+	s = s.WithDefaults()
 	return math.Log(s.SigmaMax / s.SigmaMin)
 }
 
 // String describes the schedule, as in "VE{0.01, 50}".
 func (s VE) String() string {
-	s = s.orDefault()
+	s = s.WithDefaults()
 	return fmt.Sprintf("VE{%v, %v}", s.SigmaMin, s.SigmaMax)
 }
 

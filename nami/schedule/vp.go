@@ -27,14 +27,15 @@ type VP struct {
 
 // Validate reports parameters that are out of range.
 func (s VP) Validate() error {
-	if s = s.orDefault(); !(0 < s.BetaMin && s.BetaMin < s.BetaMax && s.BetaMax <= math.MaxFloat64) {
+	if s = s.WithDefaults(); !(0 < s.BetaMin && s.BetaMin < s.BetaMax && s.BetaMax <= math.MaxFloat64) {
 		return fmt.Errorf("schedule.VP: BetaMin is %v and BetaMax %v: both must be positive and finite, and BetaMax the larger (0.1 and 20 are usual)",
 			s.BetaMin, s.BetaMax)
 	}
 	return nil
 }
 
-func (s VP) orDefault() VP {
+// WithDefaults returns the schedule with the usual values in the place of the zero value.
+func (s VP) WithDefaults() VP {
 	if s == (VP{}) {
 		return VP{BetaMin: 0.1, BetaMax: 20}
 	}
@@ -70,7 +71,7 @@ func (s VP) SigmaDot(t *Node) *Node {
 // TimeOf implements [Invertible]: B = log(1 + σ²/α²), a quadratic in t.
 func (s VP) TimeOf(alpha, sigma *Node) *Node {
 	must(s.Validate())
-	s = s.orDefault()
+	s = s.WithDefaults()
 	b := Log1p(Square(Div(sigma, gomlx.AwayFromZero(alpha))))
 	root := Sqrt(AddScalar(MulScalar(b, 2*(s.BetaMax-s.BetaMin)), s.BetaMin*s.BetaMin))
 	return Div(MulScalar(b, 2), AddScalar(root, s.BetaMin))
@@ -79,19 +80,19 @@ func (s VP) TimeOf(alpha, sigma *Node) *Node {
 // beta is β(t).
 func (s VP) beta(t *Node) *Node {
 	must(s.Validate())
-	s = s.orDefault()
+	s = s.WithDefaults()
 	return AddScalar(MulScalar(t, s.BetaMax-s.BetaMin), s.BetaMin)
 }
 
 // integral is B(t) = ∫₀ᵗ β.
 func (s VP) integral(t *Node) *Node {
 	must(s.Validate())
-	s = s.orDefault()
+	s = s.WithDefaults()
 	return Mul(t, AddScalar(MulScalar(t, 0.5*(s.BetaMax-s.BetaMin)), s.BetaMin))
 }
 
 // String describes the schedule, as in "VP{0.1, 20}".
 func (s VP) String() string {
-	s = s.orDefault()
+	s = s.WithDefaults()
 	return fmt.Sprintf("VP{%v, %v}", s.BetaMin, s.BetaMax)
 }

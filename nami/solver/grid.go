@@ -115,6 +115,9 @@ type Power struct {
 	P float64
 }
 
+// WithDefaults returns the grid with the usual power where it is 0.
+func (g Power) WithDefaults() Power { return Power{orUsual(g.P, 2)} }
+
 // Validate reports a power that is out of range.
 func (g Power) Validate() error { return checkExponent("Power", "P", g.P) }
 
@@ -127,7 +130,7 @@ func checkExponent(name, field string, v float64) error {
 
 // Nodes implements [Grid].
 func (g Power) Nodes(n int, from, to float64, clock Clock) ([]float64, error) {
-	p := orUsual(g.P, 2)
+	p := g.WithDefaults().P
 	if min(from, to) < 0 {
 		return nil, fmt.Errorf("a power of time has no meaning below 0: the solve goes from %v to %v", from, to)
 	}
@@ -138,7 +141,7 @@ func (g Power) Nodes(n int, from, to float64, clock Clock) ([]float64, error) {
 }
 
 // String describes the grid.
-func (g Power) String() string { return fmt.Sprintf("Power{%v}", orUsual(g.P, 2)) }
+func (g Power) String() string { return fmt.Sprintf("Power{%v}", g.WithDefaults().P) }
 
 func orUsual(v, usual float64) float64 {
 	if v == 0 {
@@ -175,19 +178,22 @@ type Karras struct {
 	Rho float64
 }
 
+// WithDefaults returns the grid with the usual exponent where it is 0.
+func (g Karras) WithDefaults() Karras { return Karras{orUsual(g.Rho, 7)} }
+
 // Validate reports an exponent that is out of range.
 func (g Karras) Validate() error { return checkExponent("Karras", "Rho", g.Rho) }
 
 // Nodes implements [Grid].
 func (g Karras) Nodes(n int, from, to float64, clock Clock) ([]float64, error) {
-	rho := orUsual(g.Rho, 7)
+	rho := g.WithDefaults().Rho
 	return byRatio(n, from, to, clock,
 		func(ratio float64) float64 { return math.Pow(ratio, 1/rho) },
 		func(v float64) float64 { return math.Pow(v, rho) })
 }
 
 // String describes the grid.
-func (g Karras) String() string { return fmt.Sprintf("Karras{%v}", orUsual(g.Rho, 7)) }
+func (g Karras) String() string { return fmt.Sprintf("Karras{%v}", g.WithDefaults().Rho) }
 
 // LogSNR is the grid of even steps of log(α²/σ²) (Lu et al. 2022, arXiv:2206.00927), down
 // to the smallest noise at which the model is asked, and then to the data. Where the noise

@@ -56,18 +56,20 @@ func DPMSolverPP2M(steps int) Solver { return Solver{Method: dpmSolverPP2M{}, St
 // EulerMaruyama is y + f·h + g·ΔW, both taken at the beginning of the step, with one
 // evaluation of the drift: of strong order 1 for additive noise, ½ where the diffusion
 // depends on the state (Kloeden & Platen 1992, eq. 10.2.4).
-func EulerMaruyama(steps int) Solver { return Solver{Method: eulerMaruyama, Steps: steps} }
+func EulerMaruyama(steps int) Solver { return Solver{Method: anyNoise{"EulerMaruyama"}, Steps: steps} }
 
 // StochasticHeun averages drift and diffusion over both ends of the step, the second
 // reached by an Euler–Maruyama step: of strong order 1 for additive noise, with two
 // evaluations in each step; of order 2 without noise (Rümelin 1982, SIAM J. Numer. Anal.
 // 19, 604).
-func StochasticHeun(steps int) Solver { return Solver{Method: stochasticHeun, Steps: steps} }
+func StochasticHeun(steps int) Solver {
+	return Solver{Method: stochastic{"StochasticHeun"}, Steps: steps}
+}
 
 // SRA1 is of strong order 1.5 for additive noise, and of order 2 without noise, with two
 // evaluations in each step and two random numbers (Rößler 2010, SIAM J. Numer. Anal. 48,
 // 922: the scheme SRA1).
-func SRA1(steps int) Solver { return Solver{Method: sra1, Steps: steps} }
+func SRA1(steps int) Solver { return Solver{Method: stochastic{"SRA1"}, Steps: steps} }
 
 // Milstein is Euler–Maruyama with the next term of the Itô–Taylor expansion,
 //
@@ -76,4 +78,4 @@ func SRA1(steps int) Solver { return Solver{Method: sra1, Steps: steps} }
 // of strong order 1 where each value's diffusion depends on that value itself, diagonal
 // noise; the derivative is taken by automatic differentiation (Kloeden & Platen 1992, eq.
 // 10.3.1). With additive noise it is [EulerMaruyama].
-func Milstein(steps int) Solver { return Solver{Method: milstein, Steps: steps} }
+func Milstein(steps int) Solver { return Solver{Method: anyNoise{"Milstein"}, Steps: steps} }

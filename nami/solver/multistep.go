@@ -13,25 +13,28 @@ const maxMultistep = 4
 
 // multistep is the Adams–Bashforth method of a number of slopes on steps of any lengths:
 // the polynomial through the last slopes is integrated over the step.
-type multistep struct{ order int }
+type multistep struct {
+	// Slopes is the number of slopes, which is the order where they are exact.
+	Slopes int
+}
 
 // Order implements [Method]: 2 at most, as the first step is one of Euler's, whose local
 // error falls as h².
-func (m multistep) Order() float64 { return float64(min(m.order, 2)) }
+func (m multistep) Order() float64 { return float64(min(m.Slopes, 2)) }
 
 // Draws implements [Method].
 func (m multistep) Draws() int { return 0 }
 
 // Validate reports an order out of range.
 func (m multistep) Validate() error {
-	if m.order < 1 || m.order > maxMultistep {
-		return fmt.Errorf("solver: LMS has the order %d: it must be from 1 to %d", m.order, maxMultistep)
+	if m.Slopes < 1 || m.Slopes > maxMultistep {
+		return fmt.Errorf("solver: LMS has the order %d: it must be from 1 to %d", m.Slopes, maxMultistep)
 	}
 	return nil
 }
 
 // String names the method with its order, as in LMS4.
-func (m multistep) String() string { return fmt.Sprintf("LMS%d", m.order) }
+func (m multistep) String() string { return fmt.Sprintf("LMS%d", m.Slopes) }
 
 // memory is what a multistep method carries: the slopes of the last steps, the newest
 // first, where they were, and how many there are.
@@ -57,7 +60,7 @@ func memoryOf(list []*Node, slopes, parts int) (m memory) {
 // Init implements [Method].
 func (m multistep) Init(_ System, y []*Node, t *Node) []*Node {
 	var memory memory
-	for range m.order - 1 {
+	for range m.Slopes - 1 {
 		var none []*Node
 		for _, x := range y {
 			none = append(none, Zeros(t.Graph(), shapes.Make(x.DType(), x.Shape().Dimensions...)))
@@ -70,7 +73,7 @@ func (m multistep) Init(_ System, y []*Node, t *Node) []*Node {
 
 // Step implements [Method].
 func (m multistep) Step(s System, y, carry []*Node, over Interval, _ [][]*Node) Step {
-	past := memoryOf(carry, m.order-1, len(y))
+	past := memoryOf(carry, m.Slopes-1, len(y))
 	c := s.Over(over)
 	z, begin, h := c.Enter(y, over.From), c.Position(over.From), c.Width(over)
 	slopes := append([][]*Node{c.Slope(z, over.From)}, past.slopes...)
@@ -81,7 +84,7 @@ func (m multistep) Step(s System, y, carry []*Node, over Interval, _ [][]*Node) 
 	}
 	known := func(j int) *Node { return GreaterOrEqual(past.count, ConstAs(past.count, float64(j))) }
 	next, powers := z, [][]*Node{z}
-	for range m.order {
+	for range m.Slopes {
 		powers = append(powers, make([]*Node, len(z)))
 	}
 	for j, slope := range slopes {
@@ -99,7 +102,7 @@ func (m multistep) Step(s System, y, carry []*Node, over Interval, _ [][]*Node) 
 		}
 		next = advance(next, [][]*Node{slope}, []float64{1}, weight)
 	}
-	kept := m.order - 1
+	kept := m.Slopes - 1
 	now := memory{
 		slopes: slopes[:kept], positions: append([]*Node{begin}, past.positions...)[:kept],
 		count: Min(Add(past.count, ConstAs(past.count, 1)), ConstAs(past.count, float64(kept))),

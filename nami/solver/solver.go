@@ -113,6 +113,15 @@ func (s Solver) limit() int {
 	return s.MaxSteps
 }
 
+// WithDefaults returns the solver with the usual controller and number of attempts, where it
+// chooses its steps by the error and has none of them.
+func (s Solver) WithDefaults() Solver {
+	if s.Adaptive() {
+		s.Control, s.MaxSteps = s.control(), s.limit()
+	}
+	return s
+}
+
 // control is the controller, PI if none is given.
 func (s Solver) control() Control {
 	if s.Control == (Control{}) {

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -9,43 +10,91 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// stochastic is a method for stochastic equations. Without diffusion it is one for
+// scheme is how a method for stochastic equations makes a step. Without diffusion it is one for
 // ordinary equations.
-type stochastic struct {
-	name     string
+type scheme struct {
 	order    float64
 	draws    int
 	step     func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node
 	diagonal float64 // the order where the diffusion depends on the state; 0 if it may not
 }
 
+// schemes are those that there are.
+var schemes = map[string]scheme{
+	"EulerMaruyama":  eulerMaruyama,
+	"StochasticHeun": stochasticHeun,
+	"SRA1":           sra1,
+	"Milstein":       milstein,
+}
+
+// stochastic is a method for stochastic equations with additive noise, known by its scheme's
+// name alone.
+type stochastic struct{ Scheme string }
+
+// Validate reports a scheme that there isn't.
+func (m stochastic) Validate() error {
+	if s, known := schemes[m.Scheme]; !known || s.diagonal > 0 {
+		return fmt.Errorf("solver: there is no stochastic method for additive noise of the name %q: use solver.StochasticHeun(64) or solver.SRA1(64)", m.Scheme)
+	}
+	return nil
+}
+
 // Order implements [Method].
-func (m stochastic) Order() float64 { return m.order }
+func (m stochastic) Order() float64 { return schemes[m.Scheme].order }
 
 // Draws implements [Method].
-func (m stochastic) Draws() int { return m.draws }
+func (m stochastic) Draws() int { return schemes[m.Scheme].draws }
 
 // String is the method's name.
-func (m stochastic) String() string { return m.name }
+func (m stochastic) String() string { return m.Scheme }
 
 // Init implements [Method].
 func (m stochastic) Init(System, []*Node, *Node) []*Node { return nil }
 
 // Step implements [Method].
 func (m stochastic) Step(s System, y, _ []*Node, over Interval, noise [][]*Node) Step {
-	c := s.Over(over)
+	return stochasticStep(m.Scheme, s, y, over, noise)
+}
+
+func stochasticStep(name string, s System, y []*Node, over Interval, noise [][]*Node) Step {
+	c, how := s.Over(over), schemes[name]
 	if c.U != nil {
-		exceptions.Panicf("solver: %s steps in time, and the system has coordinates of its own: use a method for ordinary equations", m.name)
+		exceptions.Panicf("solver: %s steps in time, and the system has coordinates of its own: use a method for ordinary equations", name)
 	}
 	h := c.Width(over)
-	return Step{Y: m.step(kick{c, m.name, m.diagonal > 0, h, c.Width(c.stages(over))}, y, over, noise)}
+	return Step{Y: how.step(kick{c, name, how.diagonal > 0, h, c.Width(c.stages(over))}, y, over, noise)}
 }
 
 // anyNoise is a stochastic method whose diffusion may depend on the state.
-type anyNoise struct{ stochastic }
+type anyNoise struct{ Scheme string }
+
+// Validate reports a scheme that there isn't.
+func (m anyNoise) Validate() error {
+	if schemes[m.Scheme].diagonal == 0 {
+		return fmt.Errorf("solver: there is no stochastic method for any noise of the name %q: use solver.EulerMaruyama(64) or solver.Milstein(64)", m.Scheme)
+	}
+	return nil
+}
+
+// Order implements [Method].
+func (m anyNoise) Order() float64 { return schemes[m.Scheme].order }
+
+// Draws implements [Method].
+func (m anyNoise) Draws() int { return schemes[m.Scheme].draws }
+
+// String is the method's name.
+func (m anyNoise) String() string { return m.Scheme }
+
+// Init implements [Method].
+func (m anyNoise) Init(System, []*Node, *Node) []*Node { return nil }
+
+// Step implements [Method].
+func (m anyNoise) Step(s System, y, _ []*Node, over Interval, noise [][]*Node) Step {
+	return stochasticStep(m.Scheme, s, y, over, noise)
+}
 
 // DiagonalOrder implements [DiagonalNoise].
-func (m anyNoise) DiagonalOrder() float64 { return m.diagonal }
+func (m anyNoise) DiagonalOrder() float64 { return schemes[m.Scheme].diagonal }
 
 // kick adds diffusion in a step of width h, whose stages are that of the width within.
 type kick struct {
@@ -100,16 +149,16 @@ func (k kick) add(y, g, dW []*Node) []*Node {
 	return next
 }
 
-var eulerMaruyama = anyNoise{stochastic{
-	name: "EulerMaruyama", order: 1, draws: 1, diagonal: 0.5,
+var eulerMaruyama = scheme{
+	order: 1, draws: 1, diagonal: 0.5,
 	step: func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node {
 		next := advance(y, [][]*Node{k.Slope(y, over.From)}, []float64{1}, k.h)
 		return k.add(next, k.diffusion(y, over.From), k.wiener(noise))
 	},
-}}
+}
 
-var milstein = anyNoise{stochastic{
-	name: "Milstein", order: 1, draws: 1, diagonal: 1,
+var milstein = scheme{
+	order: 1, draws: 1, diagonal: 1,
 	step: func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node {
 		next := advance(y, [][]*Node{k.Slope(y, over.From)}, []float64{1}, k.h)
 		if k.Diffusion == nil {
@@ -132,10 +181,10 @@ var milstein = anyNoise{stochastic{
 		}
 		return next
 	},
-}}
+}
 
-var stochasticHeun = stochastic{
-	name: "StochasticHeun", order: 1, draws: 1,
+var stochasticHeun = scheme{
+	order: 1, draws: 1,
 	step: func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node {
 		dW, g := k.wiener(noise), k.diffusion(y, over.From)
 		first := k.Slope(y, over.From)
@@ -151,8 +200,8 @@ var stochasticHeun = stochastic{
 //
 //	k1 = f(y, t),  k2 = f(y + ¾h·k1 + 3/2·g1·J, t + ¾h)
 //	y' = y + h·(k1 + 2·k2)/3 + g1·ΔW + (g0 - g1)·J
-var sra1 = stochastic{
-	name: "SRA1", order: 1.5, draws: 2,
+var sra1 = scheme{
+	order: 1.5, draws: 2,
 	step: func(k kick, y []*Node, over Interval, noise [][]*Node) []*Node {
 		dW := k.wiener(noise)
 		J, rest := make([]*Node, len(y)), make([]*Node, len(y)) // rest = ΔW - J

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -83,6 +84,9 @@ func (e *Evaluator) Evaluate(ctx context.Context, events data.Events) (float64, 
 		return 0, errors.New("train: the context ctx is nil: give context.Background()")
 	}
 	if err := events.Validate(); err != nil {
+		return 0, fmt.Errorf("train: %w", err)
+	}
+	if err := unitsOf(e.loss).admit(events); err != nil {
 		return 0, fmt.Errorf("train: %w", err)
 	}
 	chunks, err := e.cut(events)
@@ -265,7 +269,7 @@ func (m *measure) one(p piece) (value float64, err error) {
 
 // blame says why a loss isn't finite.
 func (e *Evaluator) blame(value float64, first, last int) error {
-	bad, err := nonFinite(e.store)
+	bad, err := checkpoint.NonFinite(e.store)
 	if err != nil {
 		return err
 	}
@@ -289,7 +293,7 @@ func (e *Evaluator) program(events data.Events) (*measure, error) {
 	if weighted && events.Weight == nil {
 		names = append(names, "weight")
 	}
-	if e.store.GetVariable(rngPath) == nil {
+	if e.store.GetVariable(checkpoint.RNGPath) == nil {
 		if err := e.store.SetRNGStateFromSeed(e.seed); err != nil {
 			return nil, err
 		}
@@ -308,7 +312,7 @@ func (e *Evaluator) program(events data.Events) (*measure, error) {
 // looksAtWeights builds the loss of events in graphs that are thrown away, with weights and
 // then without, and says whether it depends on them.
 func (e *Evaluator) looksAtWeights(events data.Events) (looks bool, err error) {
-	known := paths(e.store)
+	known := checkpoint.Paths(e.store)
 	try := func(events data.Events) error {
 		return gomlx.Try(func() error {
 			g := NewGraph(e.backend, "loss")
@@ -335,11 +339,11 @@ func (e *Evaluator) looksAtWeights(events data.Events) (looks bool, err error) {
 // it had. The others are taken out of it again.
 func (e *Evaluator) lacks(known []string) error {
 	var missing []string
-	for _, path := range paths(e.store) {
+	for _, path := range checkpoint.Paths(e.store) {
 		if slices.Contains(known, path) {
 			continue
 		}
-		if path != rngPath {
+		if path != checkpoint.RNGPath {
 			missing = append(missing, path)
 		}
 		if err := e.store.DeleteVariable(path); err != nil {
@@ -356,7 +360,7 @@ func (e *Evaluator) lacks(known []string) error {
 // weights that are asked for. The store's own are left as they are.
 func (e *Evaluator) build(scope *model.Scope, state *Node, b loss.Batch) *Node {
 	g, store := state.Graph(), scope.Store()
-	random := store.GetVariable(rngPath)
+	random := store.GetVariable(checkpoint.RNGPath)
 	before := random.NodeValue(g)
 	random.SetNodeValue(state)
 	restore := e.substitute(g)
@@ -375,16 +379,16 @@ func (e *Evaluator) substitute(g *Graph) (restore func()) {
 	if e.which == "" {
 		return func() {}
 	}
-	chosen, err := choose(e.store, paths(e.store), e.which)
+	chosen, err := checkpoint.Choose(e.store, e.which)
 	if err != nil {
 		panic(err)
 	}
 	own := map[*model.Variable]*Node{}
 	for _, c := range chosen {
-		if c.from != c.to {
-			v := e.store.GetVariable(c.to)
+		if c.From != c.To {
+			v := e.store.GetVariable(c.To)
 			own[v] = v.NodeValue(g)
-			v.SetNodeValue(e.store.GetVariable(c.from).NodeValue(g))
+			v.SetNodeValue(e.store.GetVariable(c.From).NodeValue(g))
 		}
 	}
 	return func() {

@@ -10,6 +10,7 @@ import (
 // feeder makes what steps learn from, ahead of the device.
 type feeder struct {
 	batches data.Batches
+	units   units
 	sources *sources // nil if the loss draws them
 	first   int      // the number of the first batch
 	perStep int      // batches
@@ -110,6 +111,11 @@ func (f *feeder) made(number int) (data.Events, error) {
 	batch, err := f.batches.Batch(number)
 	if err == nil && f.like.X != nil && shapesOf(batch) != shapesOf(f.like) {
 		err = fmt.Errorf("the data of step %d is %sthat of the first step %sall batches must have the same parts and shapes", number, shapesOf(batch), shapesOf(f.like))
+	}
+	if err == nil {
+		if err = f.units.admit(batch); err != nil {
+			err = fmt.Errorf("the data of step %d: %w", number, err)
+		}
 	}
 	return batch, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -90,8 +91,13 @@ func newFit(backend compute.Backend, store *model.Store, l loss.Loss, source dat
 	if err := checkParts(backend, store, l); err != nil {
 		return nil, err
 	}
+	if c.describer != nil {
+		if err := gomlx.Guard("the description's Validate", c.describer.Validate); err != nil {
+			return nil, fmt.Errorf("train: Describe: %w", err)
+		}
+	}
 	s := newStepper(c, l, c.steps)
-	f := &fit{config: s.config, backend: backend, store: store, loss: l, history: &History{}, start: time.Now(), burst: 1}
+	f := &fit{config: s.config, backend: backend, store: store, loss: l, history: &History{Seed: c.seed}, start: time.Now(), burst: 1}
 	if err := gomlx.Guard("the data", func() error { return f.open(source) }); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
@@ -119,23 +125,45 @@ func (f *fit) open(source data.Source) error {
 	if err := f.like.Validate(); err != nil {
 		return fmt.Errorf("the first batch: %w", err)
 	}
-	f.feeder = &feeder{batches: batches, perStep: f.config.accumulate, first: first, like: f.like}
+	f.feeder = &feeder{batches: batches, units: unitsOf(f.loss), perStep: f.config.accumulate, first: first, like: f.like}
 	f.config.batchSize = f.like.Len()
 	if err := f.config.validation.fits(f.like); err != nil {
+		return err
+	}
+	if err := f.checkUnits(); err != nil {
 		return err
 	}
 	if f.feeder.sources, err = newSources(f.backend, f.config, f.loss, f.like); err != nil {
 		return err
 	}
 	if f.feeder.sources != nil {
-		f.like.Source = f.like.X // of its shape
+		f.like.Source = f.feeder.sources.like
 	}
 	if f.config.checkpoint == "" {
 		return nil
 	}
-	f.folder = folder(f.config.checkpoint)
+	f.folder = checkpoint.Folder(f.config.checkpoint)
 	f.identity, err = identify(f.config, f.loss, batches)
 	return err
+}
+
+// checkUnits refuses data that the loss's transforms aren't defined at.
+func (f *fit) checkUnits() error {
+	units := unitsOf(f.loss)
+	if err := units.validate(f.backend, f.like); err != nil {
+		return err
+	}
+	if indexed, ok := f.feeder.batches.(data.Indexed); ok {
+		if err := units.admit(indexed.All()); err != nil {
+			return err
+		}
+	}
+	if v := f.config.validation; v != nil {
+		if err := units.admit(v.Events); err != nil {
+			return fmt.Errorf("the Validation: %w", err)
+		}
+	}
+	return nil
 }
 
 // done says whether no more steps are to be made.

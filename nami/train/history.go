@@ -13,6 +13,9 @@ type History struct {
 	// Stopped says why the run is done before all of its steps; empty if it isn't.
 	Stopped string `json:"stopped,omitempty"`
 
+	// Seed is where the random numbers started.
+	Seed int64 `json:"seed"`
+
 	// Duration is the time spent training, over all resumed runs.
 	Duration time.Duration `json:"duration"`
 
@@ -45,8 +48,8 @@ func (h *History) Best() (best Validated, ok bool) {
 	return best, ok
 }
 
-// recent is the mean of the last losses, at most 100; NaN before the first.
-func (h *History) recent() float64 {
+// Recent is the mean of the losses of the last steps, at most 100; NaN before the first.
+func (h *History) Recent() float64 {
 	last := h.Loss[max(0, len(h.Loss)-100):]
 	sum := 0.0
 	for _, l := range last {

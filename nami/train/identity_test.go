@@ -208,7 +208,7 @@ func TestLoadErrors(t *testing.T) {
 	for want, err := range map[string]error{
 		"there is no folder and no file " + filepath.Join(dir, "nothing"):          load(model.NewStore(), filepath.Join(dir, "nothing")),
 		"other holds no checkpoint, a file step-….safetensors: it holds notes.txt": load(model.NewStore(), other),
-		"notes.txt: it is not a checkpoint of nami's, or was cut off":              load(model.NewStore(), filepath.Join(other, "notes.txt")),
+		"notes.txt: it is not a safetensors file, or was cut off":                  load(model.NewStore(), filepath.Join(other, "notes.txt")),
 		"the checkpoint's name is empty":                                           load(model.NewStore(), ""),
 		"the store is nil":                                                         load(nil, name),
 		"2 names of weights, [a b], are asked for":                                 load(model.NewStore(), name, "a", "b"),
@@ -216,7 +216,7 @@ func TestLoadErrors(t *testing.T) {
 		`there are no weights of the name "ema": there are the weights themselves`: load(model.NewStore(), name, "ema"),
 		"it was written by an earlier version, which kept less of a run":           load(model.NewStore(), older),
 		"can be read: " + older + ": it was written by an earlier version":         load(model.NewStore(), filepath.Dir(older)),
-		"it was written by a later version, in format 99":                          load(model.NewStore(), later),
+		"it was written by a later version of nami, in format 99":                  load(model.NewStore(), later),
 	} {
 		gomlxtest.Says(t, want, err, want)
 	}

@@ -1,11 +1,12 @@
 package train
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"slices"
 	"strings"
+
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -33,72 +34,40 @@ func Load(store *model.Store, name string, which ...string) (*History, error) {
 	case len(which) == 1 && which[0] == "":
 		return nil, errors.New("train: the name of the weights is empty: leave it out for the last ones")
 	}
-	at := folder(name)
-	about, values, err := found(at)
+	at := checkpoint.Folder(name)
+	kept, err := checkpoint.Find(at)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("train: %w", err)
 	}
-	known := model.NewStore() // to tell what isn't the model's
-	addState(known, about.State)
-	byName := map[string]namedTensor{}
-	var all []string
-	for _, v := range values {
-		byName[v.name] = v
-		all = append(all, v.name)
-	}
-	slices.Sort(all)
-	chosen, err := choose(known, all, strings.Join(which, ""))
-	if err != nil {
+	if kept, err = kept.Weights(strings.Join(which, "")); err != nil {
 		return nil, fmt.Errorf("train: the checkpoint in %s: %w", at, err)
 	}
-	weights := make([]namedTensor, len(chosen))
-	for i, c := range chosen {
-		weights[i] = namedTensor{c.to, byName[c.from].value}
-	}
-	if err := put(store, about, weights); err != nil {
+	if err := put(store, kept); err != nil {
 		return nil, err
 	}
-	return &about.History, nil
+	return historyOf(kept)
 }
 
-// found reads the checkpoint at a path: a file, or the newest one in a folder. It is an error
-// that says what is there if there is none.
-func found(at string) (saved, []namedTensor, error) {
-	info, err := os.Stat(at)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return saved{}, nil, fmt.Errorf("train: there is no folder and no file %s: expected the name that train.Checkpoint or train.Save was given, or a file in that folder", at)
-	case err != nil:
-		return saved{}, nil, fmt.Errorf("train: %w", err)
-	case !info.IsDir():
-		about, values, err := read(at)
-		if err != nil {
-			err = fmt.Errorf("train: %w", err)
-		}
-		return about, values, err
+// put sets variables of a store, and notes whose weights they are.
+func put(store *model.Store, kept *checkpoint.Checkpoint) error {
+	err := kept.Put(store)
+	if err == nil {
+		err = kept.AddFields(store)
 	}
-	about, values, err := newest(at)
-	if errors.Is(err, os.ErrNotExist) {
-		return about, nil, fmt.Errorf("train: the folder %s holds no checkpoint, a file %s…%s: it holds %s", at, filePrefix, fileSuffix, contents(at))
-	}
-	return about, values, err
-}
-
-// contents lists up to five of the files in a folder.
-func contents(folder string) string {
-	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return err.Error()
+		return fmt.Errorf("train: %w", err)
 	}
-	var names []string
-	for _, entry := range entries {
-		names = append(names, entry.Name())
+	return nil
+}
+
+// historyOf is how the run went that made a checkpoint; empty if no run did.
+func historyOf(kept *checkpoint.Checkpoint) (*History, error) {
+	h := &History{}
+	if len(kept.History) > 0 {
+		if err := json.Unmarshal(kept.History, h); err != nil {
+			return nil, fmt.Errorf("train: the checkpoint's history can't be read: %w", err)
+		}
 	}
-	if len(names) == 0 {
-		return "nothing"
-	}
-	if n := len(names); n > 5 {
-		names = append(names[:5], fmt.Sprintf("%d more", n-5))
-	}
-	return strings.Join(names, ", ")
+	h.Notes = kept.Notes
+	return h, nil
 }

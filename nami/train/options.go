@@ -29,6 +29,7 @@ type config struct {
 	validation *Validation
 	afterBurst []func(*History) error
 	reporter   Reporter
+	describer  Describer
 
 	// Of all.
 	batchSize    int // 0 if not given
@@ -103,6 +104,10 @@ func (c *config) check() error {
 		return errors.New("train: the events to StartFrom are nil: give a tensor of them, [m, event...], or leave the option out for what the loss draws")
 	case c.has("Couple") && c.coupling == nil:
 		return errors.New("train: the coupling to Couple with is nil: give one, as coupling.OptimalTransport{}, or leave the option out")
+	case c.has("Describe") && c.describer == nil:
+		return errors.New("train: Describe's description is nil: give one, as modelfile.File{Model: …}, or leave the option out")
+	case c.has("Describe") && c.checkpoint == "":
+		return errors.New("train: there is a Describe, and no Checkpoint that could hold the description: give a Checkpoint, or leave the option out")
 	case c.has("Progress") && c.reporter == nil:
 		return errors.New("train: Progress's reporter is nil: give one, as progress.Auto(), or leave the option out to see nothing")
 	case c.has("Schedule") && c.schedule == nil:
@@ -163,7 +168,9 @@ func BatchSize(n int) Option { return named("BatchSize", func(c *config) { c.bat
 // StartFrom gives events of another distribution to start from, of shape [m, event...],
 // where the loss would draw noise: each batch takes as many of them as it has events, going
 // through all in epochs of a random order of their own. Where each event has one that
-// belongs to it, give both in [data.Events].
+// belongs to it, give both in [data.Events]. They are in the units of the loss: for a
+// loss.Transformed that trains on both kinds of events in the same units, transform.Apply maps
+// them there.
 func StartFrom(events *tensors.Tensor) Option {
 	return named("StartFrom", func(c *config) { c.start = events })
 }

@@ -41,7 +41,7 @@ type Status struct {
 
 // status is how far f has come.
 func (f *fit) status() Status {
-	s := Status{Step: f.history.Steps(), Steps: f.config.steps, Loss: f.history.recent(), Elapsed: time.Since(f.start)}
+	s := Status{Step: f.history.Steps(), Steps: f.config.steps, Loss: f.history.Recent(), Elapsed: time.Since(f.start)}
 	if n := len(f.history.Validation); n > 0 {
 		s.Validation = &f.history.Validation[n-1]
 	}

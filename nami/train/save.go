@@ -1,12 +1,13 @@
 package train
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -16,7 +17,7 @@ import (
 // averages, the best weights, what is trainable, and which field the weights are of are
 // kept, too; the optimiser's state and the random one are not. It replaces what Save kept
 // there before. Where a run of Fit's is, or a weight is NaN or infinite, it saves nothing,
-// and returns an error.
+// and returns an error. To hand a model on, see modelfile.Save.
 func Save(store *model.Store, name string) error {
 	switch {
 	case store == nil:
@@ -24,35 +25,34 @@ func Save(store *model.Store, name string) error {
 	case name == "":
 		return errors.New("train: the checkpoint's name is empty: expected the name of a folder")
 	}
-	dir := folder(name)
-	about, _, err := newest(dir)
+	dir := checkpoint.Folder(name)
+	before, err := checkpoint.Newest(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
-		return err
-	case !about.Identity.isSaves():
+		return fmt.Errorf("train: %w", err)
+	case !isSaves(before):
 		return fmt.Errorf("train: the checkpoint in %s belongs to a run of Fit: choose another name", dir)
 	}
-	bad, err := nonFinite(store)
+	bad, err := checkpoint.NonFinite(store)
 	if err != nil {
-		return err
+		return fmt.Errorf("train: %w", err)
 	}
 	if bad != "" {
 		return fmt.Errorf("train: not saved in %s: %s", dir, bad)
 	}
-	about = saved{Identity: savesIdentity}
-	about.History.Saved = time.Now().Round(time.Second)
-	kept := slices.DeleteFunc(paths(store), func(path string) bool {
-		return isState(store, path) && !strings.HasPrefix(path, averagesScope+"/") && !strings.HasPrefix(path, bestScope+"/")
-	})
-	values, err := about.collect(store, kept)
+	history, err := json.Marshal(History{Saved: time.Now().Round(time.Second)})
 	if err != nil {
 		return err
 	}
-	if len(values) == 0 {
+	kept := &checkpoint.Checkpoint{About: checkpoint.About{Identity: savesIdentity, History: history}}
+	if err := kept.Collect(store, checkpoint.ModelPaths(store)); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	if len(kept.Values) == 0 {
 		return errors.New("train: the store has no variables: train or load a model in it first")
 	}
-	if err := write(dir, about, values); err != nil {
+	if err := kept.Write(dir, 0); err != nil {
 		return fmt.Errorf("train: the weights can't be saved in %s: %w; what was saved before is untouched", dir, err)
 	}
 	return nil
@@ -61,4 +61,6 @@ func Save(store *model.Store, name string) error {
 // savesIdentity marks what [Save] kept: it belongs to no run.
 var savesIdentity = identity{"kept by": "Save"}
 
-func (id identity) isSaves() bool { return id["kept by"] == savesIdentity["kept by"] }
+func isSaves(kept *checkpoint.Checkpoint) bool {
+	return kept.Identity["kept by"] == savesIdentity["kept by"]
+}

@@ -10,12 +10,14 @@ import (
 	"github.com/nami-flow/go-nami/nami/coupling"
 	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/loop"
 	"github.com/nami-flow/go-nami/nami/loss"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -30,6 +32,8 @@ type sources struct {
 	order    data.Shuffle      // of start's rows
 	draw     *loop.Single      // events of the distribution
 	base     distribution.Base
+	toModel  *loop.Single    // batches in the loss's units, which are paired; nil if they are those of the data
+	like     *tensors.Tensor // the source of a batch, for its shape
 }
 
 // newSources says how a fit's batches, like this one, get their source events; nil if the
@@ -38,11 +42,27 @@ func newSources(backend compute.Backend, c config, l loss.Loss, like data.Events
 	if c.start == nil && c.coupling == nil {
 		return nil, nil
 	}
-	if err := checkSources(c, like); err != nil {
+	units := unitsOf(l)
+	dims := like.X.Shape().Dimensions
+	event, _, err := units.shapes(dims[1:], nil)
+	if err != nil {
+		return nil, err
+	}
+	inModel := shapes.Make(like.X.DType(), slices.Concat(dims[:1], event)...)
+	if err := checkSources(c, like, inModel); err != nil {
 		return nil, err
 	}
 	// Another seed, or both would go through their rows in the same order.
-	s := &sources{seed: ^c.seed, coupling: c.coupling, start: c.start}
+	s := &sources{seed: ^c.seed, coupling: c.coupling, start: c.start, like: tensors.FromShape(inModel)}
+	if c.coupling != nil && (units.event != nil || units.context != nil) {
+		s.toModel = loop.NewSingle(backend, model.NewStore(), func(_ *model.Scope, in [][]*Node) []*Node {
+			x, c := units.toModel(in[0][0], first(in[1]))
+			if c == nil {
+				return []*Node{x}
+			}
+			return []*Node{x, c}
+		})
+	}
 	if c.start != nil {
 		s.order = data.Shuffle{Seed: s.seed, N: c.start.Shape().Dimensions[0], Size: like.Len()}
 		return s, nil
@@ -51,28 +71,34 @@ func newSources(backend compute.Backend, c config, l loss.Loss, like data.Events
 	if !ok {
 		return nil, fmt.Errorf("the loss %T doesn't tell what it draws its source from, which a coupling asks for (loss.Sourced): give it a method SourceOf, or events by StartFrom", l)
 	}
-	s.base = sourced.SourceOf(slices.Clone(like.X.Shape().Dimensions[1:]))
+	s.base = sourced.SourceOf(slices.Clone(event))
 	store := model.NewStore()
 	s.draw = loop.NewSingle(backend, store, func(scope *model.Scope, in [][]*Node) []*Node {
 		g := in[0][0].Graph()
-		var c *Node
-		if len(in[1]) > 0 {
-			c = in[1][0]
-		}
+		_, c := units.toModel(nil, first(in[1]))
 		random := gomlx.NewCounter(in[0][0], Const(g, uint32(0)))
 		x := distribution.Given(s.base, scope, c).Sample(random, g, like.X.DType(), like.Len())
 		if store.NumVariables() > 0 {
 			panic(fmt.Errorf("the loss's base %s has variables that learn (%s), and a coupling needs events that are drawn before the step: leave the coupling out, or give events by StartFrom",
-				fingerprint.Describe(s.base), strings.Join(paths(store), ", ")))
+				fingerprint.Describe(s.base), strings.Join(checkpoint.Paths(store), ", ")))
 		}
 		return []*Node{x}
 	})
-	_, err := s.drawn(0, like)
+	_, err = s.drawn(0, like)
 	return s, err
 }
 
-// checkSources refuses events to start from, and couplings, that don't fit the batches.
-func checkSources(c config, like data.Events) error {
+// first is the first of the nodes; nil if there are none.
+func first(nodes []*Node) *Node {
+	if len(nodes) == 0 {
+		return nil
+	}
+	return nodes[0]
+}
+
+// checkSources refuses events to start from, and couplings, that don't fit the batches, whose
+// events have the shape x in the loss's units.
+func checkSources(c config, like data.Events, x shapes.Shape) error {
 	switch {
 	case like.Source != nil:
 		return fmt.Errorf("the events have a source each, %s, so there is nothing to pair: leave out Couple and StartFrom, or the Source of the data", like.Source.Shape())
@@ -83,9 +109,9 @@ func checkSources(c config, like data.Events) error {
 	case c.start == nil:
 		return nil
 	}
-	dims, x := c.start.Shape().Dimensions, like.X.Shape()
+	dims := c.start.Shape().Dimensions
 	if c.start.DType() != x.DType || len(dims) != x.Rank() || dims[0] < x.Dimensions[0] || !slices.Equal(dims[1:], x.Dimensions[1:]) {
-		return fmt.Errorf("the events to start from are %s, a batch %s: expected events of the data's shape and dtype, at least one batch of them", c.start.Shape(), x)
+		return fmt.Errorf("the events to start from are %s, a batch in the units of the loss %s: expected events of that shape and dtype, at least one batch of them", c.start.Shape(), x)
 	}
 	if err := (data.Events{X: c.start}).Validate(); err != nil {
 		return fmt.Errorf("the events to start from: %w", err)
@@ -125,16 +151,45 @@ func (s *sources) drawn(number int, batch data.Events) (*tensors.Tensor, error) 
 	if err != nil {
 		return nil, err
 	}
-	if !out[0].Shape().Equal(batch.X.Shape()) {
-		err := fmt.Errorf("the loss's base %s draws events %s for a batch %s: both must be the same", fingerprint.Describe(s.base), out[0].Shape(), batch.X.Shape())
+	if !out[0].Shape().Equal(s.like.Shape()) {
+		err := fmt.Errorf("the loss's base %s draws events %s for a batch %s: both must be the same", fingerprint.Describe(s.base), out[0].Shape(), s.like.Shape())
 		return nil, errors.Join(err, out[0].FinalizeAll())
 	}
 	return out[0], nil
 }
 
+// inModel are the events and contexts of a batch in the loss's units.
+func (s *sources) inModel(batch data.Events) (data.Events, error) {
+	var contexts []*tensors.Tensor
+	if batch.Context != nil {
+		contexts = append(contexts, batch.Context)
+	}
+	out, err := s.toModel.Call([]*tensors.Tensor{batch.X}, contexts)
+	if err != nil {
+		return data.Events{}, err
+	}
+	mapped := data.Events{X: out[0]}
+	if len(out) > 1 {
+		mapped.Context = out[1]
+	}
+	return mapped, nil
+}
+
 // pair asks the coupling, with random numbers of the batch's own.
 func (s *sources) pair(number int, source *tensors.Tensor, batch data.Events) (rows []int, err error) {
 	what := fmt.Sprintf("the coupling %T", s.coupling)
+	if s.toModel != nil {
+		var inModel data.Events
+		if inModel, err = s.inModel(batch); err != nil {
+			return nil, err
+		}
+		defer func() {
+			for _, p := range inModel.Parts() {
+				err = errors.Join(err, p.Value.FinalizeAll())
+			}
+		}()
+		batch.X, batch.Context = inModel.X, inModel.Context
+	}
 	err = gomlx.Guard("Pair", func() (err error) {
 		rows, err = s.coupling.Pair(rand.New(rand.NewPCG(uint64(s.seed), uint64(number))), source, batch.X, batch.Context)
 		return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/loss"
 
 	"github.com/gomlx/compute/dtypes"
@@ -43,12 +44,12 @@ func (s *stepper) update(scope *model.Scope, b loss.Batch) *Node {
 	if value == nil || !value.IsScalar() {
 		panic(fmt.Errorf("train: the loss %T is %v: it must be a scalar", s.loss, value))
 	}
-	models := paths(store)
+	models := checkpoint.Paths(store)
 	s.learn(scope.ResetVisited(), value)
 	for _, f := range s.afterStep {
 		f(scope.ResetVisited(), b, value)
 	}
-	addState(store, slices.DeleteFunc(paths(store), func(path string) bool { return slices.Contains(models, path) }))
+	checkpoint.AddState(store, slices.DeleteFunc(checkpoint.Paths(store), func(path string) bool { return slices.Contains(models, path) }))
 	return value
 }
 
@@ -159,7 +160,7 @@ func when(scope *model.Scope, g *Graph, condition *Node, f func()) {
 	}
 	var values []value
 	for v := range store.IterVariables() {
-		if v.Trainable && v.InUseByGraph(g) || isState(store, v.Path()) && v.Path() != rngPath && !strings.HasPrefix(v.Path(), bestScope+"/") {
+		if v.Trainable && v.InUseByGraph(g) || checkpoint.IsState(store, v.Path()) && v.Path() != checkpoint.RNGPath && !strings.HasPrefix(v.Path(), checkpoint.BestScope+"/") {
 			values = append(values, value{v, v.NodeValue(g)})
 		}
 	}
@@ -228,7 +229,7 @@ func (a average) follow(scope *model.Scope, g *Graph, step *Node, weights []*mod
 	s := ConvertDType(step, dtypes.Float64)
 	way := Div(Const(g, a.decay-1), Expm1(Mul(s, Const(g, math.Log(a.decay)))))
 	for _, w := range weights {
-		mean := zeros(scope, averagesScope+"/"+a.name+w.Path(), w.Shape())
+		mean := zeros(scope, checkpoint.AveragesScope+"/"+a.name+w.Path(), w.Shape())
 		old := mean.NodeValue(g)
 		mean.SetNodeValue(Add(old, Mul(Sub(w.NodeValue(g), old), ConvertDType(way, w.DType()))))
 	}

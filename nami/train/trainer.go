@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/internal/fingerprint"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -84,7 +85,7 @@ func checkParts(backend compute.Backend, store *model.Store, l loss.Loss) error 
 // firstBatch is the number of the first batch.
 func firstBatch(store *model.Store, c config) int {
 	if c.firstBatch == continued {
-		return batchesMade(store)
+		return checkpoint.BatchesMade(store)
 	}
 	return c.firstBatch
 }
@@ -111,6 +112,9 @@ func (t *Trainer) Steps(batch data.Events, n int) error {
 	if err := batch.Validate(); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
+	if err := unitsOf(t.stepper.loss).admit(batch); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
 	return t.steps(feed{fixed: batch}, batch, n)
 }
 
@@ -135,7 +139,7 @@ func (t *Trainer) steps(f feed, like data.Events, n int) error {
 		f = f.from(made.n)
 	}
 	t.made += n
-	t.store.SetParam(madeParam, t.first+t.made*t.stepper.accumulate)
+	checkpoint.SetBatchesMade(t.store, t.first+t.made*t.stepper.accumulate)
 	return t.note(like)
 }
 
@@ -207,7 +211,7 @@ func (t *Trainer) note(like data.Events) error {
 	t.known[key] = true
 	var weights []string
 	for v := range t.store.IterVariables() {
-		if v.Trainable && !isState(t.store, v.Path()) {
+		if v.Trainable && !checkpoint.IsState(t.store, v.Path()) {
 			weights = append(weights, v.Path())
 		}
 	}
@@ -216,6 +220,9 @@ func (t *Trainer) note(like data.Events) error {
 		return fingerprint.AddField(t.store, weights, nil)
 	}
 	f := l.LearnedField()
+	if f == nil {
+		return fingerprint.AddField(t.store, weights, nil)
+	}
 	lead, event, err := shape.Split(like.X.Shape().Dimensions, f.EventRank())
 	if err != nil {
 		return err
@@ -223,6 +230,10 @@ func (t *Trainer) note(like data.Events) error {
 	var context []int
 	if like.Context != nil {
 		context = like.Context.Shape().Dimensions[len(lead):]
+	}
+	units := unitsOf(t.stepper.loss)
+	if event, context, err = units.shapes(event, context); err != nil {
+		return err
 	}
 	kept, known, err := fingerprint.OfField(t.backend, t.store, f, event, context, like.X.DType())
 	if err != nil || !known { // a field for one number of rows only, or whose variables are elsewhere
@@ -233,7 +244,10 @@ func (t *Trainer) note(like data.Events) error {
 		if like.Source != nil { // which may come from elsewhere
 			learned.Base = nil
 		}
-		kept.Model = fingerprint.OfModel(learned.Prediction, learned.Base, learned.Path, learned.Schedule)
+		kept.Model = fingerprint.OfModel(fingerprint.Parts{
+			Prediction: learned.Prediction, Base: learned.Base, Path: learned.Path, Schedule: learned.Schedule,
+			Transform: units.event, ContextTransform: units.context, Event: event, Context: context,
+		})
 	}
 	return fingerprint.AddField(t.store, kept.Variables, &kept)
 }

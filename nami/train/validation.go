@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -123,20 +124,20 @@ func (f *fit) outOfPatience() string {
 
 // keepBest copies the weights, or an average of them, to where the best ones are.
 func (f *fit) keepBest(which string) error {
-	chosen, err := choose(f.store, paths(f.store), which)
+	chosen, err := checkpoint.Choose(f.store, which)
 	if err != nil {
 		return err
 	}
 	for _, c := range chosen {
-		value, err := f.store.GetVariable(c.from).Value()
+		value, err := f.store.GetVariable(c.From).Value()
 		var copied *tensors.Tensor
 		if err == nil {
 			copied, err = value.LocalClone()
 		}
 		if err != nil {
-			return fmt.Errorf("train: the best weights can't be kept: the variable %s: %w", c.from, err)
+			return fmt.Errorf("train: the best weights can't be kept: the variable %s: %w", c.From, err)
 		}
-		path := bestScope + c.to
+		path := checkpoint.BestScope + c.To
 		if v := f.store.GetVariable(path); v != nil {
 			err = v.SetValue(copied)
 		} else {

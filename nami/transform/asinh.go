@@ -48,6 +48,9 @@ func (a Asinh) logDet(y *Node) *Node {
 // ModelShape implements [Transform].
 func (a Asinh) ModelShape(event []int) ([]int, error) { return same(event), a.validate() }
 
+// WithDefaults returns the transform with the scale 1 where it is 0.
+func (a Asinh) WithDefaults() Asinh { return Asinh{Scale: a.scale()} }
+
 func (a Asinh) scale() float64 {
 	if a.Scale == 0 {
 		return 1

@@ -20,7 +20,7 @@ import (
 // Check reports where t breaks a rule of [Transform] for events of a shape in the data's units,
 // for a test of your own type: results have the shapes and the dtype that they must, for leads
 // of every kind; Inverse undoes Forward, with the same log-determinant; and an event of a batch
-// is mapped as it is alone. If Forward takes a nil random, so that it draws nothing, the
+// is mapped as it is alone. If Forward draws no random numbers, the
 // log-determinant is compared with that of the matrix of central differences too, row by row of
 // the last axis, whose values must not depend on those of other rows. All is compared in float64
 // to 1e-4, where the model's events are normal numbers.
@@ -114,13 +114,9 @@ func (c checker) inverse() error {
 
 // derivative compares the log-determinant with that of central differences.
 func (c checker) derivative() error {
-	if gomlx.Try(func() error {
-		g := NewGraph(c.backend, "transform.Check")
-		defer g.Finalize()
-		c.t.Forward(nil, Parameter(g, "x", shapes.Make(dtypes.Float64, slices.Concat([]int{1}, c.event)...)))
-		return nil
-	}) != nil {
-		return nil // it draws
+	draws, err := Draws(c.backend, c.t, c.event...)
+	if err != nil || draws {
+		return err
 	}
 	if !slices.Equal(c.event, c.inModel) {
 		return fmt.Errorf("Forward draws nothing and makes an event %s of one of %s: without noise there is no density, so each event must have as many values", shape.Format(c.inModel), shape.Format(c.event))

@@ -21,6 +21,8 @@ import (
 // and averaged over it is a lower bound of the angle's. It is exact where the model's radius and
 // angle are independent, and the radius has Rayleigh's distribution, as in the data.
 //
+// Without noise, as for contexts, the radius is 1.
+//
 // The two columns of a column stand together: (x₀, x₁) becomes (y₀₀, y₀₁, y₁₀, y₁₁). Derivatives
 // of Inverse are right to first order.
 type Circle struct {
@@ -36,13 +38,13 @@ type Circle struct {
 func (c Circle) Forward(random distribution.Random, x *Node) (y, logDet *Node) {
 	must(c.validate())
 	columns := lastAxis("Circle", x)
-	if random == nil {
-		exceptions.Panicf("transform.Circle: random is nil: the radius is drawn from it")
-	}
 	angle := Mul(Sub(x, ConstAs(x, c.Low)), ConstAs(x, 2*math.Pi/c.period()))
-	u := random.RandomUniform(x.Graph(), x.Shape())
-	// At the radius 0 there would be no angle.
-	r2 := Mul(ConstAs(x, -2), Log1P(Neg(Max(u, ConstAs(x, 0x1p-24)))))
+	r2 := OnesLike(x)
+	if random != nil {
+		u := random.RandomUniform(x.Graph(), x.Shape())
+		// At the radius 0 there would be no angle.
+		r2 = Mul(ConstAs(x, -2), Log1P(Neg(Max(u, ConstAs(x, 0x1p-24)))))
+	}
 	r := Sqrt(r2)
 	y = Stack([]*Node{Mul(r, Cos(angle)), Mul(r, Sin(angle))}, -1)
 	return Reshape(y, withLast(x.Shape().Dimensions, 2*columns)...), c.logDet(r2)
@@ -84,6 +86,12 @@ func (c Circle) ModelShape(event []int) ([]int, error) {
 		return nil, fmt.Errorf("transform.Circle: an event has the shape %s: expected a last axis of angles, of size 1 for one", shape.Format(event))
 	}
 	return withLast(event, 2*event[len(event)-1]), c.validate()
+}
+
+// WithDefaults returns the transform with the period 2π where it is 0.
+func (c Circle) WithDefaults() Circle {
+	c.Period = c.period()
+	return c
 }
 
 func (c Circle) period() float64 {

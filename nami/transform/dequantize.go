@@ -8,11 +8,10 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Dequantize gives counts and grey values a density: y = x/Step + u, with u uniform between 0
-// and 1, and back x = Step·floor(y). Without it a model of a density could put a spike of any
+// and 1, and back x = Step·floor(y); without noise, as for contexts, u is ½. Without it a model of a density could put a spike of any
 // height on each number.
 //
 // logDet is 0, as the probability of x is the integral of y's density over a cell of volume 1.
@@ -34,11 +33,11 @@ var _ Domain = Dequantize{}
 // Forward implements [Transform]. It rounds x/Step to an integer.
 func (d Dequantize) Forward(random distribution.Random, x *Node) (y, logDet *Node) {
 	must(d.validate())
-	if random == nil {
-		exceptions.Panicf("transform.Dequantize: random is nil: the noise is drawn from it")
-	}
 	cell := StopGradient(Round(Div(x, ConstAs(x, d.step()))))
-	u := random.RandomUniform(x.Graph(), x.Shape())
+	u := MulScalar(OnesLike(x), 0.5)
+	if random != nil {
+		u = random.RandomUniform(x.Graph(), x.Shape())
+	}
 	// In Float32 cell+u may round to the next integer; u is never 0, so that a logarithm can
 	// follow.
 	next := Add(cell, ConstAs(x, 1))
@@ -72,6 +71,9 @@ func (d Dequantize) Admit(x float64) error {
 	}
 	return nil
 }
+
+// WithDefaults returns the transform with the step 1 where it is 0.
+func (d Dequantize) WithDefaults() Dequantize { return Dequantize{Step: d.step()} }
 
 func (d Dequantize) step() float64 {
 	if d.Step == 0 {

@@ -64,6 +64,12 @@ func (l Logit) Admit(x float64) error {
 	return nil
 }
 
+// WithDefaults returns the transform with the interval from 0 to 1 where it has none.
+func (l Logit) WithDefaults() Logit {
+	l.Low, l.High = l.interval()
+	return l
+}
+
 func (l Logit) interval() (low, high float64) {
 	if l.Low == 0 && l.High == 0 {
 		return 0, 1

@@ -28,9 +28,10 @@ type Transform interface {
 	// Forward maps x, lead+event, to y, lead+event', where event' is what ModelShape makes
 	// of event. logDet is log|∂y/∂x| in shares: it is shaped like x, and its sum over the
 	// last axis is the logarithm for those values together, so that the sum over an event is
-	// the event's. The shares of padded objects are left out. random is what a transform
-	// draws from that adds noise, as [Dequantize] and [Circle] do; the others ignore it, and
-	// it may then be nil. What is asked of random has the lead's axes first.
+	// the event's. The shares of padded objects are left out. A transform that adds noise, as
+	// [Dequantize] and [Circle] do, draws it from random; what is asked of random has the
+	// lead's axes first. A nil random asks for a typical y without noise, which is what a
+	// context gets.
 	Forward(random distribution.Random, x *Node) (y, logDet *Node)
 
 	// Inverse maps y, lead+event', back to x, lead+event. logDet is that of Forward at the x

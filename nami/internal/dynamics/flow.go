@@ -26,6 +26,9 @@ type Flow struct {
 	Base   distribution.Base
 	Solver solver.Solver
 
+	// Units are the maps to the data's units.
+	Units Units
+
 	// Noise and Data are the times between which a sample moves.
 	Noise, Data float64
 

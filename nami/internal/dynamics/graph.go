@@ -9,7 +9,6 @@ import (
 	"github.com/nami-flow/go-nami/nami/solver"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -22,7 +21,9 @@ func (f *Flow) Unroll(scope *model.Scope, y []*Node, in run.Inputs[Node], estima
 // Sample builds samples of shape lead+event, from noise of scope's random state.
 func (f *Flow) Sample(scope *model.Scope, g *Graph, dtype dtypes.DType, c *Node, lead []int) *Node {
 	in := f.Inputs(c, lead)
-	return f.Unroll(scope, []*Node{f.draw(scope, g, dtype, in, lead)}, in, nil, f.Noise, f.Data)[0]
+	y := f.Unroll(scope, []*Node{f.draw(scope, g, dtype, in, lead)}, in, nil, f.Noise, f.Data)
+	x, _ := f.ToData(y[0], in)
+	return x
 }
 
 func (f *Flow) draw(scope *model.Scope, g *Graph, dtype dtypes.DType, in run.Inputs[Node], lead []int) *Node {
@@ -31,7 +32,7 @@ func (f *Flow) draw(scope *model.Scope, g *Graph, dtype dtypes.DType, in run.Inp
 
 // Inputs are those of a graph for events of a lead.
 func (f *Flow) Inputs(c *Node, lead []int) run.Inputs[Node] {
-	return run.Inputs[Node]{Context: f.expand(c, lead), Mask: f.GraphMask}
+	return run.Inputs[Node]{Context: f.expand(f.ContextToModel(c), lead), Mask: f.GraphMask}
 }
 
 // SampleWithLogProb builds samples and their log-density.
@@ -41,24 +42,25 @@ func (f *Flow) SampleWithLogProb(scope *model.Scope, g *Graph, dtype dtypes.DTyp
 	noise := f.draw(scope, g, dtype, in, lead)
 	in.Probes = divergence.Probes(estimator, scope, g, noise.Shape(), f.Rank())
 	y := f.Unroll(scope, []*Node{noise, f.BaseLogProb(scope, noise, in)}, in, estimator, f.Noise, f.Data)
-	return y[0], y[1]
+	x, logDet := f.ToData(y[0], in)
+	return x, Add(y[1], logDet)
 }
 
-// LogProb builds the log-density of x.
+// LogProb builds the log-density of x. Noise that a transform adds comes from scope's random
+// state.
 func (f *Flow) LogProb(scope *model.Scope, x, c *Node, estimator divergence.Estimator) *Node {
 	estimator = f.mustEstimate(estimator)
-	lead, shape, err := shape.Split(x.Shape().Dimensions, f.Rank())
+	lead, _, err := shape.Split(x.Shape().Dimensions, f.Rank())
 	if err == nil {
-		err = estimator.Check(shape)
+		err = estimator.Check(f.Base.EventShape())
 	}
 	if err != nil {
 		panic(err)
 	}
-	g := x.Graph()
 	in := f.Inputs(c, lead)
-	in.Probes = divergence.Probes(estimator, scope, g, x.Shape(), f.Rank())
-	zero := Zeros(g, shapes.Make(x.DType(), lead...))
-	y := f.Unroll(scope, []*Node{f.Clean(x, in), zero}, in, estimator, f.Data, f.Noise)
+	start, logDet := f.ToModel(scope, x, in)
+	in.Probes = divergence.Probes(estimator, scope, x.Graph(), start.Shape(), f.Rank())
+	y := f.Unroll(scope, []*Node{start, Neg(logDet)}, in, estimator, f.Data, f.Noise)
 	return Sub(f.BaseLogProb(scope, y[0], in), y[1])
 }
 

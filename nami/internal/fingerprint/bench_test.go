@@ -27,6 +27,6 @@ func BenchmarkCheck(b *testing.B) {
 // BenchmarkOfModel is what binding costs for base, path and schedule.
 func BenchmarkOfModel(b *testing.B) {
 	for b.Loop() {
-		fingerprint.OfModel(schedule.Velocity, distribution.NewStandardNormal(2), path.Linear{}, schedule.VP{})
+		fingerprint.OfModel(fingerprint.Parts{Base: distribution.NewStandardNormal(2), Path: path.Linear{}, Schedule: schedule.VP{}})
 	}
 }

@@ -45,7 +45,7 @@ func (n Node) Operation() string {
 
 // build builds a graph over store, which is thrown away, and puts it into words. Variables
 // that it makes are taken out of the store again: made are their paths. own is the
-// program's backend, for graphs that the pure Go backend can't build.
+// program's backend, for graphs that the pure Go backend can't build; nil without one.
 func build(own compute.Backend, store *model.Store, outputs func(g *graph.Graph) []*graph.Node) (words Graph, made []string, err error) {
 	seen := &observed{}
 	backend, err := gomlx.Inspector(seen)
@@ -53,7 +53,7 @@ func build(own compute.Backend, store *model.Store, outputs func(g *graph.Graph)
 		return words, nil, err
 	}
 	words, made, err = buildOn(backend, seen, store, outputs)
-	if err != nil { // it lacks an operation, or the code is wrong on any backend
+	if err != nil && own != nil { // it lacks an operation, or the code is wrong on any backend
 		words, made, err = buildOn(own, nil, store, outputs)
 	}
 	return words, made, err

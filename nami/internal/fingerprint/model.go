@@ -13,13 +13,15 @@ import (
 	"github.com/nami-flow/go-nami/nami/path"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // Model is what a trained field is part of: what it predicts, and what it was trained with,
-// by name: "base", "path" and "schedule", as far as they matter.
+// by name: "base", "path", "schedule", "transform" and "context transform", as far as they
+// matter.
 type Model struct {
 	Prediction string          `json:"prediction,omitempty"`
 	Parts      map[string]Part `json:"parts,omitempty"`
@@ -32,11 +34,24 @@ type Part struct {
 	Values []string `json:"values"`
 }
 
-// OfModel is what is to be kept of a model, whose parts may be nil. A part whose values
-// can't be had is left out: a base that depends on the context or has several distributions,
-// and what fails.
-func OfModel(prediction schedule.Prediction, base distribution.Base, p path.Path, s schedule.Schedule) Model {
-	m := Model{Prediction: prediction.String(), Parts: map[string]Part{}}
+// Parts are those of a model, of which any may be nil.
+type Parts struct {
+	Prediction schedule.Prediction
+	Base       distribution.Base
+	Path       path.Path
+	Schedule   schedule.Schedule
+
+	// Transform and ContextTransform map what the data's units are to the model's, in which an
+	// event and a context have the shapes Event and Context; nil for no context.
+	Transform, ContextTransform transform.Transform
+	Event, Context              []int
+}
+
+// OfModel is what is to be kept of a model. A part whose values can't be had is left out: a
+// base that depends on the context or has several distributions, and what fails.
+func OfModel(of Parts) Model {
+	base, p, s := of.Base, of.Path, of.Schedule
+	m := Model{Prediction: of.Prediction.String(), Parts: map[string]Part{}}
 	add := func(name string, part any, values func(in []*graph.Node) []*graph.Node, in ...any) {
 		if got, err := evaluated(values, in...); err == nil {
 			m.Parts[name] = Part{Text: Describe(part), Values: got}
@@ -56,8 +71,22 @@ func OfModel(prediction schedule.Prediction, base distribution.Base, p path.Path
 	if d, ok := base.(distribution.Distribution); ok && single(d) {
 		add("base", d, func(in []*graph.Node) []*graph.Node { return []*graph.Node{d.LogProb(in[0])} }, points(d.EventShape()))
 	}
+	for name, t := range map[string]struct {
+		transform transform.Transform
+		inModel   []int
+	}{transforms[0]: {of.Transform, of.Event}, transforms[1]: {of.ContextTransform, of.Context}} {
+		if t.transform != nil && t.inModel != nil {
+			add(name, t.transform, func(in []*graph.Node) []*graph.Node {
+				x, logDet := t.transform.Inverse(in[0])
+				return []*graph.Node{x, logDet}
+			}, points(t.inModel))
+		}
+	}
 	return m
 }
+
+// transforms are the names of the parts without which the field sees other units.
+var transforms = []string{"transform", "context transform"}
 
 // single is true for one distribution, rather than a batch of them.
 func single(d distribution.Distribution) bool {
@@ -137,6 +166,19 @@ func (m Model) difference(asked Model) error {
 				text += " (schedule.Rescheduled changes the schedule after training)"
 			}
 			parts = append(parts, text)
+		}
+	}
+	for _, name := range transforms {
+		kept, known := m.Parts[name]
+		other, given := asked.Parts[name]
+		switch {
+		case m.Prediction == "" || known == given && (!known || kept.same(other)):
+		case !given:
+			parts = append(parts, fmt.Sprintf("the model has no %s, and was trained with %s", name, kept.Text))
+		case !known:
+			parts = append(parts, fmt.Sprintf("the model has the %s %s, and was trained without (loss.Transformed trains with one)", name, other.Text))
+		default:
+			parts = append(parts, fmt.Sprintf("the %s is %s, and was %s in training", name, other.Text, kept.Text))
 		}
 	}
 	if len(parts) == 0 {

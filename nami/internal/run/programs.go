@@ -110,22 +110,29 @@ func (p *Programs) single(key Key, build func(scope *model.Scope, in [][]*Node) 
 	return s
 }
 
-// Draw runs a program that draws for the rows of a chunk, with the inputs that it is given.
-// part sets its random numbers apart from those of other parts of the call.
-func (p *Programs) Draw(key Key, seed Seed, part uint64, c Chunk, in Inputs[tensors.Tensor],
-	f func(random distribution.Random, g *Graph, lead int, scope *model.Scope, in Inputs[Node]) *Node,
-) (*tensors.Tensor, error) {
+// Draws are what a program that draws is given.
+type Draws struct {
+	Random distribution.Random // a row for each of the chunk's
+	Graph  *Graph
+	Rows   int
+	Scope  *model.Scope
+	X      []*Node // the tensors
+	In     Inputs[Node]
+}
+
+// Draw runs a program that draws for the rows of a chunk, with the tensors and inputs that it
+// is given. part sets its random numbers apart from those of other parts of the call.
+func (p *Programs) Draw(key Key, seed Seed, part uint64, c Chunk, x []*tensors.Tensor, in Inputs[tensors.Tensor], f func(d Draws) []*Node) ([]*tensors.Tensor, error) {
 	counter := seed.counter(part, c)
 	defer gomlx.Finalize(counter)
 	key.Has = in.Present()
-	out, err := p.single(key, func(scope *model.Scope, groups [][]*Node) []*Node {
+	return p.single(key, func(scope *model.Scope, groups [][]*Node) []*Node {
 		source, numbers := groups[0][0], groups[0][1]
-		return []*Node{f(gomlx.NewCounter(source, numbers), source.Graph(), numbers.Shape().Dim(0), scope, InputsOf(key.Has, groups[1]))}
-	}).Call(counter, in.List())
-	if err != nil {
-		return nil, err
-	}
-	return out[0], nil
+		return f(Draws{
+			Random: gomlx.NewCounter(source, numbers), Graph: source.Graph(), Rows: numbers.Shape().Dim(0),
+			Scope: scope, X: groups[1], In: InputsOf(key.Has, groups[2]),
+		})
+	}).Call(counter, x, in.List())
 }
 
 // OnRows runs a program on tensors and the inputs of a chunk's rows, without probes.

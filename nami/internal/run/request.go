@@ -37,6 +37,11 @@ type Request struct {
 	Whole bool
 	End   func(c Chunk, state []*tensors.Tensor) ([]*tensors.Tensor, error)
 
+	// Map, if not nil, turns a state of a chunk, the last one and those at the times of Save,
+	// which it consumes, into what is returned. The saved ones come as one state of rows for
+	// all times, of shape [times, rows].
+	Map func(c Chunk, state []*tensors.Tensor) ([]*tensors.Tensor, error)
+
 	// Progress, if not nil, is told how much is done, summed over the chunks.
 	Progress func(done, total int)
 }
@@ -121,6 +126,9 @@ func (r Request) solveChunk(ctx context.Context, c Chunk, program *solver.Progra
 	solution, err := program.Solve(ctx, y, fixed, solver.Run{
 		T0: r.From, T1: r.To, Save: r.Save, Seed: steps.one, Offset: c.First, Sources: steps.sources(c), Progress: report,
 	})
+	if err == nil && r.Map != nil {
+		err = r.mapStates(c, solution)
+	}
 	if err != nil || r.End == nil {
 		return solution, err
 	}
@@ -135,4 +143,12 @@ func (r Request) solveChunk(ctx context.Context, c Chunk, program *solver.Progra
 	}
 	solution.Y, err = r.End(c, solution.Y)
 	return solution, err
+}
+
+// mapStates maps the states of a solution.
+func (r Request) mapStates(c Chunk, solution *solver.Solution) (err error) {
+	if solution.Y, err = r.Map(c, solution.Y); err == nil && len(solution.Saved) > 0 {
+		solution.Saved, err = r.Map(c, solution.Saved)
+	}
+	return err
 }

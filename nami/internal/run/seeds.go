@@ -93,4 +93,5 @@ const (
 	ForNoise uint64 = iota
 	ForProbes
 	forSteps
+	ForUnits
 )

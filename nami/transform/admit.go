@@ -1,0 +1,75 @@
+package transform
+
+import (
+	"fmt"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/shape"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Admit reports the first value of x, lead+event, outside the [Domain] of the transform that
+// gets it, with the number of its event and its column. It reads the values once and builds no
+// graph, so it looks at the first step of each [Chain] only: [Validate] looks at all. What the
+// mask, the last axes of lead and then [objects], marks as padding isn't looked at; nil is no
+// mask. event is the shape of an event.
+func Admit(t Transform, x, mask *tensors.Tensor, event []int) error {
+	width := 1
+	if len(event) > 0 {
+		width = event[len(event)-1]
+	}
+	domains, any := make([]Domain, width), false
+	for column := range domains {
+		domains[column] = first(t, column)
+		any = any || domains[column] != nil
+	}
+	if !any {
+		return nil
+	}
+	var objects []float64
+	perObject := 1
+	if mask != nil {
+		objects, perObject = make([]float64, mask.Size()), shape.Size(event[1:])
+		if err := gomlx.EachFloat(mask, func(i int, v float64) { objects[i] = v }); err != nil {
+			return err
+		}
+	}
+	var refused error
+	err := gomlx.EachFloat(x, func(i int, v float64) {
+		domain := domains[i%width]
+		if refused != nil || domain == nil || objects != nil && objects[i/perObject%len(objects)] == 0 {
+			return
+		}
+		if err := domain.Admit(v); err != nil {
+			refused = fmt.Errorf("the value in row %d, column %d of %s is %v: %w", i/shape.Size(event), i%width, x.Shape(), v, err)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// first is the domain of what a column of the data is given to first; nil if that is defined
+// for all numbers.
+func first(t Transform, column int) Domain {
+	switch t := t.(type) {
+	case Chain:
+		if len(t) == 0 {
+			return nil
+		}
+		return first(t[0], column)
+	case Columns:
+		for _, g := range t {
+			for place, of := range g.Of {
+				if of == column {
+					return first(g.By, place)
+				}
+			}
+		}
+		return nil
+	}
+	domain, _ := t.(Domain)
+	return domain
+}

@@ -1,0 +1,38 @@
+package transform
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Draws says whether Forward draws random numbers for events of a shape in the data's units. It
+// is an error if t doesn't fit such an event.
+func Draws(backend compute.Backend, t Transform, event ...int) (bool, error) {
+	if t == nil || backend == nil {
+		return false, errors.New("transform.Draws: the transform or the backend is nil")
+	}
+	var asked witness
+	err := gomlx.Try(func() error {
+		g := NewGraph(backend, "transform.Draws")
+		defer g.Finalize()
+		t.Forward(&asked, Parameter(g, "x", shapes.Make(dtypes.Float64, slices.Concat([]int{1}, event)...)))
+		return nil
+	})
+	return bool(asked), err
+}
+
+// witness notes that it was asked for random numbers.
+type witness bool
+
+// RandomUniform implements [distribution.Random].
+func (w *witness) RandomUniform(g *Graph, s shapes.Shape) *Node {
+	*w = true
+	return AddScalar(Zeros(g, s), 0.5)
+}
