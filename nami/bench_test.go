@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
@@ -99,6 +100,34 @@ func BenchmarkLogProb(b *testing.B) {
 				}
 				for b.Loop() {
 					if _, err := process.LogProb(context.Background(), x, estimator); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkUnits times 10,000 samples, as they are and through a chain of transforms.
+func BenchmarkUnits(b *testing.B) {
+	standard := transform.Standardize{Mean: []float64{1, 2}, Std: []float64{3, 4}}
+	for name, units := range map[string]transform.Transform{
+		"none": nil,
+		"five": transform.Chain{
+			transform.Columns{{Of: []int{0}, By: transform.Logarithm{}}, {Of: []int{1}, By: transform.Logit{}}},
+			transform.Asinh{}, standard, transform.Whiten{Mean: []float64{0, 0}, Matrix: [][]float64{{1, 0.5}, {0.5, 1}}},
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			benchmarkBackends(b, func(b *testing.B, backend compute.Backend, store *model.Store) {
+				flow := wideFlow(16)
+				flow.Transform = units
+				process, err := flow.Bind(backend, store, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for b.Loop() {
+					if _, err := process.Sample(context.Background(), 10_000); err != nil {
 						b.Fatal(err)
 					}
 				}

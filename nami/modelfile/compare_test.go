@@ -60,7 +60,8 @@ func TestCompare(t *testing.T) {
 		gomlxtest.Says(t, want, file.Compare(given), want)
 	}
 	for _, given := range []modelfile.File{
-		{}, whole(t),
+		{},
+		whole(t),
 		with(func(m *nami.FlowMatching) { m.Solver = solver.Euler(3) }),
 		with(func(m *nami.FlowMatching) {
 			f := network

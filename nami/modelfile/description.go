@@ -52,7 +52,7 @@ func (f File) Validate() error {
 	return nil
 }
 
-const noModel = "Model is nil: give a nami.FlowMatching or nami.Diffusion"
+const noModel = "the Model is nil: give a nami.FlowMatching or nami.Diffusion"
 
 // Describe implements [train.Describer]: with [train.Describe] a fit's checkpoints hold the
 // model, and [Load] loads them. Store and Training are those of the fit.
@@ -84,9 +84,9 @@ func (f File) settled() (File, error) {
 	case parts != nil && f.Event == nil:
 		f.Event = parts.units.Shape
 	case f.Event == nil:
-		return f, fmt.Errorf("Event is nil, and a %T doesn't tell it: give the shape of one event", f.Model)
+		return f, fmt.Errorf("the Event is nil, and a %T doesn't tell it: give the shape of one event", f.Model)
 	case parts != nil && !slices.Equal(f.Event, parts.units.Shape):
-		return f, fmt.Errorf("Event is %s, and the model's events have the shape %s: leave Event out", shape.Format(f.Event), shape.Format(parts.units.Shape))
+		return f, fmt.Errorf("the Event is %s, and the model's events have the shape %s: leave Event out", shape.Format(f.Event), shape.Format(parts.units.Shape))
 	}
 	if f.Context == nil {
 		if f.Context, err = f.contextShape(parts); err != nil {
@@ -131,19 +131,19 @@ func (f File) checkColumns() error {
 	}
 	for _, class := range f.Columns.Classes {
 		if len(class.Names) == 0 {
-			return fmt.Errorf("Columns: the classes of %q have no names: columns.Fit(table) fills in those of a table", class.Column)
+			return fmt.Errorf("the Columns: the classes of %q have no names: columns.Fit(table) fills in those of a table", class.Column)
 		}
 	}
 	if n := shape.Size(f.Event); len(f.Columns.X) != n {
-		return fmt.Errorf("Columns.X names %d columns, %s, and an event of shape %s has %d values: expected one for each", len(f.Columns.X), strings.Join(f.Columns.X, ", "), shape.Format(f.Event), n)
+		return fmt.Errorf("the Columns' X names %d columns, %s, and an event of shape %s has %d values: expected one for each", len(f.Columns.X), strings.Join(f.Columns.X, ", "), shape.Format(f.Event), n)
 	}
 	switch n := f.Columns.ContextSize(); {
 	case n == 0 && f.Context != nil:
-		return fmt.Errorf("Columns have no Context and no Classes, and the model takes contexts of shape %s", shape.Format(f.Context))
+		return fmt.Errorf("the Columns have no Context and no Classes, and the model takes contexts of shape %s", shape.Format(f.Context))
 	case n > 0 && f.Context == nil:
-		return fmt.Errorf("Columns have a context of %d values, and the model takes none", n)
+		return fmt.Errorf("the Columns have a context of %d values, and the model takes none", n)
 	case n > 0 && n != shape.Size(f.Context):
-		return fmt.Errorf("Columns have a context of %d values, and the model takes contexts of shape %s", n, shape.Format(f.Context))
+		return fmt.Errorf("the Columns have a context of %d values, and the model takes contexts of shape %s", n, shape.Format(f.Context))
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (f File) checkUnits() error {
 	names := f.Columns.Names()
 	for column := range f.Units {
 		if !slices.Contains(names, column) {
-			return fmt.Errorf("Units has the column %q, which isn't one of Columns: %s", column, strings.Join(names, ", "))
+			return fmt.Errorf("the Units have the column %q, which isn't one of the Columns: %s", column, strings.Join(names, ", "))
 		}
 	}
 	return nil
@@ -185,7 +185,7 @@ func (f File) text() (string, error) {
 		return "", fmt.Errorf("the description can't be written: %w", err)
 	}
 	if f.Store == nil {
-		return "", errors.New("Store is nil: give the store that the model was trained in")
+		return "", errors.New("the Store is nil: give the store that the model was trained in")
 	}
 	// What can't be loaded isn't saved.
 	if _, err := read(text, bytesOf(f.Store)+int64(len(text))); err != nil {

@@ -68,9 +68,9 @@ type File struct {
 func (f File) Bind(backend compute.Backend, context *tensors.Tensor, options ...nami.Option) (*nami.Process, error) {
 	switch {
 	case f.Model == nil:
-		return nil, errors.New("modelfile: Model is nil: load a file, or give a nami.FlowMatching or nami.Diffusion")
+		return nil, errors.New("modelfile: the Model is nil: load a file, or give a nami.FlowMatching or nami.Diffusion")
 	case f.Store == nil:
-		return nil, errors.New("modelfile: Store is nil: load a file, or give the store that the model was trained in")
+		return nil, errors.New("modelfile: the Store is nil: load a file, or give the store that the model was trained in")
 	}
 	return f.Model.Bind(backend, f.Store, context, append([]nami.Option{nami.DType(f.DType())}, options...)...)
 }

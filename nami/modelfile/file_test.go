@@ -1,6 +1,7 @@
 package modelfile_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	gomlxmodel "github.com/gomlx/gomlx/ml/model"
+	"golang.org/x/sync/errgroup"
 )
 
 // All that a file says comes back, from a path, a file system and a reader.
@@ -79,6 +81,29 @@ func TestSaveAndLoad(t *testing.T) {
 		if err := got.Compare(f); err != nil {
 			t.Errorf("%s: %v", from, err)
 		}
+	}
+}
+
+// Several goroutines load one file, and save what they loaded, at once.
+func TestConcurrent(t *testing.T) {
+	file := saved(t, whole(t))
+	var group errgroup.Group
+	for range 4 {
+		group.Go(func() error {
+			f, err := modelfile.Read(bytes.NewReader(file))
+			if err != nil {
+				return err
+			}
+			var again bytes.Buffer
+			if err := f.Write(&again); err != nil {
+				return err
+			}
+			_, err = modelfile.Read(&again)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -153,10 +178,7 @@ func (r ring) Apply(_ *gomlxmodel.Scope, x, _, _ *Node) *Node { return MulScalar
 type stranger struct{ ring }
 
 // hidden keeps something to itself.
-type hidden struct {
-	ring
-	secret int
-}
+type hidden struct{ ring }
 
 // Types of the user's are registered by a name; one that isn't is an error that says so, on
 // both sides.
@@ -208,7 +230,7 @@ func TestSaveRefuses(t *testing.T) {
 	guided := diffusion
 	guided.Guidance = func(_ *gomlxmodel.Scope, _, _, _, eps *Node) *Node { return eps }
 	for want, f := range map[string]modelfile.File{
-		"Model is nil": {},
+		"the Model is nil": {},
 		"Model.Field is a field.Func, which is made of functions, and no file can hold those: make it a type of your own": fieldOf(func(m *nami.FlowMatching) {
 			m.Field = field.Func{Rank: 1, F: func(_ *gomlxmodel.Scope, x, _, _ *Node) *Node { return x }}
 		}),
@@ -220,17 +242,19 @@ func TestSaveRefuses(t *testing.T) {
 		"Model.Solver.Steps is 10000000: nothing in the file bears out":                                      fieldOf(func(m *nami.FlowMatching) { m.Solver.Steps = 10_000_000 }),
 		"the Model's Field is nil":                                                                           fieldOf(func(m *nami.FlowMatching) { m.Field = nil }),
 		"the Model's Base is nil":                                                                            fieldOf(func(m *nami.FlowMatching) { m.Base = nil }),
-		"Store is nil":                                                                                       with(func(f *modelfile.File) { f.Store = nil }),
+		"the Store is nil":                                                                                   with(func(f *modelfile.File) { f.Store = nil }),
 		"the weights aren't those of the model: /mlp/layer_0/dense/biases":                                   with(func(f *modelfile.File) { f.Store = gomlxmodel.NewStore() }),
 		`requested to reuse variable "/mlp/layer_0/dense/weights", but with differe`:                         fieldOf(func(m *nami.FlowMatching) { m.Field = field.MLP{EventShape: []int{2}, Hidden: []int{5}, ContextDim: 3} }),
 		"the field's events have rank 1, and the model's the shape (2, 2)":                                   fieldOf(func(m *nami.FlowMatching) { m.Base = distribution.NewStandardNormal(2, 2) }),
-		"Event is (3), and the model's events have the shape (2)":                                            with(func(f *modelfile.File) { f.Event = []int{3} }),
-		"Columns.X names 1 columns, energy, and an event of shape (2) has 2 values":                          with(func(f *modelfile.File) { f.Columns.X = []string{"energy"} }),
-		"Columns have no Context and no Classes, and the model takes contexts":                               with(func(f *modelfile.File) { f.Columns.Context, f.Columns.Classes, f.Context = nil, nil, []int{3} }),
+		"the Event is (3), and the model's events have the shape (2)":                                        with(func(f *modelfile.File) { f.Event = []int{3} }),
+		"the Columns' X names 1 columns, energy, and an event of shape (2) has 2 values":                     with(func(f *modelfile.File) { f.Columns.X = []string{"energy"} }),
+		"the Columns have no Context and no Classes, and the model takes contexts":                           with(func(f *modelfile.File) { f.Columns.Context, f.Columns.Classes, f.Context = nil, nil, []int{3} }),
 		`the classes of "kind" have no names`:                                                                with(func(f *modelfile.File) { f.Columns.Classes = []data.Class{{Column: "kind"}} }),
-		`Units has the column "enrgy", which isn't one of Columns`:                                           with(func(f *modelfile.File) { f.Units = map[string]string{"enrgy": "GeV"} }),
+		`the Units have the column "enrgy", which isn't one of the Columns`:                                  with(func(f *modelfile.File) { f.Units = map[string]string{"enrgy": "GeV"} }),
 		"2 of 2 values of the weight /mlp/layer_1/dense/biases are NaN or infinite": with(func(f *modelfile.File) {
-			f.Store.GetVariable("/mlp/layer_1/dense/biases").MustSetValue(tensors.FromValue([]float32{float32(inf), float32(inf)}))
+			if err := f.Store.GetVariable("/mlp/layer_1/dense/biases").SetValue(tensors.FromValue([]float32{float32(inf), float32(inf)})); err != nil {
+				t.Fatal(err)
+			}
 		}),
 	} {
 		name := filepath.Join(t.TempDir(), "model.safetensors")
@@ -291,9 +315,9 @@ func TestLoadRefuses(t *testing.T) {
 	_, err = modelfile.Read(nil)
 	gomlxtest.Says(t, "no reader", err, "the reader is nil")
 	_, err = modelfile.File{}.Bind(gomlxtest.Go(t), nil)
-	gomlxtest.Says(t, "no model", err, "Model is nil")
+	gomlxtest.Says(t, "no model", err, "the Model is nil")
 	_, err = modelfile.File{Model: flow}.Bind(gomlxtest.Go(t), nil)
-	gomlxtest.Says(t, "no store", err, "Store is nil")
+	gomlxtest.Says(t, "no store", err, "the Store is nil")
 }
 
 func pad(s string, n int) string { return s + strings.Repeat(" ", n-len(s)) }

@@ -47,7 +47,8 @@ func TestModelsSampleAsBefore(t *testing.T) {
 	}
 	for _, s := range []solver.Solver{
 		solver.Dopri5(1e-3, 1e-3), solver.LMS(3, 5), solver.DPM2(3), solver.DPMSolverPP2M(3),
-		{Method: solver.HeunTableau, Steps: 4, Grid: solver.Karras{}}, {Method: solver.EulerTableau, Grid: solver.Times{1, 0.4, 0}},
+		{Method: solver.HeunTableau, Steps: 4, Grid: solver.Karras{}},
+		{Method: solver.EulerTableau, Grid: solver.Times{1, 0.4, 0}},
 	} {
 		models = append(models, nami.FlowMatching{Field: velocity, Base: normal, Solver: s, Path: path.Cosine{}})
 	}

@@ -35,7 +35,9 @@ var mlp = field.MLP{EventShape: []int{2}, Hidden: []int{3, 4}, Activation: activ
 // examples are parts of each of nami's types, those with defaults among them.
 var examples = map[string][]any{
 	"fields": {
-		mlp, field.MLP{EventShape: []int{2}, Hidden: []int{3}, TimeFeatures: 4}, field.MLP{EventShape: []int{2}},
+		mlp,
+		field.MLP{EventShape: []int{2}, Hidden: []int{3}, TimeFeatures: 4},
+		field.MLP{EventShape: []int{2}},
 		field.Scoped{Scope: "v", Field: mlp},
 		schedule.Converted{Field: mlp, Schedule: schedule.VP{}, From: schedule.Eps, To: schedule.Velocity},
 		schedule.Rescheduled{Field: mlp, From: schedule.VP{}, Prediction: schedule.X0, To: schedule.Linear{}, As: schedule.Velocity},
@@ -69,12 +71,22 @@ var examples = map[string][]any{
 	},
 	"grids": {solver.Even{}, solver.Power{}, solver.Power{P: 3}, solver.Karras{}, solver.LogSNR{}, solver.Times{1, 0.3, 0}},
 	"transforms": {
-		transform.Standardize{Mean: []float64{1, 2}, Std: []float64{3, 1. / 3}}, transform.Standardize{PerValue: true, Constant: 1},
+		transform.Standardize{Mean: []float64{1, 2}, Std: []float64{3, 1. / 3}},
+		transform.Standardize{PerValue: true, Constant: 1},
 		transform.Whiten{Mean: []float64{1, 2}, Matrix: [][]float64{{1, 0.5}, {0.25, 2}}},
-		transform.Logarithm{Shift: 2}, transform.Logit{}, transform.Logit{Low: -3, High: 5}, transform.Asinh{}, transform.Asinh{Scale: 3},
-		transform.Circle{}, transform.Circle{Period: 360, Low: -180}, transform.Dequantize{}, transform.Dequantize{Step: 1. / 255},
-		transform.Chain{transform.Logarithm{Shift: 3}, transform.Standardize{Mean: []float64{0}, Std: []float64{2}}}, transform.Chain{},
-		transform.Columns{{Of: []int{1}, By: transform.Circle{Period: 360}}, {Of: []int{0}, By: transform.Asinh{Scale: 2}}}, transform.Columns(nil),
+		transform.Logarithm{Shift: 2},
+		transform.Logit{},
+		transform.Logit{Low: -3, High: 5},
+		transform.Asinh{},
+		transform.Asinh{Scale: 3},
+		transform.Circle{},
+		transform.Circle{Period: 360, Low: -180},
+		transform.Dequantize{},
+		transform.Dequantize{Step: 1. / 255},
+		transform.Chain{transform.Logarithm{Shift: 3}, transform.Standardize{Mean: []float64{0}, Std: []float64{2}}},
+		transform.Chain{},
+		transform.Columns{{Of: []int{1}, By: transform.Circle{Period: 360}}, {Of: []int{0}, By: transform.Asinh{Scale: 2}}},
+		transform.Columns(nil),
 	},
 	"models": {
 		nami.FlowMatching{Field: mlp, Base: distribution.NewStandardNormal(2), Solver: adaptive(), Path: path.Cosine{}},

@@ -22,7 +22,8 @@
 // [Load] brings the weights of a checkpoint into a store: the last ones, a moving [Average]
 // by its name, or the [Best] of a [Validation]; [Weights] does so in memory. Where the loss
 // tells its field ([loss.OfField]), they know what they were trained as, and binding them to
-// another network is an error.
+// another network is an error. With [Describe] a checkpoint holds the model, too, for programs
+// that don't know its Go types (package modelfile).
 //
 // # Data, and one fit after another
 //

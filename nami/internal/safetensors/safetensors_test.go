@@ -20,8 +20,20 @@ func TestEncodeAndDecode(t *testing.T) {
 	metadata := map[string]string{"a": "b", "": "ö\n"}
 	var values []safetensors.Tensor
 	for i, v := range []any{
-		float32(1), []float32{1, 2}, [][]float64{{1, 2}, {3, 4}}, []float16.Float16{float16.FromFloat32(0.5)}, []bfloat16.BFloat16{bfloat16.FromFloat32(2)},
-		int8(-1), []int16{-2}, []int32{3}, []int64{-1 << 62}, uint8(5), []uint16{6}, []uint32{7}, []uint64{1 << 63}, []bool{true, false},
+		float32(1),
+		[]float32{1, 2},
+		[][]float64{{1, 2}, {3, 4}},
+		[]float16.Float16{float16.FromFloat32(0.5)},
+		[]bfloat16.BFloat16{bfloat16.FromFloat32(2)},
+		int8(-1),
+		[]int16{-2},
+		[]int32{3},
+		[]int64{-1 << 62},
+		uint8(5),
+		[]uint16{6},
+		[]uint32{7},
+		[]uint64{1 << 63},
+		[]bool{true, false},
 	} {
 		values = append(values, safetensors.Tensor{Name: fmt.Sprint("/", i), Value: tensors.MustFromAnyValue(v)})
 	}
