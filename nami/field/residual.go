@@ -24,7 +24,7 @@ import (
 //	gate ⊙ W₂·act(W₁·((1 + scale) ⊙ norm(h) + shift) + b₁) + b₂
 //
 // where norm makes mean 0 and variance 1 of the values of an event, and shift, scale and gate are
-// linear in a hidden layer on the time and the context. The output is linear in
+// linear in a hidden layer of Width/4 units on the time and the context. The output is linear in
 // (1 + scale) ⊙ h + shift, so that the field can grow with the event as a velocity does. Shifts,
 // scales and gates start at zero: each block starts as the identity, and a deep network learns as
 // easily as a shallow one.
@@ -107,8 +107,9 @@ func (r Residual) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	scope = scope.At("residual")
 	act := func(n *Node) *Node { return activation.Apply(r.Activation, n) }
 
+	narrower := max(1, r.Width/4) // a modulation costs as much as a layer otherwise
 	h := dense(scope.At("input"), r.features(scope, shape.Flatten(x, r.EventRank())), r.Width, math.Sqrt(3))
-	condition := act(dense(scope.At("condition"), r.condition(x, t, c), r.Width, math.Sqrt(6)))
+	condition := act(dense(scope.At("condition"), r.condition(x, t, c), narrower, math.Sqrt(6)))
 	// A time for all is modulated once, and the result used for each event.
 	modulation := func(scope *model.Scope, what string) *Node {
 		return ExpandLeftToRank(zeroDense(scope.At("%s", what), condition, r.Width), h.Rank())

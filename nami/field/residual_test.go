@@ -21,15 +21,17 @@ import (
 // every rank, with and without context, frequencies and features of the time.
 func TestResidual(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		for i, event := range [][]int{{}, {3}, {2, 3}} {
-			f := field.Residual{EventShape: event, Width: 8, Frequencies: 3 * (i % 2), TimeFeatures: 4 * (i / 2)}
-			conditional := f
-			conditional.ContextDim = 2
-			if err := field.Check(backend, f, event, nil); err != nil {
-				t.Error(err)
+		for _, f := range []field.Residual{
+			{Width: 8, TimeFeatures: 4},
+			{EventShape: []int{3}, Width: 8, Frequencies: 3, ContextDim: 2},
+			{EventShape: []int{2, 3}, Width: 4, Blocks: 1},
+		} {
+			var context []int
+			if f.ContextDim > 0 {
+				context = []int{f.ContextDim}
 			}
-			if err := field.Check(backend, conditional, event, []int{2}); err != nil {
-				t.Error(err)
+			if err := field.Check(backend, f, f.EventShape, context); err != nil {
+				t.Errorf("%v: %v", f, err)
 			}
 		}
 	})

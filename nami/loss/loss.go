@@ -6,7 +6,8 @@
 //	Interpolant  the drift of a stochastic interpolant        nami.FlowMatching
 //	Denoising    noise, score, data or velocity of diffusion  nami.Diffusion
 //	NLL          a flow, by maximum likelihood                nami.FlowMatching
-//	Transformed  any of them, in other units than the data's
+//	Transformed     any of them, in other units than the data's
+//	ContextDropout  any of them, and the same without contexts, for guidance
 //
 // All take a [Batch] with masks, weights and a given source, and say by [Times] at which
 // times they are taken. A loss of your own is a [Loss] as soon as it has that one method.

@@ -70,28 +70,14 @@ func (l Transformed) Units() (event, context transform.Transform) {
 // SourceOf implements [Sourced], for events in the model's units. It panics if the loss in
 // them doesn't tell its source.
 func (l Transformed) SourceOf(event []int) distribution.Base {
-	of, ok := l.Of.(Sourced)
-	if !ok {
-		exceptions.Panicf("loss.Transformed: the loss %T doesn't tell what it draws its source from, which a coupling asks for (loss.Sourced): give it a method SourceOf", l.Of)
-	}
-	return of.SourceOf(event)
+	return sourceOf("Transformed", l.Of, event)
 }
 
 // LearnedField implements [OfField]; nil if the loss in the model's units doesn't tell it.
-func (l Transformed) LearnedField() field.Field {
-	if of, ok := l.Of.(OfField); ok {
-		return of.LearnedField()
-	}
-	return nil
-}
+func (l Transformed) LearnedField() field.Field { return learnedField(l.Of) }
 
 // LearnedModel implements [OfModel], for events in the model's units.
-func (l Transformed) LearnedModel(event []int) Learned {
-	if of, ok := l.Of.(OfModel); ok {
-		return of.LearnedModel(event)
-	}
-	return Learned{}
-}
+func (l Transformed) LearnedModel(event []int) Learned { return learnedModel(l.Of, event) }
 
 // String describes the loss on one line, the same in every process.
 func (l Transformed) String() string {

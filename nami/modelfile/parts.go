@@ -17,9 +17,11 @@ var ours = map[string]any{
 	"nami.FlowMatching": nami.FlowMatching{},
 	"nami.Diffusion":    nami.Diffusion{},
 
-	"field.MLP":      field.MLP{},
-	"field.Residual": field.Residual{},
-	"field.Scoped":   field.Scoped{},
+	"field.MLP":           field.MLP{},
+	"field.Residual":      field.Residual{},
+	"field.Scoped":        field.Scoped{},
+	"field.Guided":        field.Guided{},
+	"field.Unconditional": field.Unconditional{},
 
 	"schedule.VP":             schedule.VP{},
 	"schedule.VE":             schedule.VE{},

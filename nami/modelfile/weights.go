@@ -129,6 +129,8 @@ func contextDim(f field.Field) (dim int) {
 		return f.ContextDim
 	case field.Residual:
 		return f.ContextDim
+	case field.Unconditional: // it gives the context itself
+		return 0
 	case field.Wrapper:
 		f.Map(func(inner field.Field) field.Field {
 			if n := contextDim(inner); dim == 0 && inner != nil {
