@@ -38,7 +38,7 @@ type Residual struct {
 	EventShape []int
 
 	// Width is the number of values that the blocks add to, and that of their hidden units;
-	// 128 if 0.
+	// 64 if 0.
 	Width int
 
 	// Blocks is the number of blocks; 2 if 0.
@@ -81,7 +81,7 @@ func (r Residual) Validate() error {
 // WithDefaults returns the network with the usual values where none are given.
 func (r Residual) WithDefaults() Residual {
 	if r.Width == 0 {
-		r.Width = 128
+		r.Width = 64
 	}
 	if r.Blocks == 0 {
 		r.Blocks = 2

