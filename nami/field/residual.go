@@ -119,7 +119,7 @@ func (r Residual) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	}
 	for i := range r.Blocks {
 		block := scope.At("block_%d", i)
-		u := modulated(block, nn.LayerNorm(h, []int{-1}, 1e-5, nil, nil, nil))
+		u := modulated(block, normalized(h))
 		u = dense(block.At("second"), act(dense(block.At("first"), u, r.Width, math.Sqrt(6))), r.Width, math.Sqrt(3))
 		h = Add(h, Mul(modulation(block, "gate"), u))
 	}
@@ -148,6 +148,14 @@ func (r Residual) condition(x, t, c *Node) *Node {
 		return timeFeatures(t, r.TimeFeatures)
 	}
 	return Concatenate([]*Node{leading(timeFeatures(t, r.TimeFeatures), t, shape.Lead(x, r.EventRank())), c}, -1)
+}
+
+// normalized has mean 0 and variance 1 on the last axis of h. GoMLX's nn.LayerNorm is one operation
+// on the pure Go backend, which has no derivative within the gradient of a likelihood.
+func normalized(h *Node) *Node {
+	h = Sub(h, ReduceAndKeep(h, ReduceMean, -1))
+	variance := ReduceAndKeep(Square(h), ReduceMean, -1)
+	return Div(h, Sqrt(AddScalar(variance, 1e-5)))
 }
 
 // zeroDense is h·W + b, with W and b that start at zero.
