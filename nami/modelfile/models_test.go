@@ -39,6 +39,9 @@ func TestModelsSampleAsBefore(t *testing.T) {
 		models = append(models, nami.FlowMatching{Field: velocity, Base: base, Solver: solver.Euler(3)})
 	}
 	for _, f := range []field.Field{
+		field.Residual{EventShape: []int{2}, Width: 4, Frequencies: 3},
+		field.Unconditional{Field: field.MLP{EventShape: []int{2}, Hidden: []int{4}, ContextDim: 2}, ContextShape: []int{2}},
+		schedule.Preconditioned{Field: velocity, Schedule: schedule.Linear{}, DataStd: 0.5},
 		field.Scoped{Scope: "v", Field: velocity},
 		schedule.Converted{Field: velocity, Schedule: schedule.Linear{}, From: schedule.X0, To: schedule.Velocity},
 		interpolant.DriftFromVelocityScore{Velocity: velocity, Score: field.Scoped{Scope: "s", Field: velocity}, Gamma: interpolant.Brownian{}},
@@ -65,6 +68,27 @@ func TestModelsSampleAsBefore(t *testing.T) {
 			t.Errorf("%v comes back as %v", m, loaded.Model)
 		}
 		same(t, backend, f, *loaded)
+	}
+}
+
+// The file of a model that was trained with dropped contexts keeps the null context: the field can
+// be guided after loading, and be saved so.
+func TestGuidedAfterLoading(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	guided := flow
+	guided.Field = field.Guided{Field: network, Scale: 2, From: 0.2, To: 0.8}
+	store := initialized(t, guided.Field, []int{2}, []int{3})
+	loaded := read(t, saved(t, modelfile.File{Model: flow, Store: store, Columns: columns}))
+	if _, err := guided.Bind(backend, loaded.Store, gomlxtest.Filled(1, 3)); err != nil {
+		t.Error(err)
+	}
+	f := modelfile.File{Model: guided, Store: loaded.Store, Columns: columns}
+	again := read(t, saved(t, f))
+	if fmt.Sprint(again.Model) != fmt.Sprint(guided) {
+		t.Errorf("%v comes back as %v", guided, again.Model)
+	}
+	if _, err := guided.Bind(backend, again.Store, gomlxtest.Filled(1, 3)); err != nil {
+		t.Error(err)
 	}
 }
 
