@@ -2,6 +2,7 @@ package field_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -30,6 +31,11 @@ func TestAnyArguments(t *testing.T) {
 		if property.Mostly(t, "sizes", "right", "wrong") == "wrong" {
 			mlp.Hidden, mlp.TimeFeatures = append(mlp.Hidden, 0), -1
 		}
+		residual := field.Residual{
+			EventShape: mlp.EventShape, ContextDim: mlp.ContextDim, TimeFeatures: mlp.TimeFeatures,
+			Width: rapid.IntRange(0, 4).Draw(t, "width"), Blocks: rapid.IntRange(0, 3).Draw(t, "blocks"), Frequencies: property.Mostly(t, "frequencies", 2, 0, 1, -1),
+		}
+		guided := field.Guided{Field: mlp, Scale: property.Mostly(t, "scale", 2., 0, -1, math.Inf(1)), To: property.Mostly(t, "to", 0.5, 0, -1, 2)}
 		rank := property.Mostly(t, "rank", 2, 0, 1, 3, -1)
 		wide := field.Func{Rank: rank, F: func(_ *model.Scope, x, t, c *Node) *Node { return ReduceAndKeep(x, ReduceSum, -1) }}
 		if x == nil || at == nil {
@@ -45,7 +51,7 @@ func TestAnyArguments(t *testing.T) {
 			})
 		}
 		same := field.Func{Rank: rank, F: func(_ *model.Scope, x, _, _ *Node) *Node { return x }}
-		for what, f := range map[string]field.Field{"MLP": mlp, "Func": same, "Scoped": field.Scoped{Scope: "a", Field: mlp}} {
+		for what, f := range map[string]field.Field{"MLP": mlp, "Residual": residual, "Guided": guided, "Func": same, "Scoped": field.Scoped{Scope: "a", Field: mlp}} {
 			if err := field.Validate(f); err != nil {
 				gomlxtest.Refused(t, what, err)
 			}
