@@ -19,6 +19,7 @@ var ours = map[string]any{
 
 	"field.MLP":           field.MLP{},
 	"field.Residual":      field.Residual{},
+	"field.DeepSet":       field.DeepSet{},
 	"field.Scoped":        field.Scoped{},
 	"field.Guided":        field.Guided{},
 	"field.Unconditional": field.Unconditional{},

@@ -102,7 +102,7 @@ func (f File) contextShape(p *parts) ([]int, error) {
 }
 
 // fieldsContext is the shape of a context as the field sees it: as it was in training, or as a
-// field.MLP or field.Residual tells it.
+// network of nami's tells it.
 func (f File) fieldsContext(of field.Field) ([]int, error) {
 	if f.Store != nil {
 		fields, err := fingerprint.Fields(f.Store)
@@ -122,12 +122,14 @@ func (f File) fieldsContext(of field.Field) ([]int, error) {
 	return nil, nil
 }
 
-// contextDim is the ContextDim of the first field.MLP or field.Residual in a field; 0 without one.
+// contextDim is the ContextDim of the first network of nami's in a field; 0 without one.
 func contextDim(f field.Field) (dim int) {
 	switch f := f.(type) {
 	case field.MLP:
 		return f.ContextDim
 	case field.Residual:
+		return f.ContextDim
+	case field.DeepSet:
 		return f.ContextDim
 	case field.Unconditional: // it gives the context itself
 		return 0
