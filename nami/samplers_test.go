@@ -118,10 +118,20 @@ func TestSamplersAtEverySchedule(t *testing.T) {
 	backend := gomlxtest.Go(t)
 	methods := map[string]func(n int) solver.Solver{
 		"Euler": solver.Euler, "Heun": solver.Heun, "RK4": solver.RK4, "DPM2": solver.DPM2, "DPMSolverPP2M": solver.DPMSolverPP2M,
-		"LMS4": func(n int) solver.Solver { return solver.LMS(4, n) },
+		"LMS4":          func(n int) solver.Solver { return solver.LMS(4, n) },
+		"DPMSolverPP2S": solver.DPMSolverPP2S, "DPMSolverPP3M": solver.DPMSolverPP3M,
+		"DEIS3":    func(n int) solver.Solver { return solver.DEIS(3, n) },
+		"UniPC2":   func(n int) solver.Solver { return solver.UniPC(2, n) },
+		"UniPC3":   func(n int) solver.Solver { return solver.UniPC(3, n) },
+		"UniPC3B1": func(n int) solver.Solver { return solver.UniPCB1(3, n) },
+		"Churn":    func(n int) solver.Solver { return solver.Solver{Method: solver.Churn{}, Steps: n} },
+		"DDIM":     func(n int) solver.Solver { return solver.DDIM(0, n) },
 	}
 	// W2 with 64 steps of a method, in units of what is usual.
 	most := map[string]float64{"Euler": 0.03, "Heun": 0.005, "RK4": 0.0005, "DPM2": 0.01, "DPMSolverPP2M": 0.02, "LMS4": 0.01}
+	for _, method := range []string{"DPMSolverPP2S", "DPMSolverPP3M", "DEIS3", "UniPC2", "UniPC3", "UniPC3B1", "Churn", "DDIM"} {
+		most[method] = 0.0001
+	}
 	bind := func(m interface {
 		Bind(backend compute.Backend, store *model.Store, context *tensors.Tensor, options ...nami.Option) (*nami.Process, error)
 	},
