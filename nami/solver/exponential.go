@@ -99,7 +99,7 @@ func (m exponential) String() string { return m.Scheme }
 // Init implements [Method]: no predictions, and for a corrector no state at the last one.
 func (m exponential) Init(s System, y []*Node, t *Node) []*Node {
 	how := exponentials[m.Scheme]
-	carry := multistep{how.remembered() + 1}.Init(s, y, t)
+	carry := multistep{Slopes: how.remembered() + 1}.Init(s, y, t)
 	if how.correct {
 		for _, x := range y {
 			carry = append(carry, ZerosLike(x))
@@ -129,8 +129,12 @@ func (m exponential) Step(s System, y, carry []*Node, over Interval, noise [][]*
 	}
 	next := advance(z, [][]*Node{slope}, []float64{1}, l.width(how.rate))
 	others, positions := past.slopes[:how.points-1], past.positions[:how.points-1]
-	usable := LogicalAnd(l.inner, GreaterThan(past.count, ConstAs(past.count, 0)))
-	weights := how.weights(l.from, l.to, positions, past.count, usable, false)
+	count := Min(past.count, ConstAs(past.count, float64(how.points-1)))
+	if over.BeforeLast != nil { // the orders fall to the data as they rose from the noise
+		count = Where(over.BeforeLast, Min(count, ConstAs(count, 1)), count)
+	}
+	usable := LogicalAnd(l.inner, GreaterThan(count, ConstAs(count, 0)))
+	weights := how.weights(l.from, l.to, positions, count, usable, false)
 	next = weighted(next, value, others, weights)
 
 	now := memory{

@@ -47,7 +47,8 @@ func interval(t timing[*Node], i *Node, dtype dtypes.DType) Interval {
 		}
 		return Add(t.t0, Mul(Sub(t.t1, t.t0), Div(ConvertDType(i, dtype), t.n)))
 	}
-	return Interval{From: at(i), To: at(Add(i, ConstAs(i, int32(1)))), Last: Equal(i, t.last), Steps: Identity(t.n)}
+	next := Add(i, ConstAs(i, int32(1)))
+	return Interval{From: at(i), To: at(next), Last: Equal(i, t.last), BeforeLast: Equal(next, t.last), Steps: Identity(t.n)}
 }
 
 // nodes are where the steps of a run go; nil for even ones.

@@ -285,6 +285,51 @@ func (LogSNR) Nodes(n int, from, to float64, clock Clock) ([]float64, error) {
 // String names the grid.
 func (LogSNR) String() string { return "LogSNR" }
 
+// Angle is the grid of even steps of the angle φ = atan(σ/α), shifted to the data as [Shifted]
+// does it to times, down to the smallest noise at which the model is asked, and then to the
+// data. It suits the methods of high order in the angle of a diffusion, such as [AdamsPEC] for
+// schedules without noise at 0.
+type Angle struct {
+	// S is the shift of φ/(π/2), positive; ½ if 0. 1 leaves the steps even; the smaller it is,
+	// the shorter are those near the data.
+	S float64
+}
+
+// WithDefaults returns the grid with the usual shift where it is 0.
+func (g Angle) WithDefaults() Angle { return Angle{orUsual(g.S, 0.5)} }
+
+// Validate reports a shift that is out of range.
+func (g Angle) Validate() error { return checkExponent("Angle", "S", g.S) }
+
+// Nodes implements [Grid].
+func (g Angle) Nodes(n int, from, to float64, clock Clock) ([]float64, error) {
+	return toData(n, from, to, clock.Data(), func(n int, noise, data float64) ([]float64, error) {
+		ends, err := clock.Ratios([]float64{noise, data})
+		if err != nil {
+			return nil, err
+		}
+		for i, ratio := range ends {
+			ends[i] = math.Atan(ratio) / (math.Pi / 2)
+		}
+		turns, err := Shifted{g.WithDefaults().S}.Nodes(n, ends[0], ends[1], clock)
+		if err != nil {
+			return nil, err
+		}
+		for i, turn := range turns {
+			turns[i] = math.Tan(turn * math.Pi / 2)
+		}
+		times, err := clock.Times(turns)
+		if err != nil {
+			return nil, err
+		}
+		times[0], times[n] = noise, data
+		return times, nil
+	})
+}
+
+// String describes the grid.
+func (g Angle) String() string { return fmt.Sprintf("Angle{%v}", g.WithDefaults().S) }
+
 // mostRatio is where steps by noise levels begin if the noise is pure, and pure says from
 // which level on it counts as that.
 const mostRatio, pure = 80, 1e5

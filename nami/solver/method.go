@@ -95,6 +95,9 @@ type Interval struct {
 	// 0: a scalar bool, nil if no step of the solve is.
 	Last *Node
 
+	// BeforeLast is true in the step before that one; nil as Last.
+	BeforeLast *Node
+
 	// Steps is the number of steps of the solve, a scalar of the times' dtype; nil if it isn't
 	// known before.
 	Steps *Node

@@ -42,7 +42,16 @@ func Tsit5(rtol, atol float64) Solver {
 // first steps have fewer slopes and are of lower order, which limits the order of convergence
 // to 2 where they are as long as the others. In a diffusion's noise levels this is the method
 // known there as LMS, or PLMS on even steps (Liu et al. 2022, arXiv:2202.09778, eq. 12).
-func LMS(order, steps int) Solver { return Solver{Method: multistep{order}, Steps: steps} }
+func LMS(order, steps int) Solver { return Solver{Method: multistep{Slopes: order}, Steps: steps} }
+
+// AdamsPEC is [LMS] of the given order, from 1 to 4, whose states are corrected once the slope at
+// the end of a step is known, for the next step to start from: by the Adams–Moulton method of
+// an order more (predict, evaluate, correct; Hairer, Nørsett & Wanner, III.1). It still takes
+// one evaluation in each step, and is what [UniPC] is in the log-SNR. Its first step limits the
+// order of convergence to 3.
+func AdamsPEC(order, steps int) Solver {
+	return Solver{Method: multistep{Slopes: order, Correct: true}, Steps: steps}
+}
 
 // DPM2 is DPM-Solver-2 in the noise levels of a diffusion, of order 2 with two evaluations
 // in each step: the slope in the middle of the logarithms of the noise levels carries the

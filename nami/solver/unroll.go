@@ -55,7 +55,11 @@ func Unroll(s Solver, system System, y []*Node, t0, t1 float64, noise func(step,
 	carry := method.Init(system, y, at(0))
 	for i := range run.Steps {
 		start, memory := checkpoints(y), checkpoints(carry)
-		over := Interval{From: at(i), To: at(i + 1), Last: Const(g, modelled && t1 == 0 && i == run.Steps-1), Steps: ConstAsDType(g, dtype, run.Steps)}
+		left := run.Steps - 1 - i
+		over := Interval{
+			From: at(i), To: at(i + 1), Steps: ConstAsDType(g, dtype, run.Steps),
+			Last: Const(g, modelled && t1 == 0 && left == 0), BeforeLast: Const(g, modelled && t1 == 0 && left == 1),
+		}
 		var draws [][]*Node
 		for k := range method.Draws() {
 			draws = append(draws, nil)
