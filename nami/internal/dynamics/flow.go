@@ -63,7 +63,7 @@ func (f *Flow) System(scope *model.Scope, in run.Inputs[Node], estimator diverge
 	if f.Stochastic() && !f.byLevels() {
 		return f.reverse(scope, in)
 	}
-	s := solver.System{Drift: func(y []*Node, t *Node) []*Node {
+	s := solver.System{Quiet: f.quiet(in), Drift: func(y []*Node, t *Node) []*Node {
 		if _, ok := estimator.(own); ok {
 			if !f.Diffusion {
 				v, div := field.CallWithDivergence(f.Field.(field.Divergent), scope, y[0], t, in.Context)
@@ -90,6 +90,20 @@ func (f *Flow) System(scope *model.Scope, in run.Inputs[Node], estimator diverge
 		}
 	}
 	return s
+}
+
+// quiet keeps a step's noise from padding; nil without a mask.
+func (f *Flow) quiet(in run.Inputs[Node]) func(part int, z *Node) *Node {
+	if in.Mask == nil {
+		return nil
+	}
+	return func(_ int, z *Node) *Node {
+		mask := in.Mask
+		if lead := z.Rank() - f.Rank(); lead >= mask.Rank() { // several times before the lead
+			mask = BroadcastToDims(InsertAxes(mask, 0), append([]int{z.Shape().Dim(0)}, mask.Shape().Dimensions...)...)
+		}
+		return field.Mask(z, mask, f.Rank())
+	}
 }
 
 // model is what a system can be asked.
