@@ -119,6 +119,8 @@ func TestMaskedDiffusion(t *testing.T) {
 			samples, err := masked.Sample(ctx, 4)
 			objects(t, "Sample", gomlxtest.Floats(t, samples, err))
 			if method.Stochastic() {
+				trajectory, err := masked.Trajectory(ctx, []float64{1, 0.55, 0.3, 0}, 4) // within steps, too
+				objects(t, "Trajectory", gomlxtest.Floats(t, trajectory, err))
 				continue
 			}
 			noise := []float64{0.1, -0.2, 0.3, 0.4}
