@@ -124,7 +124,8 @@ func TestFewSteps(t *testing.T) {
 		for _, steps := range []int{1, 2, 3} {
 			for _, s := range []solver.Solver{
 				solver.DPMSolverPP2S(steps), solver.UniPC(3, steps), solver.DEIS(3, steps), solver.AdamsPEC(4, steps),
-				solver.DPMSolverPP3MSDE(steps), solver.DDIM(1, steps), {Method: solver.Churn{Churn: 10}, Steps: steps},
+				solver.DPMSolverPP3MSDE(steps), solver.DDIM(1, steps),
+				{Method: solver.Churn{Churn: 10}, Steps: steps},
 			} {
 				p := predictions[turn%len(predictions)]
 				turn++

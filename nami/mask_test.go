@@ -1,8 +1,8 @@
 package nami_test
 
 import (
-	"fmt"
 	"context"
+	"fmt"
 	"math"
 	"testing"
 

@@ -54,7 +54,8 @@ func TestAnyProcess(t *testing.T) {
 	solvers := []solver.Solver{
 		solver.Euler(2), solver.RK4(1), solver.Dopri5(1e-3, 1e-3), solver.AdamsPEC(3, 3),
 		{},
-		solver.RK4(0), solver.Dopri5(-1, 0), solver.DPM2(2), solver.LMS(2, 3), solver.UniPC(3, 3), solver.DEIS(9, 2), solver.DDIM(0.5, 2), solver.DDIM(2, 2), solver.DPMSolverPP3MSDE(3), {Method: solver.Churn{Churn: 1}, Steps: 2},
+		solver.RK4(0), solver.Dopri5(-1, 0), solver.DPM2(2), solver.LMS(2, 3), solver.UniPC(3, 3), solver.DEIS(9, 2), solver.DDIM(0.5, 2), solver.DDIM(2, 2), solver.DPMSolverPP3MSDE(3),
+		{Method: solver.Churn{Churn: 1}, Steps: 2},
 		solver.EulerMaruyama(2), solver.SRA1(1),
 	}
 	schedules := []schedule.Schedule{schedule.VP{}, schedule.Linear{}, nil, schedule.VP{BetaMin: -1}, schedule.VE{}}

@@ -23,7 +23,9 @@ func TestCheckPassesOurs(t *testing.T) {
 		}
 		methods := []solver.Solver{
 			solver.LMS(2, 1), solver.LMS(4, 1), solver.DPM2(1), solver.DPMSolverPP2S(1), solver.DPMSolverPP2M(1), solver.UniPC(3, 1),
-			solver.DPMSolverPP3MSDE(1), {Method: solver.Churn{Churn: 2}, Steps: 1}, solver.StochasticHeun(1), solver.SRA1(1),
+			solver.DPMSolverPP3MSDE(1),
+			{Method: solver.Churn{Churn: 2}, Steps: 1},
+			solver.StochasticHeun(1), solver.SRA1(1),
 		}
 		if backend.String() == "go" { // XLA compiles each anew
 			methods = append(methods, solver.LMS(1, 1), solver.LMS(3, 1), solver.DPMSolverPP3M(1), solver.DEIS(2, 1), solver.DEIS(3, 1),

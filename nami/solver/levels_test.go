@@ -217,9 +217,18 @@ func TestDPMSolverIsThePapers(t *testing.T) {
 		}
 		want[fmt.Sprintf("UniPC%d", order)] = predicted
 	}
+	// DEIS integrates the predicted noise over σ/α = exp(-λ).
+	for _, order := range []int{2, 3} {
+		var noise []past
+		want[fmt.Sprintf("DEIS%d", order)] = paper(func(i int, x, _, alpha1, sigma1, h float64, all []past) float64 {
+			alpha, sigma := level(vpTimes[i])
+			noise = append([]past{{all[0].lambda, (x - alpha*all[0].data) / sigma}}, noise...)
+			return alpha1/alpha*x + sigma1*integral(-h, all[0].lambda, h, noise[:min(order, len(noise))])
+		})
+	}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		for _, s := range []solver.Solver{
-			solver.DPMSolverPP2S(4), solver.DPMSolverPP2M(4), solver.DPMSolverPP3M(4), solver.DPMSolverPP2MSDE(4), solver.DPMSolverPP3MSDE(4), solver.UniPC(2, 4), solver.UniPC(3, 4),
+			solver.DEIS(2, 4), solver.DEIS(3, 4), solver.DPMSolverPP2S(4), solver.DPMSolverPP2M(4), solver.DPMSolverPP3M(4), solver.DPMSolverPP2MSDE(4), solver.DPMSolverPP3MSDE(4), solver.UniPC(2, 4), solver.UniPC(3, 4),
 		} {
 			gomlxtest.Close(t, fmt.Sprint(s.Method), unrolled(t, backend, s.Method), want[fmt.Sprint(s.Method)], 1e-10)
 		}
