@@ -56,6 +56,7 @@ func (p *Process) LogProbGradient(ctx context.Context, x *tensors.Tensor, estima
 			return p.gradientInData(x, r.Lead, r.Seed, c, by)
 		}
 	}
+	r.Whole = true
 	r.End = func(c run.Chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
 		logProb, err := p.backward(ctx, adjoint, c, y, toData, out)
 		return []*tensors.Tensor{logProb}, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
@@ -44,6 +45,8 @@ type bound struct {
 	dtype    dtypes.DType
 	chunk    int
 	progress func(done, total int)
+
+	inspected sync.Map // of the shape of a context to true: see inspect
 }
 
 // checkParts refuses what no model can be bound to.
@@ -115,6 +118,9 @@ func bind(f dynamics.Flow, m fingerprint.Parts, backend compute.Backend, store *
 // ContextTransform is applied here. The tensor is read, not copied: leave it as it is while the
 // process lives.
 func (p *Process) Rebind(context *tensors.Tensor) (*Process, error) {
+	if err := p.checkOneSeed("Rebind"); err != nil {
+		return nil, err
+	}
 	q := *p
 	q.context, q.batch = context, nil
 	var one []int // the shape of one context
@@ -166,6 +172,9 @@ func (p *Process) EventShape() []int { return p.flow.Units.Shape }
 // objects alone. The batch shape must be the context's, if there is one. nil takes a mask
 // away. It shares p's compiled programs; the tensor is read, not copied.
 func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
+	if err := p.checkOneSeed("Masked"); err != nil {
+		return nil, err
+	}
 	q := *p
 	q.mask = mask
 	if q.context == nil {
@@ -202,7 +211,9 @@ func (p *Process) Masked(mask *tensors.Tensor) (*Process, error) {
 // first doesn't depend on what was drawn before. It shares p's compiled programs.
 func (p *Process) Seeded(seed int64) *Process {
 	q := *p
-	q.seeds = run.NewSeeds(seed)
+	if q.seeds = run.NewSeeds(seed); q.context == nil && q.mask == nil {
+		q.batch = q.flow.Groups() // and no longer one of sources
+	}
 	return &q
 }
 

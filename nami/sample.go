@@ -97,13 +97,13 @@ func (p *Process) lead(sampleShape []int) ([]int, error) {
 }
 
 // sampleRows draws samples of that lead, of which the first has the given number.
-func (p *Process) sampleRows(ctx context.Context, lead []int, first int, seed int64) (*tensors.Tensor, error) {
+func (p *Process) sampleRows(ctx context.Context, lead []int, first int, seed run.Seed) (*tensors.Tensor, error) {
 	solution, err := p.execute(ctx, p.sampling(lead, first, seed))
 	return only(solution, err, "sampling")
 }
 
 // sampling is the request that carries noise to the data.
-func (p *Process) sampling(lead []int, first int, seed int64) request {
+func (p *Process) sampling(lead []int, first int, seed run.Seed) request {
 	return request{Request: run.Request{
 		Lead: lead, First: first, From: p.flow.Noise, To: p.flow.Data, Seed: seed,
 		Start: func(c run.Chunk) ([]*tensors.Tensor, error) {
@@ -121,9 +121,9 @@ func (p *Process) carrying(x *tensors.Tensor, lead []int, from, to float64) requ
 
 // seedIf is the seed of a call that draws random numbers. One that doesn't takes none, so
 // that what is drawn later doesn't depend on it.
-func (p *Process) seedIf(random bool) int64 {
+func (p *Process) seedIf(random bool) run.Seed {
 	if !random {
-		return 0
+		return run.Seed{}
 	}
 	return p.seeds.Next()
 }
@@ -143,7 +143,7 @@ func (p *Process) startFrom(x *tensors.Tensor, lead []int) func(c run.Chunk) ([]
 }
 
 // drawNoise draws from the base for the rows of a chunk.
-func (p *Process) drawNoise(seed int64, c run.Chunk) (*tensors.Tensor, error) {
+func (p *Process) drawNoise(seed run.Seed, c run.Chunk) (*tensors.Tensor, error) {
 	noise, err := p.programs.Draw(run.Key{Name: "noise"}, seed, run.ForNoise, c, nil, c.Inputs.Given(), func(d run.Draws) []*Node {
 		return []*Node{p.flow.DrawRows(d.Random, d.Graph, p.dtype, d.Rows, d.Scope, d.In)}
 	})
@@ -179,11 +179,11 @@ func (p *Process) check(what string, x *tensors.Tensor, event []int) (lead []int
 
 // only is the first part of a solution, or its error.
 func only(solution *solver.Solution, err error, what string) (*tensors.Tensor, error) {
-	if err == nil {
-		err = solution.Err()
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("nami: %s: %w", what, err)
+	case solution.Err() != nil:
+		return nil, &Failure{Solution: solution, what: what}
 	}
 	return solution.Y[0], nil
 }

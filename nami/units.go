@@ -2,6 +2,8 @@ package nami
 
 import (
 	"fmt"
+	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/nami-flow/go-nami/nami/divergence"
@@ -10,6 +12,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/transform"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -39,16 +42,11 @@ func (p *Process) mapToData() func(c run.Chunk, state []*tensors.Tensor) ([]*ten
 // encoding is the request that takes data to the noise. With an estimator its state has a
 // second part, from which the log-density begins: minus the log-determinant of the transform.
 func (p *Process) encoding(x *tensors.Tensor, estimator divergence.Estimator) (request, error) {
-	lead, err := p.check("data", x, p.EventShape())
+	lead, err := p.checkData(x)
 	if err != nil {
 		return request{}, err
 	}
 	t := p.flow.Units.Event
-	if t != nil {
-		if err := transform.Admit(t, x, p.mask, p.EventShape()); err != nil {
-			return request{}, fmt.Errorf("nami: the data: %w", err)
-		}
-	}
 	_, random := estimator.(divergence.Stochastic)
 	r := request{estimator: estimator, Request: run.Request{
 		Lead: lead, From: p.flow.Data, To: p.flow.Noise, Seed: p.seedIf(random || p.flow.Units.Draws),
@@ -73,8 +71,19 @@ func (p *Process) encoding(x *tensors.Tensor, estimator divergence.Estimator) (r
 	return r, nil
 }
 
+// checkData refuses events that the process can't take, and returns their lead.
+func (p *Process) checkData(x *tensors.Tensor) (lead []int, err error) {
+	lead, err = p.check("data", x, p.EventShape())
+	if t := p.flow.Units.Event; err == nil && t != nil {
+		if err := transform.Admit(t, x, p.mask, p.EventShape()); err != nil {
+			return nil, fmt.Errorf("nami: the data: %w", err)
+		}
+	}
+	return lead, err
+}
+
 // toModel maps the events of a chunk to the model's units: y, and minus the log-determinant.
-func (p *Process) toModel(x *tensors.Tensor, lead []int, seed int64, c run.Chunk) ([]*tensors.Tensor, error) {
+func (p *Process) toModel(x *tensors.Tensor, lead []int, seed run.Seed, c run.Chunk) ([]*tensors.Tensor, error) {
 	rows, err := run.TakeRows(x, shape.Size(lead), c.First, c.N, p.EventShape())
 	if err != nil {
 		return nil, err
@@ -99,7 +108,7 @@ func (p *Process) toModel(x *tensors.Tensor, lead []int, seed int64, c run.Chunk
 
 // unitsProgram runs a program on the events of a chunk, with the random numbers by which they
 // are mapped to the model's units.
-func (p *Process) unitsProgram(seed int64, c run.Chunk, x *tensors.Tensor, name string, f func(d run.Draws) []*Node, more ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+func (p *Process) unitsProgram(seed run.Seed, c run.Chunk, x *tensors.Tensor, name string, f func(d run.Draws) []*Node, more ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	in := c.Inputs.Given()
 	in.Context = nil
 	out, err := p.programs.Draw(run.Key{Name: name}, seed, run.ForUnits, c, append([]*tensors.Tensor{x}, more...), in, f)
@@ -127,24 +136,38 @@ func (p *Process) contextToModel(context *tensors.Tensor, one []int) (*tensors.T
 	if err := transform.Admit(t, context, nil, one); err != nil {
 		return nil, fmt.Errorf("nami: the context: %w", err)
 	}
-	out, err := p.programs.OnRows("context to the model's units", run.Chunk{}, []*tensors.Tensor{context}, func(_ *model.Scope, in []*Node, _ run.Inputs[Node]) []*Node {
+	// In numbers of rows that are powers of two, as each is a program, whatever the batch shape.
+	count := context.Size() / shape.Size(one)
+	c := run.Chunk{N: 1 << bits.Len(uint(count-1)), Keep: count}
+	rows, err := run.TakeRows(context, count, 0, c.N, one)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.MustFinalizeAll()
+	mapped, err := p.programs.OnRows("context to the model's units", run.Chunk{}, []*tensors.Tensor{rows}, func(_ *model.Scope, in []*Node, _ run.Inputs[Node]) []*Node {
 		return []*Node{p.flow.ContextToModel(in[0])}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("nami: the model's ContextTransform: %w", err)
 	}
-	bad, first, err := gomlx.NonFinite(out[0])
-	if err == nil && bad > 0 {
-		perRow := out[0].Size() / (context.Size() / shape.Size(one))
-		err = fmt.Errorf("nami: %d of %d values of the context in the model's units, %s, are NaN or infinite, the first in row %d: is its ContextTransform defined for what the context has there?",
-			bad, out[0].Size(), out[0].Shape(), first/perRow)
+	defer gomlx.Finalize(mapped)
+	batch, row := context.Shape().Dimensions[:context.Rank()-len(one)], mapped[0].Shape().Dimensions[1:]
+	out := tensors.FromShape(shapes.Make(mapped[0].DType(), slices.Concat(batch, row)...))
+	err = run.PutRows(out, 0, mapped[0], 1, c)
+	bad, first := 0, 0
+	if err == nil {
+		bad, first, err = gomlx.NonFinite(out)
 	}
-	return out[0], err
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("nami: %d of %d values of the context in the model's units, %s, are NaN or infinite, the first in row %d: is its ContextTransform defined for what the context has there?",
+			bad, out.Size(), out.Shape(), first/shape.Size(row))
+	}
+	return out, err
 }
 
 // gradientInData takes the derivatives by the two parts of a chunk's state in the model's units
 // back to derivatives by its events in the data's.
-func (p *Process) gradientInData(x *tensors.Tensor, lead []int, seed int64, c run.Chunk, by []*tensors.Tensor) (*tensors.Tensor, error) {
+func (p *Process) gradientInData(x *tensors.Tensor, lead []int, seed run.Seed, c run.Chunk, by []*tensors.Tensor) (*tensors.Tensor, error) {
 	rows, err := run.TakeRows(x, shape.Size(lead), c.First, c.N, p.EventShape())
 	if err != nil {
 		return nil, err
@@ -189,10 +212,10 @@ func list(parts []any) string {
 func units(event, context transform.Transform) string {
 	text := ""
 	if event != nil {
-		text += fmt.Sprintf(", transform %T%v", event, event)
+		text += fmt.Sprintf(", transform %v", event)
 	}
 	if context != nil {
-		text += fmt.Sprintf(", context transform %T%v", context, context)
+		text += fmt.Sprintf(", context transform %v", context)
 	}
 	return text
 }

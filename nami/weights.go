@@ -56,7 +56,15 @@ func initialize(backend compute.Backend, store *model.Store, f field.Field, even
 // context of that shape if it isn't nil, in a graph that is thrown away. It returns what is
 // wrong: shapes, or variables that the store doesn't hold.
 func (p *Process) inspect(contextShape []int) error {
-	return loop.Exclusively(p.store, func() error { return p.inspectStore(contextShape) })
+	key := fmt.Sprint(contextShape == nil, contextShape) // an empty one is a scalar context
+	if _, known := p.inspected.Load(key); known {
+		return nil
+	}
+	err := loop.Exclusively(p.store, func() error { return p.inspectStore(contextShape) })
+	if err == nil {
+		p.inspected.Store(key, true)
+	}
+	return err
 }
 
 func (p *Process) inspectStore(contextShape []int) error {

@@ -117,6 +117,13 @@ func (o Options) Decode(r io.Reader, format Format) (*Table, error) {
 	return t, nil
 }
 
+// FormatOf is the format that a file's name ends in, or the error with which Read and Write
+// would refuse it.
+func FormatOf(path string) (Format, error) {
+	format, _, err := formatOf(path)
+	return format, err
+}
+
 // formatOf is the format that a name ends in, and whether it is packed.
 func formatOf(path string) (format Format, packed bool, err error) {
 	name, packed := strings.CutSuffix(strings.ToLower(path), ".gz")

@@ -176,6 +176,15 @@ func (t *Table) Names() []string {
 	return names
 }
 
+// Column is the column of that name.
+func (t *Table) Column(name string) (Column, error) {
+	c, err := t.column(name)
+	if err != nil {
+		return Column{}, fmt.Errorf("data.Table.Column: %w", err)
+	}
+	return Column{c}, nil
+}
+
 // Select is the table of these columns, in this order.
 func (t *Table) Select(names ...string) (*Table, error) {
 	chosen, err := table.Choose(t.Names(), append([]string{}, names...))

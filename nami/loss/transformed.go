@@ -95,5 +95,5 @@ func (l Transformed) LearnedModel(event []int) Learned {
 
 // String describes the loss on one line, the same in every process.
 func (l Transformed) String() string {
-	return fmt.Sprintf("Transformed{%v, %T %v, %T %v}", l.Of, l.Transform, l.Transform, l.ContextTransform, l.ContextTransform)
+	return fmt.Sprintf("Transformed{%v, transform %v, context transform %v}", l.Of, l.Transform, l.ContextTransform)
 }

@@ -145,7 +145,7 @@ func (p *Program) fixedSteps(ctx context.Context, s *Solution, about outline, dt
 	}
 	own = times.list(l.even)
 	if p.solver.Stochastic() {
-		own = append(own, gomlx.Key(run.Seed, 0), tensors.FromScalar(uint32(run.Offset)))
+		own = append(own, run.random()...)
 	}
 	if l.saves {
 		records, err := p.recording(s.Y, nodes, dtype, run)

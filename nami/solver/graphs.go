@@ -40,11 +40,11 @@ type Graphs struct {
 // stochastic one, whose steps draw random numbers, or if run asks for output within the
 // solve.
 func (p *Program) Graphs(y, fixed []*tensors.Tensor, run Run) (Graphs, error) {
-	_, dtype, err := p.samples(y)
+	n, dtype, err := p.samples(y)
 	if err != nil {
 		return Graphs{}, err
 	}
-	switch err := run.validate(); {
+	switch err := run.validate(n); {
 	case err != nil:
 		return Graphs{}, err
 	case p.solver.Stochastic():

@@ -86,10 +86,34 @@ type Run struct {
 	// chunk its own, and so draws the same noise as one solve for all of them.
 	Offset int
 
+	// Sources, if not nil, say for each sample where its noise comes from, in place of Seed and
+	// Offset: a solve for several callers at once gives each sample the noise that it would have
+	// alone.
+	Sources []Source
+
 	// Progress, if not nil, is told about ten times a second how many of the steps are done,
 	// or with an adaptive solver how many thousandths of the time the slowest sample has
 	// covered.
 	Progress func(done, total int)
+}
+
+// Source is where the random numbers of a sample come from: those of the sample with that
+// number, from 0 to 2³²-1, of a solve with that seed.
+type Source struct {
+	Seed   int64
+	Number int
+}
+
+// random are the key and the numbers from which the noise of a solve is drawn.
+func (r Run) random() []*tensors.Tensor {
+	if r.Sources == nil {
+		return []*tensors.Tensor{gomlx.Key(r.Seed, 0), tensors.FromScalar(uint32(r.Offset))}
+	}
+	seeds, numbers := make([]int64, len(r.Sources)), make([]uint32, len(r.Sources))
+	for i, s := range r.Sources {
+		seeds[i], numbers[i] = s.Seed, uint32(s.Number)
+	}
+	return []*tensors.Tensor{gomlx.Keys(seeds, 0), tensors.FromFlatDataAndDimensions(numbers, len(numbers))}
 }
 
 // NewProgram returns the program that solves build's system with s, with the variables of
@@ -121,7 +145,7 @@ func newProgram(backend compute.Backend, store *model.Store, s Solver, build Bui
 func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run) (*Solution, error) {
 	n, dtype, err := p.samples(y)
 	if err == nil {
-		err = cmp.Or(run.validate(), checkFixed(fixed), p.solver.direction(run))
+		err = cmp.Or(run.validate(n), checkFixed(fixed), p.solver.direction(run))
 	}
 	if err == nil && ctx == nil {
 		err = errors.New("solver: the context.Context is nil: give context.Background()")
@@ -249,7 +273,7 @@ func (p *Program) steps(l layout, body func(calls *int, scope *model.Scope, i *N
 	return p.loops[l]
 }
 
-func (r Run) validate() error {
+func (r Run) validate(samples int) error {
 	switch {
 	case math.IsNaN(r.T0-r.T1) || math.IsInf(r.T0-r.T1, 0):
 		return fmt.Errorf("solver: can't solve from t = %g to %g: both times must be finite", r.T0, r.T1)
@@ -259,6 +283,13 @@ func (r Run) validate() error {
 		return fmt.Errorf("solver: Run.Steps is %d: it must be less than 2³¹-1", r.Steps)
 	case r.Offset < 0 || int64(r.Offset) > math.MaxUint32:
 		return fmt.Errorf("solver: Run.Offset is %d: it must be from 0 to 2³²-1", r.Offset)
+	case r.Sources != nil && len(r.Sources) != samples:
+		return fmt.Errorf("solver: Run.Sources has %d elements for %d samples: give one for each, or none", len(r.Sources), samples)
+	}
+	for i, s := range r.Sources {
+		if s.Number < 0 || int64(s.Number) > math.MaxUint32 {
+			return fmt.Errorf("solver: Run.Sources[%d] has the number %d: it must be from 0 to 2³²-1", i, s.Number)
+		}
 	}
 	for i, t := range r.Save {
 		if !(t >= min(r.T0, r.T1) && t <= max(r.T0, r.T1)) {

@@ -83,7 +83,7 @@ func (p *Program) recording(y []*tensors.Tensor, nodes []float64, dtype dtypes.D
 	if !p.solver.Stochastic() {
 		return r.list(), nil
 	}
-	own := []*tensors.Tensor{gomlx.Key(run.Seed, 0), tensors.FromScalar(uint32(run.Offset)), gomlx.FromFloats(dtype, bridge(steps, fractions), k*k)}
+	own := append(run.random(), gomlx.FromFloats(dtype, bridge(steps, fractions), k*k))
 	defer gomlx.Finalize(own)
 	bridges, err := p.bridges.Call(own, y)
 	if err != nil {

@@ -30,7 +30,7 @@ func Unroll(s Solver, system System, y []*Node, t0, t1 float64, noise func(step,
 		exceptions.Panicf("solver.Unroll: the state has no parts")
 	}
 	run := Run{T0: t0, T1: t1, Steps: s.limit()}
-	if err := run.validate(); err != nil {
+	if err := run.validate(0); err != nil {
 		panic(err)
 	}
 	if err := s.direction(run); err != nil {

@@ -18,16 +18,21 @@ import (
 // The numbers are Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Parallel random
 // numbers: as easy as 1, 2, 3", SC'11), of the counter (row, element/2).
 type Counter struct {
-	key   [2]*Node // scalars of uint32
+	key   [2]*Node // uint32: scalars, or vectors with the key of each row
 	rows  *Node    // scalar or vector of uint32
 	draws uint32
 }
 
-// NewCounter draws with key, a vector of two uint32 (see [Key]). The first axis of what
-// is drawn are rows: rows, of uint32, is the number of the first one, or a vector with
-// the number of each.
+// NewCounter draws with key, a vector of two uint32 (see [Key]), or [rows, 2] with a key for
+// each row (see [Keys]). The first axis of what is drawn are rows: rows, of uint32, is the
+// number of the first one, or a vector with the number of each.
 func NewCounter(key, rows *Node) *Counter {
-	word := func(i int) *Node { return Reshape(Slice(key, AxisElem(i))) }
+	word := func(i int) *Node {
+		if key.Rank() == 1 {
+			return Reshape(Slice(key, AxisElem(i)))
+		}
+		return Reshape(Slice(key, AxisRange(), AxisElem(i)), -1)
+	}
 	return &Counter{key: [2]*Node{word(0), word(1)}, rows: rows}
 }
 
@@ -104,11 +109,15 @@ func (c *Counter) words(key [2]*Node, shape shapes.Shape, level uint32) (a, b *N
 	g := key[0].Graph()
 	rows, columns := matrix(shape)
 	s := shapes.Make(dtypes.Uint32, rows, columns)
+	byRow := func(values *Node) *Node { return ExpandAndBroadcast(values, s.Dimensions, []int{1}) }
 	var row *Node
 	if c.rows.IsScalar() {
 		row = Add(Iota(g, s, 0), c.rows)
 	} else {
-		row = ExpandAndBroadcast(c.rows, s.Dimensions, []int{1})
+		row = byRow(c.rows)
+	}
+	if !key[0].IsScalar() {
+		key = [2]*Node{byRow(key[0]), byRow(key[1])}
 	}
 	column := right(Iota(g, s, 1), 1)
 	if level > 0 {
@@ -174,6 +183,17 @@ func right(x *Node, bits int) *Node {
 func Key(seed int64, draw uint64) *tensors.Tensor {
 	k := uint64(Derive(seed, draw))
 	return tensors.FromFlatDataAndDimensions([]uint32{uint32(k), uint32(k >> 32)}, 2)
+}
+
+// Keys are the keys of the draw-th part of programs that were given seeds, one for each row:
+// [len(seeds), 2].
+func Keys(seeds []int64, draw uint64) *tensors.Tensor {
+	words := make([]uint32, 0, 2*len(seeds))
+	for _, seed := range seeds {
+		k := uint64(Derive(seed, draw))
+		words = append(words, uint32(k), uint32(k>>32))
+	}
+	return tensors.FromFlatDataAndDimensions(words, len(seeds), 2)
 }
 
 // Derive returns the seed of the draw-th part of a program that was given a seed.

@@ -122,12 +122,8 @@ type Draws struct {
 
 // Draw runs a program that draws for the rows of a chunk, with the tensors and inputs that it
 // is given. part sets its random numbers apart from those of other parts of the call.
-func (p *Programs) Draw(key Key, seed int64, part uint64, c Chunk, x []*tensors.Tensor, in Inputs[tensors.Tensor], f func(d Draws) []*Node) ([]*tensors.Tensor, error) {
-	numbers := make([]uint32, c.N)
-	for i := range numbers {
-		numbers[i] = uint32(c.First + i)
-	}
-	counter := []*tensors.Tensor{gomlx.Key(seed, part), tensors.FromFlatDataAndDimensions(numbers, c.N)}
+func (p *Programs) Draw(key Key, seed Seed, part uint64, c Chunk, x []*tensors.Tensor, in Inputs[tensors.Tensor], f func(d Draws) []*Node) ([]*tensors.Tensor, error) {
+	counter := seed.counter(part, c)
 	defer gomlx.Finalize(counter)
 	key.Has = in.Present()
 	return p.single(key, func(scope *model.Scope, groups [][]*Node) []*Node {

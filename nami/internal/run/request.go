@@ -21,7 +21,7 @@ type Request struct {
 	First    int   // the number of the first row, for random numbers and inputs
 	From, To float64
 	Save     []float64 // times at which the state is wanted, too
-	Seed     int64
+	Seed     Seed
 
 	// Size is the most rows of a chunk, of which as many as Group stay together.
 	Size, Group int
@@ -33,8 +33,9 @@ type Request struct {
 	Start func(c Chunk) ([]*tensors.Tensor, error)
 
 	// End, if not nil, turns the last state of a chunk, which it consumes, into what is
-	// returned.
-	End func(c Chunk, state []*tensors.Tensor) ([]*tensors.Tensor, error)
+	// returned. With Whole it makes something of all rows together, and none may have failed.
+	Whole bool
+	End   func(c Chunk, state []*tensors.Tensor) ([]*tensors.Tensor, error)
 
 	// Map, if not nil, turns a state of a chunk, the last one and those at the times of Save,
 	// which it consumes, into what is returned. The saved ones come as one state of rows for
@@ -121,8 +122,9 @@ func (r Request) solveChunk(ctx context.Context, c Chunk, program *solver.Progra
 	if err != nil {
 		return nil, err
 	}
+	steps := r.Seed.derive(forSteps)
 	solution, err := program.Solve(ctx, y, fixed, solver.Run{
-		T0: r.From, T1: r.To, Save: r.Save, Seed: gomlx.Derive(r.Seed, forSteps), Offset: c.First, Progress: report,
+		T0: r.From, T1: r.To, Save: r.Save, Seed: steps.one, Offset: c.First, Sources: steps.sources(c), Progress: report,
 	})
 	if err == nil && r.Map != nil {
 		err = r.mapStates(c, solution)
@@ -130,8 +132,9 @@ func (r Request) solveChunk(ctx context.Context, c Chunk, program *solver.Progra
 	if err != nil || r.End == nil {
 		return solution, err
 	}
-	solution.Codes = solution.Codes[:c.Keep]
-	if err := solution.Err(); err != nil { // End makes something of all rows or of none
+	counted := *solution
+	counted.Codes = solution.Codes[:c.Keep]
+	if err := counted.Err(); err != nil && r.Whole {
 		solution.Finalize()
 		if c.Keep < shape.Size(r.Lead) {
 			err = fmt.Errorf("rows %d to %d: %w", c.First, c.First+c.Keep-1, err)

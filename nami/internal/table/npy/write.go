@@ -71,8 +71,16 @@ func appendValue(b []byte, c table.Column, row, size int) []byte {
 }
 
 // start writes magic and header.
-func start(w io.Writer, descr string, rows int) error {
-	text := fmt.Sprintf("{'descr': %s, 'fortran_order': False, 'shape': (%d,), }", descr, rows)
+func start(w io.Writer, descr string, shape []int) error {
+	var tuple strings.Builder
+	for _, size := range shape {
+		fmt.Fprintf(&tuple, "%d, ", size)
+	}
+	sizes := strings.TrimSuffix(tuple.String(), " ") // NumPy writes (3,) and (3, 4)
+	if len(shape) != 1 {
+		sizes = strings.TrimSuffix(sizes, ",")
+	}
+	text := fmt.Sprintf("{'descr': %s, 'fortran_order': False, 'shape': (%s), }", descr, sizes)
 	version := byte(1)
 	for _, r := range text {
 		if r >= utf8.RuneSelf { // version 3 is in UTF-8
@@ -101,7 +109,7 @@ func start(w io.Writer, descr string, rows int) error {
 func write(w io.Writer, columns []table.Column, descr string, sizes []int) error {
 	rows := columns[0].Len()
 	out := bufio.NewWriterSize(w, 1<<16)
-	if err := start(out, descr, rows); err != nil {
+	if err := start(out, descr, []int{rows}); err != nil {
 		return err
 	}
 	var b []byte

@@ -19,31 +19,17 @@ const densest = 1032
 // of X are X0, X1 and so on. Chosen are the columns that are wanted, nil for all. The sizes in the file
 // aren't believed before they are compared with its length.
 func ReadZip(source table.Source, chosen []string) ([]table.Column, error) {
-	if source.Size() == 0 {
-		return nil, errors.New("the file is empty: expected a zip file of NumPy arrays")
-	}
-	archive, err := zip.NewReader(source, source.Size())
+	entries, err := openZip(source)
 	if err != nil {
-		return nil, fmt.Errorf("it isn't a whole zip file of NumPy arrays, as numpy.savez writes one (%w): it was cut off, or is something else", err)
+		return nil, err
 	}
 	var (
-		arrays  []array
-		entries []*zip.File
-		names   []string
-		owner   []int // of each column, the array
-		packed  uint64
+		arrays []array
+		names  []string
+		owner  []int // of each column, the array
 	)
-	for _, entry := range archive.File {
-		name, isArray := strings.CutSuffix(entry.Name, ".npy")
-		if !isArray {
-			continue
-		}
-		if packed += entry.CompressedSize64; packed > uint64(source.Size()) {
-			return nil, fmt.Errorf("its arrays are said to have more than %d bytes, packed, and the file has %d: it is damaged, or made to fill memory", packed, source.Size())
-		}
-		if entry.UncompressedSize64 > densest*entry.CompressedSize64+1024 {
-			return nil, fmt.Errorf("the array %q is said to unpack from %d bytes to %d, which can't be: the file is damaged, or made to fill memory", name, entry.CompressedSize64, entry.UncompressedSize64)
-		}
+	for _, entry := range entries {
+		name := strings.TrimSuffix(entry.Name, ".npy")
 		a, err := openEntry(entry, name)
 		if err != nil {
 			return nil, fmt.Errorf("the array %q: %w", name, err)
@@ -54,10 +40,7 @@ func ReadZip(source table.Source, chosen []string) ([]table.Column, error) {
 		for range a.columns {
 			owner = append(owner, len(arrays))
 		}
-		arrays, entries, names = append(arrays, a), append(entries, entry), append(names, a.names()...)
-	}
-	if len(arrays) == 0 {
-		return nil, errors.New("there is no NumPy array in it")
+		arrays, names = append(arrays, a), append(names, a.names()...)
 	}
 	columns, err := table.Choose(names, chosen)
 	if err != nil {
@@ -87,6 +70,35 @@ func ReadZip(source table.Source, chosen []string) ([]table.Column, error) {
 	return out, nil
 }
 
+// openZip lists the arrays of a .npz file, whose sizes fit the length of the file.
+func openZip(source table.Source) (entries []*zip.File, err error) {
+	if source.Size() == 0 {
+		return nil, errors.New("the file is empty: expected a zip file of NumPy arrays")
+	}
+	archive, err := zip.NewReader(source, source.Size())
+	if err != nil {
+		return nil, fmt.Errorf("it isn't a whole zip file of NumPy arrays, as numpy.savez writes one (%w): it was cut off, or is something else", err)
+	}
+	var packed uint64
+	for _, entry := range archive.File {
+		name, isArray := strings.CutSuffix(entry.Name, ".npy")
+		if !isArray {
+			continue
+		}
+		if packed += entry.CompressedSize64; packed > uint64(source.Size()) {
+			return nil, fmt.Errorf("its arrays are said to have more than %d bytes, packed, and the file has %d: it is damaged, or made to fill memory", packed, source.Size())
+		}
+		if entry.UncompressedSize64 > densest*entry.CompressedSize64+1024 {
+			return nil, fmt.Errorf("the array %q is said to unpack from %d bytes to %d, which can't be: the file is damaged, or made to fill memory", name, entry.CompressedSize64, entry.UncompressedSize64)
+		}
+		entries = append(entries, entry)
+	}
+	if len(entries) == 0 {
+		return nil, errors.New("there is no NumPy array in it")
+	}
+	return entries, nil
+}
+
 // openEntry reads the header of an array.
 func openEntry(entry *zip.File, name string) (array, error) {
 	r, err := entry.Open()
@@ -109,9 +121,18 @@ func openEntry(entry *zip.File, name string) (array, error) {
 	})
 }
 
-// readEntry unpacks an array and reads columns of it. What it unpacks grows with what there
-// is, not with what the file says.
+// readEntry unpacks an array and reads columns of it.
 func readEntry(entry *zip.File, a array, columns []int) ([]table.Column, error) {
+	unpacked, err := unpack(entry)
+	if err != nil {
+		return nil, err
+	}
+	return a.read(bytes.NewReader(unpacked), columns, 0, a.rows)
+}
+
+// unpack is what an entry holds. Its memory grows with what there is, not with what the file
+// says.
+func unpack(entry *zip.File) ([]byte, error) {
 	r, err := entry.Open()
 	if err != nil {
 		return nil, err
@@ -127,5 +148,5 @@ func readEntry(entry *zip.File, a array, columns []int) ([]table.Column, error) 
 	if int64(whole.Len()) != int64(entry.UncompressedSize64) {
 		return nil, fmt.Errorf("%d bytes were unpacked, and it is said to have %d: the file is damaged", whole.Len(), entry.UncompressedSize64)
 	}
-	return a.read(bytes.NewReader(whole.Bytes()), columns, 0, a.rows)
+	return whole.Bytes(), nil
 }
