@@ -58,6 +58,7 @@ var ours = map[string]any{
 	"solver.Power":         solver.Power{},
 	"solver.Shifted":       solver.Shifted{},
 	"solver.Logit":         solver.Logit{},
+	"solver.Angle":         solver.Angle{},
 	"solver.Karras":        solver.Karras{},
 	"solver.LogSNR":        solver.LogSNR{},
 	"solver.Times":         solver.Times{},

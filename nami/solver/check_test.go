@@ -28,7 +28,7 @@ func TestCheckPassesOurs(t *testing.T) {
 			solver.StochasticHeun(1), solver.SRA1(1),
 		}
 		if backend.String() == "go" { // XLA compiles each anew
-			methods = append(methods, solver.LMS(1, 1), solver.LMS(3, 1), solver.DPMSolverPP3M(1), solver.DEIS(2, 1), solver.DEIS(3, 1),
+			methods = append(methods, solver.LMS(1, 1), solver.LMS(3, 1), solver.AdamsPEC(1, 1), solver.AdamsPEC(2, 1), solver.AdamsPEC(3, 1), solver.AdamsPEC(4, 1), solver.DPMSolverPP3M(1), solver.DEIS(2, 1), solver.DEIS(3, 1),
 				solver.UniPC(2, 1), solver.UniPCB1(2, 1), solver.UniPCB1(3, 1), solver.DPMSolverPP2MSDE(1), solver.DDIM(0, 1), solver.DDIM(0.5, 1), solver.DDIM(1, 1),
 				solver.Solver{Method: solver.Churn{}, Steps: 1}, solver.Solver{Method: solver.Churn{Churn: 2, Min: 0.5, Max: 1}, Steps: 1},
 				solver.EulerMaruyama(1), solver.Milstein(1))
