@@ -218,10 +218,12 @@ func (p *Program) fixedStep(l layout, calls *int, scope *model.Scope, i *Node, l
 		save, fixed = recordingOf(fixed, l.parts, p.solver.Stochastic())
 	}
 	system := p.solver.within(p.system(scope, fixed, calls), over)
-	for _, draws := range noise {
-		system.quieten(draws)
+	for k := range noise {
+		noise[k] = system.quieten(noise[k])
 	}
-	system.quieten(save.bridge)
+	if save.bridge != nil {
+		save.bridge = system.quieten(save.bridge)
+	}
 	step := method.Step(system, now.y, now.carry, over, noise)
 	checkStep(method, now.y, now.carry, step)
 	// A sample counts a step as long as it has counted all before.

@@ -98,14 +98,16 @@ func (s System) model(what string) *Model {
 	return s.Model
 }
 
-// quieten leaves of random numbers what the system does, part by part.
-func (s System) quieten(z []*Node) {
+// quieten is what the system leaves of random numbers, part by part.
+func (s System) quieten(z []*Node) []*Node {
 	if s.Quiet == nil {
-		return
+		return z
 	}
+	out := make([]*Node, len(z))
 	for part := range z {
-		z[part] = s.Quiet(part, z[part])
+		out[part] = s.Quiet(part, z[part])
 	}
+	return out
 }
 
 // counted is the system with the shapes of what it returns checked, and each evaluation

@@ -70,7 +70,7 @@ func Unroll(s Solver, system System, y []*Node, t0, t1 float64, noise func(step,
 				}
 				draws[k] = append(draws[k], z)
 			}
-			system.quieten(draws[k])
+			draws[k] = system.quieten(draws[k])
 		}
 		step := method.Step(s.within(system, over), start, memory, over, draws)
 		checkStep(method, start, memory, step)
