@@ -115,7 +115,9 @@ func BenchmarkUnits(b *testing.B) {
 		"none": nil,
 		"five": transform.Chain{
 			transform.Columns{{Of: []int{0}, By: transform.Logarithm{}}, {Of: []int{1}, By: transform.Logit{}}},
-			transform.Asinh{}, standard, transform.Whiten{Mean: []float64{0, 0}, Matrix: [][]float64{{1, 0.5}, {0.5, 1}}},
+			transform.Asinh{},
+			standard,
+			transform.Whiten{Mean: []float64{0, 0}, Matrix: [][]float64{{1, 0.5}, {0.5, 1}}},
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

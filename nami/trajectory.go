@@ -51,7 +51,7 @@ func (p *Process) checkTimes(times []float64) error {
 
 // Solve carries events of the model's, of shape sample_shape+batch_shape+event_shape, from one
 // time to another, and returns how each fared: its code, where it ended, its steps, and how often
-// the field was evaluated. Events that fail are no error here: see [solver.Solution.Err].
+// the field was evaluated. Events that fail are not an error here: see [solver.Solution.Err].
 // Y holds their states in the shape of x, the other lists the events in its order. Both are in
 // the model's units, where it has a Transform: transform.Apply and Invert are the way from and
 // to those of the data.

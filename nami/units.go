@@ -212,10 +212,10 @@ func list(parts []any) string {
 func units(event, context transform.Transform) string {
 	text := ""
 	if event != nil {
-		text += fmt.Sprintf(", transform %T%v", event, event)
+		text += fmt.Sprintf(", transform %v", event)
 	}
 	if context != nil {
-		text += fmt.Sprintf(", context transform %T%v", context, context)
+		text += fmt.Sprintf(", context transform %v", context)
 	}
 	return text
 }

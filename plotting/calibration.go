@@ -18,8 +18,8 @@ import (
 // draws. Heights are in units of the number expected; the band holds each with
 // probability 95 % if calibrated, for the shortest series. Ranks that are not finite are
 // left out, and the figure says how many. It takes [Title], [Size], [XLabel], [YLabel],
-// [Limits], [XLimits], [YLimits] and [Bins] (default: the largest number up to 20 that divides draws+1, 20 if there is
-// none from 5 on).
+// [Limits], [XLimits], [YLimits] and [Bins] (default: the largest number from 5 to 20 that
+// divides draws+1, or 20 if none does).
 func RankHistogram(series []Series, draws int, opts ...Option) Figure {
 	s, err := settle("RankHistogram", append([]string{"Bins"}, axesOptions...), opts)
 	if err != nil {

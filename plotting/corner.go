@@ -37,9 +37,9 @@ const cornerMost = 12
 // histogram smoothed by Scott's rule (1992), with the events' weights. The first sample is
 // tinted. The ranges hold the central 99.8 % of each coordinate over all samples, unless
 // [LimitsOf] says otherwise. Events that are not finite, or whose weights aren't, are left
-// out, and of more than a million events each second, third and so on is drawn; the figure says
-// how many. It takes [Title], [Size], [Labels], [LimitsOf], [Bins] and [Masses]; one dimension,
-// [n, 1], gives a single histogram.
+// out, and of more than a million events only every second, every third and so on is drawn;
+// the figure says how many. It takes [Title], [Size], [Labels], [LimitsOf], [Bins] and
+// [Masses]; one dimension, [n, 1], gives a single histogram.
 func Corner(samples []Sample, opts ...Option) Figure {
 	s, err := settle("Corner", []string{"Labels", "LimitsOf", "Bins", "Masses"}, opts)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package plotting draws samples, densities, fields and diagnostics. A [Figure] is a
 // value: build it with one call, lay several over each other with [Overlay] or beside
 // each other with [Row] and [Grid], which nest, and render it with [Figure.PNG],
-// [Figure.SVG], [Figure.PDF], [Figure.Save], or [Show], which draws inline in a notebook and writes a
-// file elsewhere. [Figure.Dark] and [Figure.Resolution] return the same figure for a
+// [Figure.SVG], [Figure.PDF], [Figure.Save], or [Show], which draws inline in a notebook and
+// writes a file elsewhere. [Figure.Dark] and [Figure.Resolution] return the same figure for a
 // dark page and for print. Films are an [Animation], figures to choose from [Slides],
 // numbers a [Table].
 //
@@ -12,16 +12,16 @@
 //	err := plotting.Show(plotting.Scatter(samples))
 //
 // Events may have weights: those of a [Series], of a [Sample], or the option [Weights].
-// [Figure.SharedAxes] and [Figure.SharedLegend] have panels compare.
+// [Figure.SharedAxes] and [Figure.SharedLegend] make panels comparable.
 //
 // What draws what:
 //   - points of the plane: [Scatter], [Histogram2D], [Joint]; of more or fewer dimensions,
 //     several samples at once: [Corner]
-//   - numbers: [Histogram], with a [Ratio] below it; [Bars]; over time or steps: [Line], [Curve], [Quantiles]; while
-//     they are made: [Live]
+//   - numbers: [Histogram], with a [Ratio] below it; [Bars]; over time or steps: [Line],
+//     [Curve], [Quantiles]; while they are made: [Live]
 //   - functions of the plane, at the points of a [Plane]: [Density], [HeatMap], [Contours],
 //     [VectorField], [Streamlines]
-//   - ways from noise to data: [Trajectories], [FilmStrip], [Animate]
+//   - the way from noise to data: [Trajectories], [FilmStrip], [Animate]
 //   - figures one at a time, at the reader's choice: [Slider], [Picker]
 //   - images: [ImageGrid]
 //   - calibration: [RankHistogram], [Coverage]; distances of samples: [Compare]

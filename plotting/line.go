@@ -11,12 +11,13 @@ import (
 // one by one.
 const smoothFrom = 100
 
-// Line draws curves such as loss histories, one for each series: the runs of a
-// comparison, a loss and its validation. From 100 values on, the values are drawn
-// faintly, with their centred moving average over a fortieth of the curve on top; see
-// [Smooth]. The horizontal axis counts steps unless a series has its own X. Values that are not finite break the curve, and the figure says how many. It
-// takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits], [LogX], [LogY],
-// [Reference], [ReferenceX], [Smooth] and [Markers].
+// Line draws curves such as loss histories, one for each series: the runs of a comparison,
+// a loss and its validation. From 100 values on, the values are drawn faintly, with their
+// centred moving average over a fortieth of the curve on top; see [Smooth]. The horizontal
+// axis counts steps unless a series has its own X. Values that are not finite break the
+// curve, and the figure says how many. It takes [Title], [Size], [XLabel], [YLabel],
+// [Limits], [XLimits], [YLimits], [LogX], [LogY], [Reference], [ReferenceX], [Smooth] and
+// [Markers].
 func Line(series []Series, opts ...Option) Figure {
 	s, err := settle("Line", append([]string{"LogX", "LogY", "Reference", "ReferenceX", "Smooth", "Markers"}, axesOptions...), opts)
 	if err == nil {

@@ -44,9 +44,9 @@ func NewLive(id string, every time.Duration) *Live {
 	return l
 }
 
-// Update draws anew if it is time and the last drawing is done. what is called before
-// Update returns or not at all, or by Close, so it may use what the caller changes between
-// calls; only rendering goes on in the background. After an error nothing more is drawn,
+// Update draws again if it is time and the last drawing is done. what is called before Update
+// returns, by Close, or not at all, so it may use what the caller changes between calls; only
+// rendering goes on in the background. After an error nothing more is drawn,
 // and Close returns the error. It may be called from several goroutines.
 func (l *Live) Update(what func() Drawing) {
 	l.mu.Lock()

@@ -207,8 +207,8 @@ func Columns(n int) Option {
 	}}
 }
 
-// ValueRange sets which values have the first and the last colour; what lies outside is
-// drawn as the nearer end. The default is the range of the finite values.
+// ValueRange sets which values have the first and the last colour; values outside have the
+// colour of the nearer end. The default is the range of the finite values.
 func ValueRange(lo, hi float64) Option {
 	return Option{"ValueRange", func(s *settings) error {
 		s.values = span{lo, hi}
@@ -283,12 +283,12 @@ func ErrorBars() Option {
 	return Option{"ErrorBars", func(s *settings) error { s.errorBars = true; return nil }}
 }
 
-// Ratio draws below a [Histogram] what it shows of each other series divided by that of the
-// series with a name, as of data to a model, with the errors √Σw² of both. There is no ratio
-// where the series with the name has no events or a negative sum of weights, and the figure
-// says in how many bins; a ratio beyond the panel is an arrow at its edge. Errors are those of
-// independent samples, their numbers as given: with densities, the total is not
-// taken for random.
+// Ratio draws below a [Histogram] the ratio of each other series to the series with the given
+// name, such as of data to a model, with the errors √Σw² of both. A bin has no ratio where the
+// named series has no events or a negative sum of weights, and the figure says how many such
+// bins there are; a ratio beyond the panel is an arrow at its edge. Errors are those of
+// independent samples of fixed size: with densities, the total number of events doesn't add to
+// them.
 func Ratio(to string) Option {
 	return Option{"Ratio", func(s *settings) error { s.ratio = &to; return nil }}
 }

@@ -21,7 +21,7 @@ import (
 
 // PDF returns the figure as a PDF of one page of its size, for LaTeX and print. As in
 // [Figure.SVG], lines and text stay lines and text, and many points, densities and images are
-// pixels within it. Of the fonts, the characters that are used are part of the file.
+// pixels within it. The file embeds the characters that it uses of its fonts.
 func (f Figure) PDF() ([]byte, error) {
 	if err := f.Err(); err != nil {
 		return nil, err

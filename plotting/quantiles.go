@@ -9,11 +9,11 @@ import (
 )
 
 // Quantiles draws how a number is distributed at each x: the median, and bands that hold
-// the central 50 and 90 %. values are float32 or float64 [len(x), n]: the divergence
-// along n samples' ways at times x, or an error by the number of steps. Values that are
-// not finite are left out, and the figure says how many. It takes [Title], [Size],
-// [XLabel] (default t), [YLabel], [Limits], [XLimits], [YLimits], [LogX], [LogY],
-// [Reference], [ReferenceX] and [Name].
+// the central 50 and 90 %. values are float32 or float64 [len(x), n]: the divergence along
+// the trajectories of n samples at times x, for example, or an error by the number of
+// steps. Values that are not finite are left out, and the figure says how many. It takes
+// [Title], [Size], [XLabel] (default t), [YLabel], [Limits], [XLimits], [YLimits], [LogX],
+// [LogY], [Reference], [ReferenceX] and [Name].
 func Quantiles(x []float64, values *tensors.Tensor, opts ...Option) Figure {
 	s, err := settle("Quantiles", append([]string{"LogX", "LogY", "Reference", "ReferenceX", "Name"}, axesOptions...), opts)
 	if err == nil {

@@ -9,11 +9,11 @@ import (
 )
 
 // Scatter draws points of the plane: float32 or float64, any leading shape + [2]. A
-// unit is as long on both axes, and the more points there are the smaller and the
-// more transparent they are; above 2000 they are pixels in an SVG too, ten million take
+// unit is as long on both axes, and the more points there are, the smaller and the
+// more transparent they are; more than 2000 are pixels in an SVG, too, and ten million take
 // seconds. With [Weights], which may not be negative, a point is as dark as several over each
-// other, in proportion to its weight; all together they are as dark as the number of points
-// that says as much (Kish 1965). Points that are not finite, or whose weights aren't, are left
+// other, in proportion to its weight; together they are as dark as the effective number of
+// points (Kish 1965). Points that are not finite, or whose weights aren't, are left
 // out, and the figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits],
 // [XLimits], [YLimits], [Weights] and [Name].
 func Scatter(points *tensors.Tensor, opts ...Option) Figure {

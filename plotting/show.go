@@ -53,8 +53,8 @@ func Show(d Drawing) error {
 }
 
 // ShowLive draws inline and replaces what it drew when it is called again with the same
-// id, as while training; see [Live] for one that doesn't wait. Elsewhere than in a
-// notebook it writes id.png, or .html or .md, anew each time and prints its path once. An id has letters,
+// id, as while training; see [Live] for one that doesn't wait. Outside a notebook it writes
+// id.png, or .html or .md, again each time, and prints its path once. An id has letters,
 // digits, - and _.
 func ShowLive(id string, d Drawing) error {
 	if !liveID.MatchString(id) {

@@ -13,12 +13,12 @@ import (
 // mostPaths is the largest number of ways drawn.
 const mostPaths = 300
 
-// Trajectories draws the ways of points through the plane: float32 or float64
+// Trajectories draws the trajectories of points through the plane: float32 or float64
 // [times, n, 2], as a process's Trajectory returns them, from noise, drawn grey, to data.
-// All ends are drawn; of more than 300 ways each second, third and so on is, and the
-// figure says how many. Points that are not finite break a way, and the figure says how
-// many. It takes [Title], [Size], [XLabel], [YLabel], [Limits], [XLimits], [YLimits] and,
-// for the names of the ends, [Labels].
+// All ends are drawn; of more than 300 trajectories only every second, every third and so
+// on is, and the figure says how many. Points that are not finite break a trajectory, and
+// the figure says how many. It takes [Title], [Size], [XLabel], [YLabel], [Limits],
+// [XLimits], [YLimits] and, for the names of the ends, [Labels].
 func Trajectories(paths *tensors.Tensor, opts ...Option) Figure {
 	s, err := settle("Trajectories", append([]string{"Labels"}, axesOptions...), opts)
 	if err != nil {

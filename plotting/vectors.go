@@ -46,7 +46,7 @@ const arrowsAcross = 20
 // VectorField draws an arrow from each of about 20 × 20 places of a plane, as long as the
 // vector there in the units of the longest, whose length the figure says. The vectors are
 // those at [Plane.Points], float32 or float64 [points, 2], such as a velocity at one time;
-// for several times set several in a [Row]. It takes [Title], [Size], [XLabel], [YLabel],
+// for several times put several in a [Row]. It takes [Title], [Size], [XLabel], [YLabel],
 // [Limits], [XLimits], [YLimits] and [Name].
 func VectorField(plane Plane, vectors *tensors.Tensor, opts ...Option) Figure {
 	p, f, s, err := vectorPanel("VectorField", "vector field", plane, vectors, opts)

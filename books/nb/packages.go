@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nami-flow/go-nami/internal/reads"
 	"github.com/nami-flow/go-nami/internal/workspace"
 )
 
@@ -60,7 +61,7 @@ func (c *closure) outside() error {
 	var settings []string
 	for _, setting := range os.Environ() {
 		name, _, _ := strings.Cut(setting, "=")
-		if name == keptFolder || name == readsFile || name == "NAMI_CACHE" || name == "NAMI_STATE" || name == "NAMI_GO" {
+		if name == keptFolder || name == reads.Variable || name == "NAMI_CACHE" || name == "NAMI_STATE" || name == "NAMI_GO" {
 			continue
 		}
 		if strings.HasPrefix(name, "NAMI_") || strings.HasPrefix(name, "GOMLX_") || strings.HasPrefix(name, "XLA_") {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/nami-flow/go-nami/internal/reads"
 )
 
 // Reads says that the cell reads files, so that what depends on them is made anew when one
@@ -15,33 +17,15 @@ import (
 //	path := filepath.Join(os.Getenv("DATA"), "events.parquet")
 //	nb.Reads(path)
 //
-// A path that stands in the code as a string needn't be said, nor, to `kernel run` on Linux,
-// a file in the notebook's folder or below.
+// A path that stands in the code as a string needn't be said, nor, to `kernel run`, a file that
+// nami/data reads, and on Linux one in the notebook's folder or below.
 func Reads(paths ...string) {
 	for _, path := range paths {
 		absolute, err := filepath.Abs(path)
 		Check(err)
 		read.add(absolute)
-		if list := os.Getenv(readsFile); list != "" {
-			Check(appendLine(list, absolute))
-		}
+		Check(reads.Report(absolute))
 	}
-}
-
-// readsFile is the variable with the file where `kernel run` wants to be told of files, a path
-// a line. Whatever reads files for a notebook may write to it.
-const readsFile = "NAMI_READS"
-
-func appendLine(file, line string) error {
-	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(f, line)
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	return err
 }
 
 // read are the files that were read since a value began to be made.

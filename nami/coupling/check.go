@@ -16,8 +16,8 @@ import (
 )
 
 // Check reports where c breaks a rule of [Coupling], for a test of your own coupling: on
-// batches of several sizes, event shapes and dtypes, each event must get a row that there
-// is, the same in the same state of the random source; every row of the source must come
+// batches of several sizes, event shapes and dtypes, each event must get a row that exists,
+// and the same row for the same state of the random source; every row of the source must come
 // as often as any other; the batches must stay as they are; and what doesn't fit must be
 // an error. A [Conditional] is given contexts too: it must leave them as they are,
 // and refuse those that don't fit.

@@ -27,11 +27,11 @@ type Coupling interface {
 	Pair(random *rand.Rand, source, target, context *tensors.Tensor) (rows []int, err error)
 }
 
-// Conditional is a [Coupling] that may be used where events have contexts: given the
-// context, the source that it pairs with the events must be distributed as without it. One
-// that pairs what is close regardless of the context isn't: for each context it leaves
-// another noise than that from which samples start, and the model of a condition is wrong
-// (Cheng & Schwing 2025, arXiv:2503.10636).
+// Conditional is a [Coupling] that may be used where events have contexts: the source that it
+// pairs with the events of a context must have the same distribution for every context. A
+// coupling that pairs what is close regardless of the context breaks this: within a context the
+// noise is then no longer the one that samples start from, and the model of that condition is
+// wrong (Cheng & Schwing 2025, arXiv:2503.10636).
 type Conditional interface {
 	Coupling
 

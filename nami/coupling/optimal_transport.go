@@ -13,9 +13,10 @@ import (
 // arXiv:2302.00482). It is exact, and each row occurs once: nothing is drawn from a plan
 // with replacement, so no point of the data is lost.
 //
-// It is not for models with a context, and training refuses it there: it would pair noise and data across contexts, so
-// that for each context the noise is no longer that of the base, from which samples start
-// (Cheng & Schwing 2025, arXiv:2503.10636). Pair within one context, or use [Independent].
+// It is not for models with a context, and training refuses it there: it would pair noise and
+// data across contexts, so that within a context the noise is no longer that of the base, from
+// which samples start (Cheng & Schwing 2025, arXiv:2503.10636). Pair within one context, or use
+// [Independent].
 //
 // It takes time in proportion to n³ at worst, about 10 ms for 256 rows of the plane and half
 // a second for 1024, and 8n² bytes.

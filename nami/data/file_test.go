@@ -2,10 +2,13 @@ package data_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/internal/reads"
 	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 )
@@ -141,4 +144,30 @@ func TestOpenErrors(t *testing.T) {
 	}
 	_, err = batches.Batch(0)
 	gomlxtest.Says(t, "a missing value", err, `column "double": the value is missing`)
+}
+
+// Files that are read or opened are reported to `kernel run`, those that aren't there as well.
+func TestReads(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "reads")
+	t.Setenv(reads.Variable, list)
+	values, err := filepath.Abs("testdata/values.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(t.TempDir(), "missing.npy")
+	if _, err := data.Read("testdata/values.csv"); err != nil {
+		t.Fatal(err)
+	}
+	file, err := data.Open("testdata/values.csv", data.Columns{X: []string{"double"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := data.Read(missing); err == nil {
+		t.Error("a file that isn't there was read")
+	}
+	said, err := os.ReadFile(list)
+	if want := strings.Join([]string{values, values, missing, ""}, "\n"); err != nil || string(said) != want {
+		t.Errorf("the list is %q (%v), expected %q", said, err, want)
+	}
 }

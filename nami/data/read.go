@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/nami-flow/go-nami/internal/reads"
 	"github.com/nami-flow/go-nami/nami/internal/memory"
 	"github.com/nami-flow/go-nami/nami/internal/table"
 	"github.com/nami-flow/go-nami/nami/internal/table/csv"
@@ -144,6 +145,9 @@ type diskFile struct {
 func (f diskFile) Size() int64 { return f.size }
 
 func openFile(path string) (diskFile, error) {
+	if err := reads.Report(path); err != nil { // whether it is there or not
+		return diskFile{}, err
+	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if folder, wrong := os.Getwd(); wrong == nil {

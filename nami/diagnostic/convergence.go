@@ -19,8 +19,8 @@ type ConvergenceStudy struct {
 	// Steps are the numbers of steps, all but the finest, in rising order.
 	Steps []int
 
-	// Errors are the distances of their samples from those of the finest solve: the root
-	// mean square over events, in the unit of x.
+	// Errors are the distances of their samples from those of the finest solve: the root of
+	// the mean square over events, in the unit of x.
 	Errors []float64
 
 	// Order is p where the error is C/steps^p, 4 for RK4 once steps are short enough: the

@@ -21,9 +21,9 @@ import (
 )
 
 // Norm measures the length |f(x, t, c)| of a field's value for each event, with the weights
-// in store (nil if the field has none): x is lead+event, t a scalar or of the lead's shape,
-// c batch+[context_dim], where the batch is the end of the lead and repeated over the rest,
-// or nil. Shapes that don't fit are an error, and so is a value that is not finite. It
+// in store (nil if the field has none). x is lead+event, t a scalar or of the lead's shape, and
+// c is nil or batch+[context_dim], where the batch is the end of the lead and is repeated over
+// the rest. Shapes that don't fit are an error, and so is a value that is not finite. It
 // compiles at every call.
 func Norm(backend compute.Backend, store *model.Store, f field.Field, x, t, c *tensors.Tensor) (Stats, error) {
 	return measure("the field's norm", backend, store, f, x, t, c, 0, func(scope *model.Scope, x, t, c *Node, _ distribution.Random) *Node {

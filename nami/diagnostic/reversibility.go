@@ -12,9 +12,9 @@ import (
 
 // Reversibility carries data to noise and back, and measures for each event the distance
 // from where it began: how far the solver is from the flow, which can be inverted. It is
-// small where both ways make the same error, too, so a small one is necessary, not
-// sufficient; see [Convergence]. x is what [nami.Process.Encode] takes; a process without a
-// deterministic flow is an error.
+// small, too, where both ways make the same error, so a small distance is necessary for an
+// accurate solve, but not sufficient; see [Convergence]. x is what [nami.Process.Encode]
+// takes; a process without a deterministic flow is an error.
 func Reversibility(ctx context.Context, process *nami.Process, x *tensors.Tensor) (Stats, error) {
 	if process == nil {
 		return Stats{}, errors.New("diagnostic.Reversibility: the process is nil: bind a model")

@@ -1,6 +1,6 @@
 // Package diagnostic measures how well-behaved a field and its solves are: the sizes of its
-// values and of its divergence, whether the way back leads to where one came from, how
-// straight the trajectories are, and how fast a solve converges.
+// values and of its divergence, whether a solve back leads to where it began, how straight the
+// trajectories are, and how fast a solve converges.
 package diagnostic
 
 import (
@@ -16,7 +16,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Stats sums up a number that there is for each event.
+// Stats sums up a number that each event has.
 type Stats struct {
 	// Mean and Std are the mean and the standard deviation, with the divisor n.
 	Mean, Std float64

@@ -17,7 +17,7 @@ import (
 )
 
 // DiagonalNormal is N(loc, diag(scale²)) over events, one for each element of a batch:
-// what it draws and what it is asked for has a lead that ends in the batch shape.
+// the events that it draws or is asked about have a lead that ends in the batch shape.
 // [NewDiagonalNormal], [Isotropic] and [DiagonalNormalOf] make one, and [LearnedNormal]
 // stands for one that is learned.
 type DiagonalNormal struct {
@@ -98,7 +98,7 @@ func DiagonalNormalOf(loc, scale *Node, eventRank int) DiagonalNormal {
 }
 
 // Expand returns the distribution repeated to a batch shape that ends in its own. It
-// panics if it doesn't, or has an axis below 1.
+// panics if batch doesn't end so, or has an axis below 1.
 func (d DiagonalNormal) Expand(batch ...int) DiagonalNormal {
 	expanded := d
 	expanded.batched = d.expanded(batch)
@@ -151,7 +151,7 @@ func (d DiagonalNormal) over(g *Graph, dtype dtypes.DType, lead []int) (loc, sca
 	return shape.Expand(loc, lead, len(d.event)), shape.Expand(scale, lead, len(d.event))
 }
 
-// String describes the distribution, the same in every process and another for other
+// String describes the distribution: the same in every process, and different for different
 // parameters.
 func (d DiagonalNormal) String() string {
 	if d.computed != nil {

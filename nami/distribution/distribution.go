@@ -27,14 +27,15 @@ type Conditional interface {
 	Base
 
 	// Given returns the distributions for a context c, of shape lead+context_shape, or nil
-	// where there is none: the family says which context_shape it takes, as [LearnedNormal]
-	// takes one axis of ContextDim values. What they draw and what they are asked for has that lead. Variables live in scope.
+	// if there is none: the family says which context_shape it takes, as [LearnedNormal]
+	// takes one axis of ContextDim values. The events that they draw or are asked about have
+	// that lead. Variables live in scope.
 	Given(scope *model.Scope, c *Node) Distribution
 }
 
 // Given is the distribution that base stands for, given a context c of shape
-// lead+context_shape, or nil: see [Conditional]. It panics if base is neither a [Distribution] nor a
-// [Conditional].
+// lead+context_shape, or nil: see [Conditional]. It panics if base is neither a
+// [Distribution] nor a [Conditional].
 func Given(base Base, scope *model.Scope, c *Node) Distribution {
 	switch b := base.(type) {
 	case Conditional:
@@ -61,8 +62,8 @@ type Independent interface {
 type Distribution interface {
 	Base
 
-	// Sample draws independent events, of shape lead+event. What it asks of random has
-	// the lead's axes first, so that a row's numbers can be told from its place.
+	// Sample draws independent events, of shape lead+event. The numbers that it asks of random
+	// must have the lead's axes first, so that those of a row depend on its place alone.
 	Sample(random Random, g *Graph, dtype dtypes.DType, lead ...int) *Node
 
 	// LogProb is the log-density of x, in nats: x is lead+event, the result lead. It

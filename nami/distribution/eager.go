@@ -42,7 +42,7 @@ func Draw(backend compute.Backend, d Distribution, seed int64, dtype dtypes.DTyp
 	}, gomlx.Key(seed, 0))
 }
 
-// Density gives d's log-density of x, lead+event, in nats: of the lead's shape. An x without
+// Density returns d's log-density of x, lead+event, in nats, of the lead's shape. An x without
 // events is an error, as are values that are not finite. It compiles at every call.
 func Density(backend compute.Backend, d Distribution, x *tensors.Tensor) (*tensors.Tensor, error) {
 	if backend == nil || d == nil {

@@ -88,7 +88,7 @@ func (m GaussianMixture) checkParameters(eventRank int) (components, event []int
 func (m GaussianMixture) components() int { return m.weights.dims[len(m.weights.dims)-1] }
 
 // Expand returns the distribution repeated to a batch shape that ends in its own. It
-// panics if it doesn't, or has an axis below 1.
+// panics if batch doesn't end so, or has an axis below 1.
 func (m GaussianMixture) Expand(batch ...int) GaussianMixture {
 	m.batched = m.expanded(batch)
 	return m
@@ -175,7 +175,7 @@ func (m GaussianMixture) across(x *Node) *Node {
 
 func (m GaussianMixture) unflatten(x *Node) *Node { return shape.Unflatten(x, m.event) }
 
-// String describes the distribution, the same in every process and another for other
+// String describes the distribution: the same in every process, and different for different
 // parameters.
 func (m GaussianMixture) String() string {
 	return fmt.Sprintf("%v{%v, %v, %v}", m.batched, m.weights, m.loc, m.scale)

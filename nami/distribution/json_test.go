@@ -8,6 +8,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -76,8 +77,12 @@ func TestJSONRefuses(t *testing.T) {
 			t.Errorf("%s: %s became %s", c.text, before, after)
 		}
 	}
-	_, err := json.Marshal(distribution.DiagonalNormal{})
+	_, err := graph.CallOnce(gomlxtest.Go(t), func(x *graph.Node) *graph.Node {
+		_, err := json.Marshal(distribution.DiagonalNormalOf(x, x, 1))
+		gomlxtest.Says(t, "a distribution in a graph", err, "it belongs to a graph, and has no values to be written")
+		return x
+	}, []float64{1, 2})
 	if err != nil {
-		t.Errorf("the zero value: %v", err)
+		t.Error(err)
 	}
 }

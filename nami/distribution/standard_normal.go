@@ -25,7 +25,7 @@ func NewStandardNormal(event ...int) StandardNormal {
 }
 
 // Expand returns the distribution repeated to a batch shape that ends in its own. It
-// panics if it doesn't, or has an axis below 1.
+// panics if batch doesn't end so, or has an axis below 1.
 func (d StandardNormal) Expand(batch ...int) StandardNormal {
 	return StandardNormal{d.expanded(batch)}
 }

@@ -71,7 +71,7 @@ func UniformBox(low, high float64, event ...int) (Uniform, error) {
 }
 
 // Expand returns the distribution repeated to a batch shape that ends in its own. It
-// panics if it doesn't, or has an axis below 1.
+// panics if batch doesn't end so, or has an axis below 1.
 func (u Uniform) Expand(batch ...int) Uniform {
 	u.batched = u.expanded(batch)
 	return u

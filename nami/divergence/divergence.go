@@ -14,9 +14,9 @@ import (
 
 // Estimator gives the divergence of a field over events. What it returns can be
 // differentiated again: with respect to x, to a context and to weights. A user's own type
-// is an Estimator as soon as it has these two methods. Compiled programs are kept for
+// is an Estimator as soon as it has these two methods. Compiled programs are shared by
 // estimators that are deeply equal ([reflect.DeepEqual]): don't change what one points to
-// once it was used, and note that one that holds a function is equal to none.
+// after it was used. One that holds a function is equal to no other.
 type Estimator interface {
 	// Estimate returns f(x), shaped like x, and its divergence, of the lead's shape. x is
 	// lead+event with events of the given rank; probes are what a [Stochastic] estimator
@@ -31,9 +31,10 @@ type Estimator interface {
 type Stochastic interface {
 	Estimator
 
-	// Probes draws them for events of x's shape lead+event: lead and what the estimator
-	// likes. They are drawn once for a whole solve: a right-hand side that changes from
-	// call to call has no order of convergence, and no adaptive solver settles on it.
+	// Probes draws them for events of x's shape, lead+event. The result begins with the lead's
+	// axes; the others are the estimator's choice. Probes are drawn once for a whole solve: a
+	// right-hand side that changes from call to call has no order of convergence, and no
+	// adaptive solver settles on it.
 	Probes(random distribution.Random, g *Graph, x shapes.Shape, rank int) *Node
 }
 

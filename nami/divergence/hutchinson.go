@@ -17,8 +17,8 @@ import (
 type Probe int
 
 const (
-	// Rademacher vectors have entries ±1: the least variance of all with independent
-	// entries, none at all from the Jacobian's diagonal.
+	// Rademacher vectors have entries ±1: of all vectors with independent entries they give
+	// the least variance, and none from the Jacobian's diagonal.
 	Rademacher Probe = iota
 
 	// Gaussian vectors have standard normal entries.

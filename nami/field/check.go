@@ -57,8 +57,8 @@ func Check(backend compute.Backend, f Field, eventShape, contextShape []int) err
 	return nil
 }
 
-// ErrNoSecondDerivative is what [Check] returns for a field that breaks no rule but that its
-// second derivative can't be had: GoMLX lacks that of convolutions, pooling and slices.
+// ErrNoSecondDerivative is what [Check] returns for a field that breaks no other rule, but
+// whose second derivative can't be built: GoMLX lacks that of convolutions, pooling and slices.
 var ErrNoSecondDerivative = errors.New("the second derivative with respect to x, which gradients of likelihoods need")
 
 // checkLead is the lead of the batch that a field is checked with.

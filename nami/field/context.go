@@ -1,8 +1,8 @@
 package field
 
-// Wrapper is a field made of other fields, as a conversion or a scope around a network is.
-// A wrapper of your own that has this method lets what is inside be asked, and given, what
-// [Field] doesn't speak of: the rank of its context, a mask.
+// Wrapper is a field made of other fields, such as a conversion, or a scope around a network.
+// With this method, a wrapper of your own passes on to the fields inside what the interface
+// [Field] doesn't have: the rank of the context, and a mask.
 type Wrapper interface {
 	Field
 

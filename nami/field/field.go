@@ -29,8 +29,8 @@ type Field interface {
 
 // Call applies f after it has checked what goes in, and what comes out: t must be
 // a scalar or have the lead's shape, c the lead's shape and the axes of a context (see
-// [ContextRank]), and the result x's shape. It panics otherwise. The library calls every field through it,
-// so that a field which broadcasts in silence is found the first time it runs.
+// [ContextRank]), and the result x's shape. It panics otherwise. The library calls every field
+// through it, so that a field which broadcasts in silence is found the first time it runs.
 func Call(f Field, scope *model.Scope, x, t, c *Node) *Node {
 	checkInputs(f, x, t, c)
 	// A solver calls the same layers several times in one graph.

@@ -11,13 +11,13 @@ import (
 )
 
 // OnObjects is a field that takes the mask of events of varying numbers of objects, as
-// attention among them needs it. Other fields see zeros in the padding, and must tell it
-// from those.
+// attention among them needs. Other fields see zeros in the padding, and must recognise it
+// by those.
 type OnObjects interface {
 	Field
 
 	// ApplyMasked is Apply with a mask of shape lead+[objects], 1 for an object and 0 for
-	// padding, where x is zero. What it returns there counts for nothing.
+	// padding, where x is zero. What it returns in the padding is ignored.
 	ApplyMasked(scope *model.Scope, x, t, c, mask *Node) *Node
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Scoped is a field whose variables live in a scope of their own. Two networks of one
-// store need it, as those of a velocity and a score: without it they would share weights.
+// Scoped is a field whose variables live in a scope of their own. Two networks in one store
+// need it, such as those of a velocity and a score: without it they would share weights.
 type Scoped struct {
 	// Scope is the name of the scope, below the one that the field is given.
 	Scope string

@@ -2,9 +2,9 @@ package field
 
 import "errors"
 
-// Validate reports what is wrong with a field's configuration. It asks the field's own
-// Validate() error, which those that wrap others have and a user's may have; a nil field
-// is an error.
+// Validate reports what is wrong with a field's configuration. It calls the field's own
+// method Validate() error if there is one, as fields that wrap others have and yours may; a nil
+// field is an error.
 func Validate(f Field) error {
 	if f == nil {
 		return errors.New("field: the field is nil: give a network, for example field.MLP{EventShape: []int{2}}")

@@ -44,8 +44,9 @@ func must(err error) {
 	}
 }
 
-// Validate reports what is wrong with a gamma's parameters. It asks the gamma's own
-// Validate() error, which ours have and a user's may have; a nil gamma is an error.
+// Validate reports what is wrong with a gamma's parameters. It calls the gamma's own method
+// Validate() error if there is one, as those of this package have and yours may; a nil gamma is
+// an error.
 func Validate(g Gamma) error {
 	if g == nil {
 		return errors.New("interpolant: the gamma is nil: choose one, for example interpolant.Brownian{}")

@@ -20,10 +20,10 @@ import (
 // (Song et al. 2021, arXiv:2011.13456, section 3.3), which makes it that of ε, and finite.
 // ε is the batch's source, if it has one. Masks work as in [FM].
 type Denoising struct {
-	// Field learns.
+	// Field is the one that learns.
 	Field field.Field
 
-	// Prediction says what; [schedule.Eps] if unset.
+	// Prediction says what Field predicts; [schedule.Eps] if unset.
 	Prediction schedule.Prediction
 
 	// Schedule mixes data and noise.

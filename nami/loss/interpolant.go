@@ -42,10 +42,11 @@ var (
 //
 //	½ Σ± |b(x±) - u|² ∓ 2γ̇ z·b(x±)
 //
-// over batch and event. It is the mean of |b - (u + γ̇z)|² but for |γ̇z|², which no field
-// changes, and whose mean is infinite where γ̇ is at the ends of time: that of Brownian
-// is. Of the two terms with γ̇ the difference counts, which is finite (arXiv:2303.08797,
-// section 6.1). So the loss may be negative, and is least where the other is.
+// over batch and event. It is the mean of |b - (u + γ̇z)|² without the term |γ̇z|², which no
+// field changes, and whose mean is infinite where γ̇ is infinite at the ends of time, as that
+// of Brownian is. The two terms with γ̇ enter by their difference, which is finite
+// (arXiv:2303.08797, section 6.1). So the loss may be negative, and it is least for the same
+// field.
 func (l Interpolant) Loss(scope *model.Scope, b Batch) *Node {
 	b = sourced(scope, l.Field, l.Base, b)
 	t := l.Times.draw(scope, l.Field, b)

@@ -63,7 +63,7 @@ func (p Power) String() string { return fmt.Sprintf("Power(%g)", p.exponent()) }
 // (Esser et al. 2024, arXiv:2403.03206, eq. 19). The zero value has a mean of 0 and a
 // standard deviation of 1.
 type LogitNormal struct {
-	// Mean moves the times: above 0 towards the noise.
+	// Mean is the mean of z: a positive one moves the times towards the noise.
 	Mean float64
 
 	// Std is the standard deviation of z, positive; 1 if 0.
@@ -88,17 +88,17 @@ func (l LogitNormal) Density(t *Node) *Node {
 // String describes the law, as in LogitNormal(0, 1).
 func (l LogitNormal) String() string { return fmt.Sprintf("LogitNormal(%g, %g)", l.Mean, orOne(l.Std)) }
 
-// LogNormal is the law under which log σ/α of a schedule is normal, cut off at its ends:
-// with EDM's schedule that of Karras et al. 2022 (arXiv:2206.00364, table 1), who take a
-// mean of -1.2 and a standard deviation of 1.2 for images.
+// LogNormal is the law under which log(σ/α) of a schedule is normal, cut off at its ends:
+// with EDM's schedule it is the one of Karras et al. 2022 (arXiv:2206.00364, table 1), who
+// take a mean of -1.2 and a standard deviation of 1.2 for images.
 type LogNormal struct {
 	// Schedule is that of the loss.
 	Schedule schedule.Schedule
 
-	// Mean is that of log σ/α.
+	// Mean is the mean of log(σ/α).
 	Mean float64
 
-	// Std is the standard deviation of log σ/α, positive; 1 if 0.
+	// Std is the standard deviation of log(σ/α), positive; 1 if 0.
 	Std float64
 }
 
@@ -157,7 +157,8 @@ type Table struct {
 	Weights []float64
 }
 
-// Validate reports edges that don't rise from 0 to 1 and weights that are no probabilities.
+// Validate reports edges that don't rise from 0 to 1, and weights that are negative, not finite
+// or all 0.
 func (l Table) Validate() error {
 	switch {
 	case len(l.Weights) == 0 || len(l.Edges) != len(l.Weights)+1:

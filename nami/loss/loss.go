@@ -65,8 +65,8 @@ type Sourced interface {
 	SourceOf(event []int) distribution.Base
 }
 
-// OfField is a [Loss] that tells which field learns from it. Training keeps what is to be
-// known of that field with its weights, so that they aren't bound to another one.
+// OfField is a [Loss] that tells which field learns from it. Training keeps a description of
+// that field with its weights, so that they aren't bound to another one.
 type OfField interface {
 	Loss
 
@@ -93,7 +93,7 @@ type OfModel interface {
 	LearnedModel(event []int) Learned
 }
 
-// Learned is what a field is part of that learns. What doesn't matter is nil.
+// Learned is the model that a field is part of which learns. What doesn't matter is nil.
 type Learned struct {
 	// Prediction says what the field predicts; [schedule.Velocity] for a flow.
 	Prediction schedule.Prediction

@@ -32,7 +32,8 @@ type Times struct {
 	// arXiv:2107.00630, appendix I.1).
 	Stratified bool
 
-	// Weight, if not nil, is by how much the loss at time t is multiplied, shaped like t.
+	// Weight, if not nil, is the factor by which the loss at time t is multiplied, shaped
+	// like t.
 	Weight func(t *Node) *Node
 }
 

@@ -19,7 +19,7 @@ import (
 //	l := loss.Transformed{Of: loss.FM{Field: f}, Transform: flow.Transform}
 //
 // The batch's events and contexts are in the data's units, its source in the model's, as the
-// noise is that a loss draws. Noise that a transform adds is drawn anew at each step.
+// noise is that a loss draws. Noise that a transform adds is drawn again at each step.
 type Transformed struct {
 	// Of is the loss in the model's units: not an [NLL], whose flow has the transforms itself.
 	Of Loss
@@ -95,5 +95,5 @@ func (l Transformed) LearnedModel(event []int) Learned {
 
 // String describes the loss on one line, the same in every process.
 func (l Transformed) String() string {
-	return fmt.Sprintf("Transformed{%v, %T %v, %T %v}", l.Of, l.Transform, l.Transform, l.ContextTransform, l.ContextTransform)
+	return fmt.Sprintf("Transformed{%v, transform %v, context transform %v}", l.Of, l.Transform, l.ContextTransform)
 }

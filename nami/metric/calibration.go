@@ -21,15 +21,16 @@ type RankCounts struct {
 	// calibrated.
 	Low, High float64
 
-	// Ranks is how many there were, Dropped how many values weren't finite.
+	// Ranks is the number of ranks, Dropped how many values weren't finite and were left out.
 	Ranks, Dropped int
 }
 
 // Ranks counts the ranks of true values among posterior draws, which are uniform on
 // 0..draws if the posterior is calibrated (simulation-based calibration, Talts et al. 2018,
 // arXiv:1804.06788): a valley shows a posterior that is too narrow, a hill one too wide, a
-// slope a bias. The values are whole numbers 0 to draws. 0 bins stands for the largest
-// number up to 20 that divides draws+1, 20 if there is none from 5 on.
+// slope a bias. The values are whole numbers from 0 to draws, and anything else is an error.
+// 0 bins stands for the largest number from 5 to 20 that divides draws+1, or if none does 20,
+// or draws+1 if that is less.
 func Ranks(values []float64, draws, bins int) (c RankCounts, err error) {
 	if draws < 1 {
 		return c, fmt.Errorf("metric.Ranks: %d posterior draws: give 1 or more", draws)
@@ -89,12 +90,12 @@ func binomialBand(n int, p float64) (low, high float64) {
 
 // CoverageCurve says how often truth lies within credible regions.
 type CoverageCurve struct {
-	// Probabilities are the finite values in order; a share of (i+1)/n of them is at most
-	// the i-th.
+	// Probabilities are the finite values in rising order: a share of (i+1)/n of them is at
+	// most Probabilities[i].
 	Probabilities []float64
 
-	// Band holds the whole curve with a probability of at least [BandMass] if the regions
-	// are calibrated, within so much on both sides of the diagonal (Dvoretzky, Kiefer and
+	// Band is the half-width of a band around the diagonal that holds the whole curve with a
+	// probability of at least [BandMass] if the regions are calibrated (Dvoretzky, Kiefer and
 	// Wolfowitz 1956 with the constant of Massart 1990).
 	Band float64
 

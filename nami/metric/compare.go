@@ -17,8 +17,8 @@ const (
 
 // Comparison says how far a sample is from a reference.
 type Comparison struct {
-	// SlicedWasserstein, Energy and MMD are the distances of that name, by 200 projections
-	// and with the median distance as bandwidth.
+	// SlicedWasserstein, Energy and MMD are the results of [SlicedWasserstein] with 200
+	// projections, [EnergyDistance], and [MMD] with the median distance as its bandwidth.
 	SlicedWasserstein, Energy, MMD float64
 
 	// Shift is the largest shift of a coordinate's mean, in units of the reference's
@@ -46,11 +46,11 @@ type Comparisons struct {
 }
 
 // Compare compares samples with a reference, all float32 or float64 [n]+event with the same
-// event, by 4 events of the reference at least and 2 of each sample. So that they compare,
-// each takes the same number of events, up to 2000, drawn at random with the seed, as are the
-// halves of the reference: many data sets are sorted, or alternate between classes. Events
-// that are not finite are left out and counted. [Weights], which must not be negative, are
-// those of the reference and then of the samples.
+// event shape. The reference needs at least 4 events, each sample at least 2. The same number
+// of events of each, up to 2000, is drawn at random with the seed, so that the results can be
+// compared; so are the halves of the reference, as many data sets are sorted, or alternate
+// between classes. Events that are not finite are left out and counted. [Weights], which must
+// not be negative, are those of the reference and then of the samples.
 func Compare(reference *tensors.Tensor, samples []*tensors.Tensor, seed int64, settings ...Option) (c Comparisons, err error) {
 	o, err := configure(settings, 1+len(samples))
 	if err != nil {

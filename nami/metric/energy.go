@@ -30,13 +30,13 @@ func EnergyDistance(x, y *tensors.Tensor, settings ...Option) (float64, error) {
 // exp(−|x−y|²/(2h²)): the root of E k(X,X′) + E k(Y,Y′) − 2E k(X,Y) over all pairs, an
 // event with itself among them (Gretton et al. 2012, JMLR 13, eq. 5). A bandwidth h of 0
 // stands for the median distance of the pairs of up to 500 events of both samples
-// together, equally spaced, whatever their weights; or for 1 where that is 0, since more than
-// half of the pairs are of equal events. x and y are float32 or float64 [n]+event and
+// together, taken at equal intervals, whatever their weights; or for 1 if that is 0, as when
+// more than half of the pairs are of equal events. x and y are float32 or float64 [n]+event and
 // [m]+event with n and m at least 1; [Weights] weigh their events. It lies between 0 and √2,
 // but can be larger with negative weights.
 //
-// Time and errors are as for [EnergyDistance], and a bandwidth that is negative or not
-// finite.
+// Time and errors are those of [EnergyDistance]; a bandwidth that is negative or not finite is
+// an error, too.
 func MMD(x, y *tensors.Tensor, bandwidth float64, settings ...Option) (float64, error) {
 	a, b, err := readPair("MMD", x, y, settings)
 	if err != nil {

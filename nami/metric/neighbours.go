@@ -1,4 +1,4 @@
-// Package metric holds the numbers that say how good samples are beside data.
+// Package metric holds the numbers that say how close samples are to data.
 package metric
 
 import (
@@ -15,8 +15,8 @@ import (
 
 // Neighbours holds, for each event of a query, its nearest event of a reference.
 type Neighbours struct {
-	// Index[i] is the row of the reference nearest to query row i; of several equally
-	// near the first.
+	// Index[i] is the row of the reference that is nearest to row i of the query; the first of
+	// several that are equally near.
 	Index []int
 	// Distance[i] is the Euclidean distance to it.
 	Distance []float64

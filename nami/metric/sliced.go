@@ -21,7 +21,7 @@ import (
 // over √d, d the size of an event. One direction is enough for d = 1. [Weights], which must
 // not be negative, weigh the events.
 //
-// Errors are as for [Nearest], and fewer than one projection.
+// Errors are those of [Nearest]; fewer than one projection is an error, too.
 func SlicedWasserstein(x, y *tensors.Tensor, projections int, seed int64, settings ...Option) (float64, error) {
 	a, b, err := readPair("SlicedWasserstein", x, y, settings)
 	if err != nil {

@@ -132,7 +132,10 @@ func TestDescribeRefuses(t *testing.T) {
 	}
 	other.Field = field.MLP{EventShape: []int{2}, Hidden: []int{8}, Activation: activation.TypeRelu}
 	_, err = fit(t, backend, model.NewStore(), 2, train.Checkpoint(name), train.Describe(modelfile.File{Model: other}))
-	gomlxtest.Says(t, "another activation", err, "the store's weights belong to another field")
+	gomlxtest.Says(t, "another activation", err, "train: Describe: modelfile: the store's weights belong to another field")
+	if _, err := os.Stat(name); !os.IsNotExist(err) {
+		t.Errorf("more than the first step was made: %v", err)
+	}
 
 	store := model.NewStore()
 	if _, err := fit(t, backend, store, 2); err != nil {

@@ -30,7 +30,7 @@ func describe(what string, part any) (tree any, err error) {
 // length doesn't bear out what many of them cost.
 const mostParts = 256
 
-type encoder struct{ parts int }
+type encoder struct{ parts, depth int }
 
 // part is a value that is somewhere behind an interface.
 func (e *encoder) part(v reflect.Value) (any, error) {
@@ -80,6 +80,11 @@ func hasFunction(v reflect.Value) bool {
 
 // value is any value as a tree; nil for one that is left out.
 func (e *encoder) value(v reflect.Value) (any, error) {
+	e.depth++
+	defer func() { e.depth-- }()
+	if e.depth > deepest {
+		return nil, here(" is nested more than %d levels deep: does it point to itself?", deepest)
+	}
 	if full, ok := withDefaults(v); ok {
 		v = full
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/modelfile"
 	"github.com/nami-flow/go-nami/nami/path"
+	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/train"
 
@@ -174,6 +175,19 @@ func (r ring) EventRank() int { return 1 }
 
 func (r ring) Apply(_ *gomlxmodel.Scope, x, _, _ *Node) *Node { return MulScalar(x, -r.Radius) }
 
+// scale is a field of the user's whose methods have pointer receivers.
+type scale struct{ By []float64 }
+
+func (s *scale) EventRank() int { return 1 }
+
+func (s *scale) Apply(_ *gomlxmodel.Scope, x, _, _ *Node) *Node { return MulScalar(x, s.By[0]) }
+
+// loop is a field that holds itself.
+type loop struct {
+	ring
+	Self *loop
+}
+
 // stranger is one that is never registered.
 type stranger struct{ ring }
 
@@ -193,6 +207,18 @@ func TestRegister(t *testing.T) {
 		t.Errorf("the field comes back as %+v", loaded.Model)
 	}
 	same(t, gomlxtest.Go(t), f, *loaded)
+
+	modelfile.Register[*scale]("test/scale")
+	m.Field = &scale{By: []float64{-2}}
+	f.Model = m
+	same(t, gomlxtest.Go(t), f, *read(t, saved(t, f)))
+	modelfile.Register[loop]("test/loop")
+	self := &loop{}
+	self.Self = self
+	m.Field = *self
+	f.Model = m
+	_, err := f.Describe(f.Store, nil)
+	gomlxtest.Says(t, "a part in itself", err, "is nested more than 100 levels deep: does it point to itself?")
 
 	for want, register := range map[string]func(){
 		`the name "test/ring" is that of modelfile_test.ring already`:    func() { modelfile.Register[stranger]("test/ring") },
@@ -241,6 +267,8 @@ func TestSaveRefuses(t *testing.T) {
 		"Model.Solver.RTol is +Inf: a file holds finite numbers":                                             fieldOf(func(m *nami.FlowMatching) { m.Solver.RTol = inf }),
 		"Model.Solver.Steps is 10000000: nothing in the file bears out":                                      fieldOf(func(m *nami.FlowMatching) { m.Solver.Steps = 10_000_000 }),
 		"the Model's Field is nil":                                                                           fieldOf(func(m *nami.FlowMatching) { m.Field = nil }),
+		"the solver has no method":                                                                           fieldOf(func(m *nami.FlowMatching) { m.Solver = solver.Solver{} }),
+		"BetaMin is 1 and BetaMax 0":                                                                         model(nami.Diffusion{Field: network, Schedule: schedule.VP{BetaMin: 1}, Solver: solver.Euler(2), EventShape: []int{2}}),
 		"the Model's Base is nil":                                                                            fieldOf(func(m *nami.FlowMatching) { m.Base = nil }),
 		"the Store is nil":                                                                                   with(func(f *modelfile.File) { f.Store = nil }),
 		"the weights aren't those of the model: /mlp/layer_0/dense/biases":                                   with(func(f *modelfile.File) { f.Store = gomlxmodel.NewStore() }),

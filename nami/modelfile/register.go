@@ -35,7 +35,7 @@ func newRegistry(values map[string]any) *registry {
 //
 //	modelfile.Register[ResNet]("lab.example/ResNet")
 //
-// A name must not change once files hold it: it says more than that of the Go type, which may
+// If T's methods have pointer receivers, register *T. A name must not change once files hold it: it says more than that of the Go type, which may
 // move. Letters, digits, dots, slashes, - and _ may be in it; those that begin as nami's own,
 // such as "field.", are better left to nami.
 //

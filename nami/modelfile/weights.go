@@ -1,6 +1,7 @@
 package modelfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,11 +37,13 @@ type parts struct {
 // the user's.
 func partsOf(m Model) (*parts, error) {
 	var p parts
+	var validate func() error
 	switch m := m.(type) {
 	case nami.FlowMatching:
 		p = parts{field: m.Field, base: m.Base, trained: fingerprint.Parts{
 			Prediction: schedule.Velocity, Base: m.Base, Path: m.Path, Transform: m.Transform, ContextTransform: m.ContextTransform,
 		}}
+		validate = m.Solver.Validate
 		if m.Base == nil {
 			return nil, errors.New("the Model's Base is nil: give the distribution at t=1")
 		}
@@ -48,13 +51,16 @@ func partsOf(m Model) (*parts, error) {
 		p = parts{field: m.Field, base: m.Base, inModel: append([]int{}, m.EventShape...), trained: fingerprint.Parts{
 			Prediction: m.Prediction, Schedule: m.Schedule, Transform: m.Transform, ContextTransform: m.ContextTransform,
 		}}
+		validate = func() error {
+			return cmp.Or(schedule.Validate(m.Schedule), m.Prediction.Validate(), m.Solver.Validate())
+		}
 	default:
 		return nil, nil
 	}
 	if p.field == nil {
 		return nil, errors.New("the Model's Field is nil: give the field whose weights these are")
 	}
-	if err := field.Validate(p.field); err != nil {
+	if err := cmp.Or(field.Validate(p.field), validate()); err != nil {
 		return nil, err
 	}
 	if p.base != nil {
@@ -237,9 +243,14 @@ func (f File) checkTrained() error {
 	if p.trained.Context, err = p.units.ContextShape(f.Context); err != nil {
 		return err
 	}
-	return loop.Exclusively(f.Store, func() error {
+	err = loop.Exclusively(f.Store, func() error {
 		return fingerprint.Check(nil, f.Store, p.field, fingerprint.OfModel(p.trained), p.inModel, p.trained.Context, f.DType())
 	})
+	if err != nil {
+		difference, _, _ := strings.Cut(err.Error(), "; bind the ") // what is to be done there
+		return fmt.Errorf("%s; give the model that was trained", difference)
+	}
+	return nil
 }
 
 // remember notes in the store what its weights were trained as, so that they aren't bound to

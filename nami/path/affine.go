@@ -7,9 +7,10 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Affine is the path x_t = α(t)·target + σ(t)·source of any α and σ (Lipman et al. 2024,
-// arXiv:2412.06264, on affine conditional flows). α falls from 1 to 0 and σ rises from 0 to 1, or close
-// to it. Each function gets t, a scalar or lead, and returns as much.
+// Affine is the path x_t = α(t)·target + σ(t)·source with any α and σ (Lipman et al. 2024,
+// arXiv:2412.06264, on affine conditional flows). α falls from 1 to 0 and σ rises from 0 to 1,
+// or nearly. Each function gets t, a scalar or of the lead's shape, and returns a value of that
+// shape.
 type Affine struct {
 	// Alpha and Sigma are α and σ.
 	Alpha, Sigma func(t *Node) *Node

@@ -8,9 +8,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// ScheduleOf returns the schedule whose α and σ mix data and noise as p does, so that a
-// velocity that was learned along p tells data and noise, too (see [schedule.Convert]): of
-// [Linear], [Cosine], [Scheduled] and [Affine]. ok is false for any other path.
+// ScheduleOf returns the schedule whose α and σ mix data and noise as p does: a velocity that
+// was learned along p then tells data and noise, too (see [schedule.Convert]). [Linear],
+// [Cosine], [Scheduled] and [Affine] have one; ok is false for any other path.
 func ScheduleOf(p Path) (s schedule.Schedule, ok bool) {
 	switch p := p.(type) {
 	case Linear:

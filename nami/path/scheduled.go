@@ -15,7 +15,7 @@ import (
 // The velocity of [schedule.VP] grows as 1/√t towards the data, where its square has no
 // finite mean: along that path, learn the noise, or v, and convert.
 //
-// Where the schedule doesn't reach pure data or pure noise, nor does the path: that of
+// Where the schedule doesn't reach pure data or pure noise, the path doesn't either: that of
 // [schedule.VE] ends at the target plus SigmaMax times the source.
 type Scheduled struct {
 	// Schedule gives α and σ.
@@ -45,7 +45,7 @@ func (p Scheduled) affine() Affine {
 func (p Scheduled) String() string { return fmt.Sprintf("Scheduled{%v}", p.Schedule) }
 
 // Cosine is the quarter circle x_t = cos(πt/2)·target + sin(πt/2)·source, which keeps the
-// variance where both ends have the same (Albergo & Vanden-Eijnden 2023,
+// variance if both ends have the same one (Albergo & Vanden-Eijnden 2023,
 // arXiv:2209.15571). It is the path of [schedule.Cosine].
 type Cosine struct{}
 

@@ -12,17 +12,17 @@ import (
 // from, at the point x and the time t of schedule s; the result is of kind to. value and
 // x are lead+event of one shape, t is a scalar or lead.
 //
-// All follows from two equations, x = α·x0 + σ·ε and the one that defines value: they
-// are solved for x0 and ε, which give the result.
+// Two equations, x = α·x0 + σ·ε and the one that defines value, are solved for x0 and ε,
+// which give the result.
 //
 // Where α or σ vanishes, some conversions have no limit: pure noise can't tell the data.
 // So α, σ and α·σ̇ - α̇·σ are taken to be no smaller than the machine epsilon of the
 // dtype, 2⁻²³ in float32 and 2⁻⁵² in float64, below which x holds no digit of the other
 // part. Results are always finite, and a conversion that has a limit keeps it. They may
-// be large: what a field errs in ε is divided by σ. So a solve in a schedule with
+// be large: the error of a field's ε is divided by σ. So a solve in a schedule with
 // σ(0) = 0 ends a little before t=0, and goes on to the x0 that is predicted there.
 //
-// It panics if shapes don't fit or from or to isn't a prediction.
+// It panics if shapes don't fit, and if from or to isn't a prediction.
 func Convert(s Schedule, from, to Prediction, value, x, t *Node) *Node {
 	must(from.Validate())
 	must(to.Validate())

@@ -14,9 +14,9 @@ import (
 //
 //	σ(t) = (SigmaMin^(1/Rho) + t·(SigmaMax^(1/Rho) - SigmaMin^(1/Rho)))^Rho, g = √(2·σ·dσ/dt).
 //
-// Even times have even steps of σ^(1/Rho), as the noise levels of their sampler, finer at low
-// noise the larger Rho is; nami's Diffusion steps from one to the next in σ, as they do. The zero EDM is
-// EDM{0.002, 80, 7}.
+// Even times have even steps of σ^(1/Rho), as the noise levels of their sampler have; the larger
+// Rho is, the finer they are at low noise. nami's Diffusion steps from one to the next in σ, as
+// they do. The zero EDM is EDM{0.002, 80, 7}.
 type EDM struct {
 	// SigmaMin is σ(0), positive.
 	SigmaMin float64

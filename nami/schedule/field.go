@@ -10,8 +10,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Converted is a field that predicts another quantity than the one it wraps, by
-// [Convert]: one trained field serves every process. Variables are the wrapped field's.
+// Converted is a field that predicts another quantity than the field that it wraps, by
+// [Convert]: one trained field serves every process. Its variables are the wrapped field's.
 type Converted struct {
 	// Field is what was trained.
 	Field field.Field
@@ -51,17 +51,17 @@ func (f Converted) String() string {
 }
 
 // Rescheduled is a field that was trained with one schedule and serves another, without
-// training (Karras et al. 2022, arXiv:2206.00364; Lipman et al. 2024, arXiv:2412.06264,
-// on changing the scheduler of a velocity after training). Two schedules mix the same data
-// and noise, up to a factor, at the times where their signal-to-noise ratios are equal. So the wrapped field
-// is asked there: with x scaled by √(α²+σ²) of its schedule over that of the new one, at
-// the time that [TimeOf] finds. Variables are the wrapped field's.
+// training (Karras et al. 2022, arXiv:2206.00364; Lipman et al. 2024, arXiv:2412.06264, on
+// changing the scheduler of a velocity after training). Two schedules mix the same data and
+// noise, up to a factor, at the times where their signal-to-noise ratios are equal. So the
+// wrapped field is asked there: with x scaled by √(α²+σ²) of its schedule over that of the
+// new one, at the time that [TimeOf] finds. Variables are the wrapped field's.
 //
-// x0 and ε are formed in the old schedule, then As in the new one: so data come out of a
-// field for noise even where the new schedule is pure noise, as [Linear] is at t=1, which
-// an [Eps] converted there could not tell. Noise beyond what From reaches is taken for
-// its last: VP{} ends at σ/α = 152, for example. An error of the network's ε is multiplied
-// by σ/α in the data: start a solve where that is moderate, such as at t = 0.95 of [Linear].
+// x0 and ε are computed in the old schedule, and As from them in the new one. So a field that
+// predicts noise gives data even where the new schedule is pure noise, as [Linear] is at t=1,
+// which an [Eps] converted there could not. Noise levels beyond those of From count as its last
+// one: VP{} ends at σ/α = 152, for example. An error of the network's ε is multiplied by σ/α in
+// the data: start a solve where that is moderate, such as at t = 0.95 of [Linear].
 type Rescheduled struct {
 	// Field is what was trained.
 	Field field.Field

@@ -38,7 +38,8 @@ func (p Prediction) String() string {
 	return predictionNames[p]
 }
 
-// ParsePrediction is the prediction of a name that String gives.
+// ParsePrediction returns the prediction with the name that String gives it. Any other name is
+// an error.
 func ParsePrediction(name string) (Prediction, error) {
 	for p, n := range predictionNames {
 		if n == name {

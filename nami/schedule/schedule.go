@@ -72,9 +72,9 @@ func rate(s Schedule, t *Node) *Node { return s.Drift(OnesLike(t), t) }
 // SNR is the signal-to-noise ratio α²/σ², shaped like t: infinite where σ is 0.
 func SNR(s Schedule, t *Node) *Node { return Square(Div(s.Alpha(t), s.Sigma(t))) }
 
-// Validate reports what is wrong with a schedule's parameters. It asks the schedule's
-// own Validate() error, which ours have and a user's may have; a nil schedule is an
-// error.
+// Validate reports what is wrong with a schedule's parameters. It calls the schedule's own
+// method Validate() error if there is one, as those of this package have and yours may; a nil
+// schedule is an error.
 func Validate(s Schedule) error {
 	if s == nil {
 		return errors.New("schedule: the schedule is nil: choose one, for example schedule.VP{}")

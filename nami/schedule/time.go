@@ -17,10 +17,11 @@ type Invertible interface {
 }
 
 // TimeOf returns the time t in [0, 1] at which s has the signal-to-noise ratio
-// (alpha/sigma)², shaped like alpha and sigma. It is the nearer end where no time has
-// it: so with alpha 1 and sigma 0.01 it is where a solve may end and take the x0 predicted
-// there, and 0 if s never has less noise. A schedule that isn't [Invertible] is searched for it to the last digit of the
-// dtype, which takes σ/α to grow with t. It panics if alpha and sigma have different shapes.
+// (alpha/sigma)², shaped like alpha and sigma, or the nearer end if no time has it. With alpha 1
+// and sigma 0.01 it is a time at which a solve may end and take the x0 that is predicted there,
+// and 0 if s never has so little noise. For a schedule that isn't [Invertible] it searches,
+// to the last digit of the dtype, and needs a σ/α that grows with t. It panics if alpha and
+// sigma have different shapes.
 func TimeOf(s Schedule, alpha, sigma *Node) *Node {
 	if !alpha.Shape().Equal(sigma.Shape()) {
 		exceptions.Panicf("schedule.TimeOf: alpha is %s, sigma is %s: both must have one shape and dtype", alpha.Shape(), sigma.Shape())

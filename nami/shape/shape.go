@@ -1,5 +1,5 @@
-// Package shape holds the arithmetic of shapes: what is one event, and what
-// stands before it.
+// Package shape holds the arithmetic of shapes: which axes of a tensor are one event, and which
+// stand before it.
 //
 // A tensor's shape is sample_shape + batch_shape + event_shape. The axes before
 // the event are its lead; the event rank says how many trailing axes make one
@@ -27,7 +27,7 @@ func Split(dims []int, rank int) (lead, event []int, err error) {
 	return dims[:cut:cut], dims[cut:], nil
 }
 
-// Size is the number of values in one event: 1 for a scalar event.
+// Size is the number of values in one event, the product of its axes: 1 for a scalar event.
 func Size(event []int) int {
 	size := 1
 	for _, d := range event {

@@ -9,7 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// FlattenTensor is [Flatten] for a tensor: a copy of x whose last rank axes are one.
+// FlattenTensor is [Flatten] for a tensor: it returns a copy of x whose last rank axes are
+// joined into one. It is an error if x has fewer axes.
 func FlattenTensor(x *tensors.Tensor, rank int) (*tensors.Tensor, error) {
 	if x == nil {
 		return nil, errors.New("shape.FlattenTensor: the tensor is nil")

@@ -46,9 +46,7 @@ func (l layout) adaptiveStateOf(list []*Node) (s adaptiveState) {
 
 // adaptive fills the solution with a solve in chosen steps.
 func (p *Program) adaptive(ctx context.Context, s *Solution, about outline, dtype dtypes.DType, fixed []*tensors.Tensor, run Run) error {
-	// A thousand times finer than the resolution of time at its far end.
-	smallest := ulps * gomlx.Epsilon(dtype) * 1e-3 * math.Max(math.Abs(run.T0), math.Abs(run.T1))
-	times := []*tensors.Tensor{scalar(dtype, run.T1), scalar(dtype, smallest), scalar(dtype, run.T0)}
+	times := []*tensors.Tensor{scalar(dtype, run.T1), scalar(dtype, smallestStep(dtype, run)), scalar(dtype, run.T0)}
 	defer gomlx.Finalize(times)
 	fail := func(err error) error {
 		gomlx.Finalize(slices.Concat(s.Y, s.Saved))
@@ -107,6 +105,11 @@ func (p *Program) adaptive(ctx context.Context, s *Solution, about outline, dtyp
 		}
 	}
 	return nil
+}
+
+// smallestStep is a thousand times finer than the resolution of time at its far end.
+func smallestStep(dtype dtypes.DType, run Run) float64 {
+	return ulps * gomlx.Epsilon(dtype) * 1e-3 * math.Max(math.Abs(run.T0), math.Abs(run.T1))
 }
 
 // controlled is the shape of what has a step size of its own.

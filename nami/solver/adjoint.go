@@ -83,8 +83,8 @@ func NewAdjoint(backend compute.Backend, store *model.Store, s Solver, build Bui
 
 // Gradient returns the gradients of L. y1 is the state at run.T1, as the solve from run.T0
 // gave it, and cotangents are ∂L/∂y1, shaped like it; both are consumed, whether it
-// succeeds or not. fixed are as in the solve and only read. Errors are as those of
-// [Program.Solve]; it is one too if the solve back fails.
+// succeeds or not. fixed are those of the solve, and only read. Errors are those of
+// [Program.Solve]; it is also an error if the solve back fails.
 func (a *Adjoint) Gradient(ctx context.Context, y1, cotangents, fixed []*tensors.Tensor, run Run) (*Gradients, error) {
 	p, variables, err := a.program(y1, cotangents, fixed)
 	if err != nil {

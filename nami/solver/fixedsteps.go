@@ -74,17 +74,25 @@ const fewestNodes = 256
 
 // padded is nodes filled up with the last one, to one of a few lengths: each is a program.
 func padded(nodes []float64, dtype dtypes.DType) (*tensors.Tensor, error) {
+	if err := distinct(nodes, dtype); err != nil {
+		return nil, err
+	}
 	length := fewestNodes
 	for length < len(nodes) {
 		length *= 4
 	}
 	values := slices.Concat(nodes, slices.Repeat(nodes[len(nodes)-1:], length-len(nodes)))
+	return gomlx.FromFloats(dtype, values, length), nil
+}
+
+// distinct is an error if two nodes are one number in the dtype.
+func distinct(nodes []float64, dtype dtypes.DType) error {
 	for i, t := range nodes[1:] {
 		if dtype == dtypes.Float32 && float32(t) == float32(nodes[i]) {
-			return nil, fmt.Errorf("solver: the times %v and %v of steps %d and %d are one number in Float32: take fewer steps, or compute in Float64", nodes[i], t, i, i+1)
+			return fmt.Errorf("solver: the times %v and %v of steps %d and %d are one number in Float32: take fewer steps, or compute in Float64", nodes[i], t, i, i+1)
 		}
 	}
-	return gomlx.FromFloats(dtype, values, length), nil
+	return nil
 }
 
 // fixedState is what a solve in fixed steps carries from one to the next.

@@ -107,7 +107,7 @@ func between(n int, f func(fraction float64) float64, from, to float64) []float6
 	return nodes
 }
 
-// Power is the grid of even steps of t^(1/P): the larger P, the shorter they are near the
+// Power is the grid of even steps of t^(1/P): the larger P is, the shorter they are near the
 // data. Steps to a model's data at time 0 are even down to [Clock.Data], from which the last
 // one goes.
 type Power struct {
@@ -245,7 +245,7 @@ func byRatio(n int, from, to float64, clock Clock, f, inverse func(float64) floa
 
 // Times is the grid of given times, at which steps end. They rise or fall strictly and
 // include both ends of the longest solve; one that runs the other way, or over a part of
-// it, takes those between its ends. Steps of the solver is 0 then.
+// it, takes those between its ends. Leave the solver's Steps at 0 then.
 type Times []float64
 
 // Validate reports times that don't rise or fall strictly.

@@ -7,7 +7,7 @@ import (
 
 // Method makes one step of a solve. A user's own type is a Method as soon as it has these
 // four methods; [Check] tests it. An explicit Runge–Kutta method needs no type: it is a
-// [Tableau]. What prints as a name is called so in errors.
+// [Tableau]. Errors name a method by what it prints, so give it a method String.
 //
 // A method that implements [Embedded] can choose its steps; one that implements
 // [NoiseLevels] works for systems with a model only.
@@ -20,9 +20,9 @@ type Method interface {
 	// the state: 0 for an ordinary equation.
 	Draws() int
 
-	// Init builds what the method carries from step to step, its memory, at the beginning
-	// of a solve; nil if it carries nothing. A node may have any shape and dtype. If it is
-	// to choose its steps for each sample, each node begins with the lead's axes.
+	// Init builds the method's memory, what it carries from step to step, at the beginning of
+	// a solve; nil if it carries nothing. A node may have any shape and dtype; if the method
+	// is to choose the steps of each sample, its first axes must be those of the lead.
 	Init(s System, y []*Node, t *Node) (carry []*Node)
 
 	// Step builds the graph of a step: y advanced over the interval. The times are those

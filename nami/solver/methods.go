@@ -1,7 +1,7 @@
 package solver
 
 // Euler is the method of order 1, with one evaluation of the field in each of the
-// given number of steps. From one σ/α of a diffusion to the next it is DDIM (Song, Meng & Ermon
+// given number of steps. Where a diffusion is stepped in σ/α, it is DDIM (Song, Meng & Ermon
 // 2021, arXiv:2010.02502, eq. 12 with σ = 0).
 func Euler(steps int) Solver { return Solver{Method: EulerTableau, Steps: steps} }
 
@@ -37,9 +37,9 @@ func Tsit5(rtol, atol float64) Solver {
 // LMS is the linear multistep method of the given order, from 1 to 4, on steps of any
 // lengths, with one evaluation in each: the slopes of the last steps are extrapolated by a
 // polynomial and integrated (Adams and Bashforth; Hairer, Nørsett & Wanner, III.5). The
-// first steps, with fewer slopes, are of lower order, which limits that of convergence to 2
-// where they are as long as the others. In the noise levels of a diffusion it is what diffusion
-// models call LMS, PLMS on even steps (Liu et al. 2022, arXiv:2202.09778, eq. 12).
+// first steps have fewer slopes and are of lower order, which limits the order of convergence
+// to 2 where they are as long as the others. In a diffusion's noise levels this is the method
+// known there as LMS, or PLMS on even steps (Liu et al. 2022, arXiv:2202.09778, eq. 12).
 func LMS(order, steps int) Solver { return Solver{Method: multistep{order}, Steps: steps} }
 
 // DPM2 is DPM-Solver-2 in the noise levels of a diffusion, of order 2 with two evaluations
@@ -50,7 +50,7 @@ func DPM2(steps int) Solver { return Solver{Method: dpm2{}, Steps: steps} }
 
 // DPMSolverPP2M is DPM-Solver++(2M), of order 2 with one evaluation in each step: the
 // predicted data is extrapolated from the last two steps, and the rest of the equation,
-// which is linear, solved exactly (Lu et al. 2022, arXiv:2211.01095, algorithm 2).
+// which is linear, is solved exactly (Lu et al. 2022, arXiv:2211.01095, algorithm 2).
 func DPMSolverPP2M(steps int) Solver { return Solver{Method: dpmSolverPP2M{}, Steps: steps} }
 
 // EulerMaruyama is y + f·h + g·ΔW, both taken at the beginning of the step, with one
@@ -75,7 +75,7 @@ func SRA1(steps int) Solver { return Solver{Method: stochastic{"SRA1"}, Steps: s
 //
 //	½·g·∂g/∂y·(ΔW² - |h|),
 //
-// of strong order 1 where each value's diffusion depends on that value itself, diagonal
-// noise; the derivative is taken by automatic differentiation (Kloeden & Platen 1992, eq.
+// of strong order 1 for diagonal noise, where the diffusion of each value depends on that
+// value alone; the derivative is taken by automatic differentiation (Kloeden & Platen 1992, eq.
 // 10.3.1). With additive noise it is [EulerMaruyama].
 func Milstein(steps int) Solver { return Solver{Method: anyNoise{"Milstein"}, Steps: steps} }

@@ -21,10 +21,10 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Build makes the system in the graph of one step. fixed are the inputs that don't
-// change along the solve: a context, a mask, the probes of a trace estimator. It may use
-// no other nodes, and change no variables. What it says of the system's model must be the
-// same each time.
+// Build makes the system in the graph of one step. fixed are the inputs that stay the same
+// during the solve: a context, a mask, the probes of a trace estimator. It may use no other
+// nodes, and change no variables. It must describe the system's model in the same way each
+// time.
 type Build func(scope *model.Scope, fixed []*Node) System
 
 // Program is a solver compiled for one system: one loop, whose number of steps is an
@@ -60,7 +60,7 @@ type layout struct {
 	saves        bool // output within the solve
 }
 
-// Run says from where to where to solve.
+// Run says from which time to which to solve, and what to record on the way.
 type Run struct {
 	// T0 and T1 are the times at the beginning and at the end; time runs backwards if
 	// T1 < T0.
@@ -82,18 +82,18 @@ type Run struct {
 	// seed and on the sample's number, and not on the others.
 	Seed int64
 
-	// Offset is the number of the first sample: who solves for many samples in chunks
-	// gives each chunk its own, and draws the same noise as at once.
+	// Offset is the number of the first sample. A solve for many samples in chunks gives each
+	// chunk its own, and so draws the same noise as one solve for all of them.
 	Offset int
 
 	// Sources, if not nil, say for each sample where its noise comes from, in place of Seed and
-	// Offset: who solves for several callers at once gives each sample the noise that it would
-	// have alone.
+	// Offset: a solve for several callers at once gives each sample the noise that it would have
+	// alone.
 	Sources []Source
 
-	// Progress is told about ten times a second, if not nil, how many of the steps are
-	// done; with an adaptive solver how many thousandths of the time the slowest sample
-	// has covered.
+	// Progress, if not nil, is told about ten times a second how many of the steps are done,
+	// or with an adaptive solver how many thousandths of the time the slowest sample has
+	// covered.
 	Progress func(done, total int)
 }
 
@@ -141,7 +141,7 @@ func newProgram(backend compute.Backend, store *model.Store, s Solver, build Bui
 // not, and reads fixed.
 //
 // An error is misuse, a failure of the device, or the cause of ctx, which is looked at
-// about ten times a second. Samples that fail are no error here: see [Solution.Err].
+// about ten times a second. Samples that fail are not an error here: see [Solution.Err].
 func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run) (*Solution, error) {
 	n, dtype, err := p.samples(y)
 	if err == nil {

@@ -3,9 +3,9 @@
 // A [Method] makes one step: an explicit Runge–Kutta method is a [Tableau], a table of
 // numbers; multistep and stochastic methods are types, and so may a user's own be. A
 // [Solver] is a method and where its steps go: a number of steps on a [Grid], or tolerances
-// that choose them. What drives the steps takes every solver: a compiled loop ([Program]),
-// an unrolled graph that gradients flow through ([Unroll]), a solve backwards for gradients
-// in constant memory ([Adjoint]), with the same numbers.
+// that choose them. The same solver, with the same numbers, runs in a compiled loop
+// ([Program]), as an unrolled graph that gradients flow through ([Unroll], for a fixed number
+// of steps), and in a solve backwards for gradients in constant memory ([Adjoint]).
 //
 //	solver                         order        evaluations in a step
 //	Euler                          1            1
@@ -63,7 +63,7 @@ type Solver struct {
 
 	// RTol and ATol bound the error estimate of one step: a step is accepted if the root
 	// mean square of error/(ATol + RTol·max(|y|, |y'|)), over all values of a sample, is
-	// at most 1; y and y' are the state before and after. RTol may be 0, ATol not.
+	// at most 1; y and y' are the state before and after. RTol may be 0, ATol must be positive.
 	RTol, ATol float64
 
 	// Control chooses the next step from the error; [PI] if unset.
@@ -82,8 +82,8 @@ type Solver struct {
 	// It takes fewer evaluations where samples are alike.
 	Shared bool
 
-	// Weights multiply the error of each part of the state in the norm: {1, 0} lets the
-	// first part alone choose the steps. Empty is 1 for all.
+	// Weights multiply the error of each part of the state in the norm: with {1, 0} the first
+	// part alone chooses the steps. All are 1 if it is empty.
 	Weights []float64
 }
 

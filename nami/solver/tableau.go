@@ -35,9 +35,9 @@ type Tableau struct {
 	// last slope is used again as the first of the next step.
 	B []float64
 
-	// E weighs the slopes in an estimate of the error: B less the weights of an embedded
-	// method. It may be nil; then the method has a number of steps only. EstimateOrder is k
-	// where the estimate falls as h^k.
+	// E weighs the slopes in an estimate of the error: B minus the weights of an embedded
+	// method. Without it, nil, the method can't choose its steps. EstimateOrder is k where the
+	// estimate falls as h^k.
 	E             []float64
 	EstimateOrder int
 

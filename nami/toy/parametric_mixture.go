@@ -12,14 +12,14 @@ import (
 // the signal's mean is a parameter θ: a simulator whose likelihood and likelihood ratio are
 // known.
 type ParametricMixture struct {
-	// Signal and Background are those of [SignalAndBackground] if their means are nil, with
-	// the signal at the origin.
+	// Signal and Background are the components; one whose Mean is nil is that of
+	// [SignalAndBackground], with the signal at the origin.
 	Signal, Background Gaussian
 
 	// Share is the part of the points that are signal; 0.3 if 0.
 	Share float64
 
-	// Axis is the coordinate of the signal's mean that θ is.
+	// Axis is the number of the coordinate of the signal's mean that is θ, from 0.
 	Axis int
 }
 

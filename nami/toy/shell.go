@@ -12,7 +12,7 @@ import (
 // Shell is a signal on a circle around the origin, over a background: the signal's points
 // have a uniform angle and a normal distance from the origin, those of the background are
 // normal in the plane. A negative distance, which is rare as long as Width is small against
-// Radius, is one on the other side.
+// Radius, is a point on the opposite side of the origin.
 type Shell struct {
 	// Radius is the signal's mean distance from the origin; 2.5 if 0.
 	Radius float64
@@ -46,7 +46,7 @@ func (s Shell) settle() (Shell, error) {
 	return s, share("Shell", s.Share)
 }
 
-// share refuses what is no part of a whole.
+// share refuses what is not a fraction of a whole.
 func share(set string, v float64) error {
 	if !(v >= 0 && v <= 1) {
 		return fmt.Errorf("toy.%s: Share is %g: the signal's share of the points must be from 0 to 1", set, v)

@@ -8,15 +8,16 @@ import (
 )
 
 // TwoSpirals is the distribution of points on two Archimedean spirals with Gaussian noise,
-// which wind from the origin, one the other turned by half a turn: after u turns the radius
-// is u. u is Turns·√v with v uniform on [0, 1], so that the points are spread about evenly
-// along the arms.
+// which wind outwards from the origin; one is the other, rotated by half a turn. After u
+// turns the radius is u. u is Turns·√v with v uniform on [0, 1], so that the points are
+// spread about evenly along the arms.
 type TwoSpirals struct {
 	// Noise is the standard deviation of the noise on each coordinate; 0 leaves the
 	// points on the curves.
 	Noise float64
 
-	// Turns is how often each arm winds around the origin, and where it ends; 1.5 if 0.
+	// Turns is how often each arm winds around the origin, and the radius at which it ends;
+	// 1.5 if 0.
 	Turns float64
 }
 

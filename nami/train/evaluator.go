@@ -48,9 +48,9 @@ type measure struct {
 	known     bool
 }
 
-// NewEvaluator returns the one of a loss with the weights in store. Of the options, it takes
-// [Seed], which its noise and times depend on, and [BatchSize], the number of events that are
-// on the device at once; 256 if not given. The same seed, batch size and events have the
+// NewEvaluator returns an evaluator of a loss with the weights in store. Of the options, it
+// takes [Seed], which its noise and times depend on, and [BatchSize], the number of events that
+// are on the device at once; 256 if not given. The same seed, batch size and events have the
 // same noise and times in each call, so that losses compare.
 func NewEvaluator(backend compute.Backend, store *model.Store, l loss.Loss, options ...Option) (*Evaluator, error) {
 	c, err := configure("an Evaluator", options, "Seed", "BatchSize")
@@ -74,11 +74,11 @@ func newEvaluator(backend compute.Backend, store *model.Store, l loss.Loss, c co
 	return e
 }
 
-// Evaluate is the loss of all events as one batch of them would have it, whatever the batch
-// size: Σwℓ/Σw, or Σwℓ of a loss that is a sum, which shows in its being twice as large where
-// all weights are; the mean or the sum of parts of one batch's size each. A loss that doesn't
-// look at weights is taken for a mean. It looks at ctx between parts. A loss that isn't finite
-// is an error that says which weight or which events are to blame.
+// Evaluate returns the loss that one batch of all events would have, whatever the batch size:
+// Σwℓ/Σw, or Σwℓ if the loss is a sum, as one that doubles when all weights do. It is put
+// together from parts of the batch size. A loss that doesn't look at weights is taken for a
+// mean. It looks at ctx between parts. A loss that isn't finite is an error that says which
+// weight or which events are to blame.
 func (e *Evaluator) Evaluate(ctx context.Context, events data.Events) (float64, error) {
 	if ctx == nil {
 		return 0, errors.New("train: the context ctx is nil: give context.Background()")

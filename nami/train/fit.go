@@ -284,6 +284,11 @@ func (f *fit) advance() (failed, err error) {
 			step+bad+1, losses[bad], f.rate(), f.where())
 	}
 	took := time.Since(start)
+	if !f.begun { // the store knows now what its weights are of
+		if _, err := f.describe(); err != nil {
+			return nil, fmt.Errorf("train: Describe: %w", err)
+		}
+	}
 	if f.begun {
 		f.counted, f.working = f.counted+len(losses), f.working+took
 	}

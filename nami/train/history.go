@@ -25,7 +25,7 @@ type History struct {
 	// DoneBefore is set if [Fit] found the run done, at the time Saved, and made no step.
 	DoneBefore bool `json:"-"`
 
-	// Notes are what else is to be said, as that a damaged checkpoint was passed over.
+	// Notes say what else happened, such as that a damaged checkpoint was skipped.
 	Notes []string `json:"-"`
 }
 

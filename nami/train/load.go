@@ -13,16 +13,16 @@ import (
 
 // Load puts weights of a checkpoint into store, to sample with them or to train on: not the
 // optimiser's state, nor the random one. name is what [Checkpoint] or [Save] was given, or
-// one of the files in that folder; the weights may come from another backend. It returns how
-// the run went that made them.
+// one of the files in that folder; the weights may come from another backend. It returns the
+// history of the run that made them.
 //
 // which, of which there is at most one, names the weights: a moving [Average], or [Best] for
 // those with the least validation loss; without it they are the last ones. A name that isn't
 // there is an error that lists those that are.
 //
-// A damaged checkpoint is passed over for the one before it, which the history's Notes say.
-// The store knows from then on which field the weights were trained as: to bind another one
-// is an error.
+// A damaged checkpoint is skipped for the one before it, and the history's Notes say so. From
+// then on the store knows as which field the weights were trained: binding another one is an
+// error.
 func Load(store *model.Store, name string, which ...string) (*History, error) {
 	switch {
 	case store == nil:

@@ -201,8 +201,8 @@ func Seed(seed int64) Option { return named("Seed", func(c *config) { c.seed = s
 // error, as it would be another run.
 func FirstBatch(n int) Option { return named("FirstBatch", func(c *config) { c.firstBatch = n }) }
 
-// Optimizer sets what moves the weights: any of GoMLX's, with its own learning rate unless
-// [LearningRate] is given. If not given it is Adam (Kingma & Ba 2015, arXiv:1412.6980;
+// Optimizer sets what moves the weights: any of GoMLX's optimisers, with its own learning rate
+// unless [LearningRate] is given. If not given, it is Adam (Kingma & Ba 2015, arXiv:1412.6980;
 // β₁ = 0.9, β₂ = 0.999, ε = 1e-8).
 func Optimizer(o optimizer.Interface) Option {
 	return named("Optimizer", func(c *config) { c.optimizer = o })
@@ -225,7 +225,8 @@ func WeightDecay(fraction float64) Option {
 }
 
 // ClipNorm shortens the gradient of all weights together to this length where it is longer
-// (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1); it isn't if the option isn't given.
+// (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1). Without it, gradients are used as they
+// are.
 func ClipNorm(length float64) Option { return named("ClipNorm", func(c *config) { c.clip = length }) }
 
 // Accumulate makes each step of the optimiser from the mean gradient of so many batches,
@@ -236,9 +237,9 @@ func Accumulate(batches int) Option {
 }
 
 // Average keeps a moving average of the weights under a name, to sample with: see [Load]
-// and [Weights]. After step s it is the mean of the weights after steps 1 to s, that after
-// step i counted in proportion to decay^(s-i), so that the weights which training started
-// from don't count. There may be several, of different names.
+// and [Weights]. After step s it is the mean of the weights after steps 1 to s, where those
+// after step i count in proportion to decay^(s-i); the weights that training started from
+// don't count. There may be several averages, of different names.
 func Average(name string, decay float64) Option {
 	return named("Average", func(c *config) { c.averages = append(c.averages, average{name, decay}) })
 }
@@ -265,7 +266,7 @@ func AfterBurst(f func(h *History) error) Option {
 }
 
 // ErrStop is what a function of [AfterBurst] returns to end a fit as if its steps were
-// done. Called again, it goes on.
+// done. If the fit is called again, it goes on.
 var ErrStop = errors.New("train: stopped by AfterBurst")
 
 // Progress has r told how the fit goes on: package progress has reporters for terminals,

@@ -14,9 +14,9 @@ import (
 
 // Save keeps the model's variables in store in a checkpoint of that name, for [Load]: after a
 // loop of your own with a [Trainer], as [Fit] keeps its own (see [Checkpoint]). Moving
-// averages, the best weights, what is trainable, and which field the weights are of are
+// averages, the best weights, what is trainable, and which field the weights belong to are
 // kept, too; the optimiser's state and the random one are not. It replaces what Save kept
-// there before. Where a run of Fit's is, or a weight is NaN or infinite, it saves nothing,
+// there before. If a run of Fit's is there, or a weight is NaN or infinite, it saves nothing
 // and returns an error. To hand a model on, see modelfile.Save.
 func Save(store *model.Store, name string) error {
 	switch {

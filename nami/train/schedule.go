@@ -10,9 +10,9 @@ import (
 // RateSchedule says how a learning rate changes with the step. A type of your own is one
 // as soon as it has this method.
 type RateSchedule interface {
-	// Factor is by what the learning rate is multiplied in a step. step is its number, from 0,
-	// a Float64 scalar, and so is the result; steps is how many there are, 0 if that isn't
-	// known, as in a [Trainer].
+	// Factor is the factor of the learning rate in a step. step is its number, from 0, a
+	// Float64 scalar, as is the result; steps is how many there are, 0 if that isn't known, as
+	// in a [Trainer].
 	Factor(step *Node, steps int) *Node
 }
 

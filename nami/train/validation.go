@@ -24,8 +24,8 @@ type Validation struct {
 	// last step unless it is a multiple, so that a fit which is continued has the same ones.
 	Every int
 
-	// Patience is after how many measurements without a new least loss the fit ends; it
-	// doesn't if 0.
+	// Patience is the number of measurements without a new least loss after which the fit
+	// ends; 0 lets it go on.
 	Patience int
 
 	// Weights names the [Average] that is measured, and kept if it is the best; the weights

@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -188,4 +189,18 @@ func TestBadData(t *testing.T) {
 	gomlxtest.Says(t, "a number that overflows", err, "1 of 2 values of the result, (Float32)[2], are NaN or infinite, the first in row 1: Float32 can't hold them")
 	_, _, err = transform.Invert(backend, nil, transform.Data{X: x})
 	gomlxtest.Says(t, "no transform", err, "is nil")
+}
+
+// Transforms print in words.
+func TestString(t *testing.T) {
+	got := fmt.Sprint(transform.Chain{
+		transform.Columns{{Of: []int{0}, By: transform.Logarithm{}}, {Of: []int{2}, By: transform.Circle{Low: -math.Pi}}},
+		transform.Asinh{}, transform.Logit{}, transform.Dequantize{},
+		transform.Standardize{Mean: []float64{1, 2, 3, 4, 5}, Std: []float64{1.23456, 1, 1, 1, 1}}, transform.Whiten{},
+	})
+	const want = "Chain{Columns{[0] Logarithm, [2] Circle{-3.142 to 3.142}}, Asinh{scale 1}, Logit{0 to 1}, Dequantize{step 1}, " +
+		"Standardize{mean [1 2 3 4 … (5 values)], std [1.235 1 1 1 … (5 values)]}, Whiten, not fitted}"
+	if got != want {
+		t.Errorf("a chain prints as\n%s\nexpected\n%s", got, want)
+	}
 }

@@ -8,9 +8,7 @@ import tempfile
 import time
 import unittest
 
-import jupyter_client.manager
-
-PATIENCE = 120  # seconds for what should take a few
+from session import PATIENCE, Session
 
 KEEP = """import (
 	"fmt"
@@ -58,42 +56,13 @@ def folders():
     return set(glob.glob("/dev/shm/nami-kernel-*") + glob.glob(os.path.join(tempfile.gettempdir(), "nami-kernel-*")))
 
 
-class Cells(unittest.TestCase):
+class Cells(Session):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
         self.before = folders()
-        self.manager, self.client = jupyter_client.manager.start_new_kernel(
-            kernel_name="nami", startup_timeout=PATIENCE, cwd=folder.name
-        )
-        self.addCleanup(self.stop)
-
-    def stop(self):
-        self.client.stop_channels()
-        if self.manager.has_kernel:
-            self.manager.shutdown_kernel(now=True)
-
-    def run_cell(self, code):
-        """Returns the error's line, or None, and the outputs as (kind, text)."""
-        outputs = []
-
-        def hear(message):
-            content = message["content"]
-            if message["msg_type"] not in ("status", "execute_input"):
-                outputs.append((message["msg_type"], content.get("text") or content.get("evalue") or content.get("data", {}).get("text/plain", "")))
-
-        reply = self.client.execute_interactive(code, timeout=PATIENCE, output_hook=hear)["content"]
-        line = reply.get("evalue") if reply["status"] == "error" else None
-        if line is not None:
-            self.assertEqual(outputs[-1], ("error", line))
-            self.assertNotIn("\n", line)
-        return line, outputs
-
-    def printed(self, code):
-        line, outputs = self.run_cell(code)
-        self.assertIsNone(line, outputs)
-        return "".join(text for kind, text in outputs if kind == "stream")
+        self.start(cwd=folder.name)
 
     def test_mistakes(self):
         """Each is one line that names the cell's line; what more there is, is folded away."""

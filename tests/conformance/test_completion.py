@@ -9,15 +9,14 @@ import sys
 import time
 import unittest
 
-import jupyter_client.manager
+from session import PATIENCE, Session  # the first answer takes 13 s on an idle machine, 12 of which GoNB waits
 
-PATIENCE = 120  # seconds for what takes 13 on an idle machine, 12 of which GoNB waits
 LOAD = 2  # processes that only compute
 
 OURS = 'import "github.com/nami-flow/go-nami/nami"\n%%\nnami.'
 
 
-class FirstTry(unittest.TestCase):
+class FirstTry(Session):
     @classmethod
     def setUpClass(cls):
         for _ in range(LOAD):
@@ -26,9 +25,7 @@ class FirstTry(unittest.TestCase):
             cls.addClassCleanup(busy.kill)
 
     def setUp(self):
-        manager, self.client = jupyter_client.manager.start_new_kernel(kernel_name="nami", startup_timeout=PATIENCE)
-        self.addCleanup(manager.shutdown_kernel, now=True)
-        self.addCleanup(self.client.stop_channels)
+        self.start()
 
     def ask(self, how, code):
         start = time.monotonic()

@@ -6,9 +6,7 @@ import tempfile
 import time
 import unittest
 
-import jupyter_client.manager
-
-PATIENCE = 120  # seconds for what should take a few
+from session import PATIENCE, Session
 
 DECLARATIONS = """import (
 	"fmt"
@@ -52,38 +50,18 @@ fmt.Println("kept", history.Steps())
 """
 
 
-class Training(unittest.TestCase):
+class Training(Session):
     def setUp(self):
         self.state = tempfile.TemporaryDirectory()
         self.addCleanup(self.state.cleanup)
-        self.start()
+        self.begin_session()
 
-    def start(self):
-        self.manager, self.client = jupyter_client.manager.start_new_kernel(
-            kernel_name="nami", startup_timeout=PATIENCE, env=dict(os.environ, NAMI_STATE=self.state.name)
-        )
-        self.addCleanup(self.stop)
-
-    def stop(self):
-        self.client.stop_channels()
-        if self.manager.has_kernel:
-            self.manager.shutdown_kernel(now=True)
-
-    def run_cell(self, code):
-        """Returns the reply, and what the cell said."""
-        said = []
-
-        def hear(message):
-            content = message["content"]
-            said.append(content.get("text") or "\n".join(content.get("traceback", [])))
-
-        reply = self.client.execute_interactive(code, timeout=PATIENCE, output_hook=hear)
-        return reply["content"], "".join(said)
+    def begin_session(self):
+        self.start(env=dict(os.environ, NAMI_STATE=self.state.name))
 
     def begin(self):
         """Starts to train, and returns when steps have been made."""
-        reply, said = self.run_cell(DECLARATIONS)
-        self.assertEqual(reply["status"], "ok", said)
+        self.printed(DECLARATIONS)
         return self.train()
 
     def train(self):
@@ -121,8 +99,7 @@ class Training(unittest.TestCase):
         self.assertIn("interrupt signal received", said)
         self.assertIn("holds the first", said)
         self.assertLess(seconds, 1)  # 0.05 s on an idle machine
-        reply, said = self.run_cell(RESUME)
-        self.assertEqual(reply["status"], "ok", said)
+        said = self.printed(RESUME)
         self.assertGreater(int(said.split("kept ")[1]), 1, said)
 
     def test_kill(self):
@@ -134,11 +111,9 @@ class Training(unittest.TestCase):
         time.sleep(3)
         os.killpg(os.getpgid(self.manager.provisioner.pid), signal.SIGKILL)
         self.stop()
-        self.start()
-        reply, said = self.run_cell(DECLARATIONS)
-        self.assertEqual(reply["status"], "ok", said)
-        reply, said = self.run_cell(RESUME)
-        self.assertEqual(reply["status"], "ok", said)
+        self.begin_session()
+        self.printed(DECLARATIONS)
+        said = self.printed(RESUME)
         self.assertGreater(int(said.split("kept ")[1]), 1, said)
 
 

@@ -3,12 +3,8 @@
 package kernel
 
 import (
-	"crypto/sha256"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,7 +21,7 @@ func TestConformance(t *testing.T) {
 	if out, code := kernel.Run(t, "install"); code != 0 {
 		t.Fatal(out)
 	}
-	python := conformancePython(t)
+	python := checkout.Python(t, "conformance", "../conformance/requirements.txt", "jupyter_kernel_test")
 	for script, ran := range map[string]string{"test_kernel.py": "Ran 12 tests", "test_training.py": "Ran 2 tests", "test_completion.py": "Ran 3 tests", "test_cells.py": "Ran 4 tests"} {
 		t.Run(script, func(t *testing.T) {
 			command := exec.Command(python, "-W", "ignore", "../conformance/"+script)
@@ -40,44 +36,4 @@ func TestConformance(t *testing.T) {
 			}
 		})
 	}
-}
-
-// conformancePython is the Python of a virtual environment with the conformance tests,
-// made once below the cache folder.
-func conformancePython(t *testing.T) string {
-	t.Helper()
-	requirements, err := os.ReadFile("../conformance/requirements.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache := os.Getenv("NAMI_CACHE")
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache = filepath.Join(user, "nami")
-	}
-	dir := filepath.Join(cache, fmt.Sprintf("conformance-%x", sha256.Sum256(requirements))[:32])
-	python, stamp := filepath.Join(dir, "bin/python3"), filepath.Join(dir, ".complete")
-	if exec.Command(python, "-c", "import jupyter_kernel_test").Run() == nil {
-		if _, err := os.Stat(stamp); err == nil {
-			return python
-		}
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", dir},
-		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", "../conformance/requirements.txt"},
-	} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatal(errors.Join(fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out), os.RemoveAll(dir)))
-		}
-	}
-	if err := os.WriteFile(stamp, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return python
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nami-flow/go-nami/internal/reads"
 	"github.com/nami-flow/go-nami/kernel/internal/environment"
 	"github.com/nami-flow/go-nami/kernel/internal/process"
 
@@ -242,7 +243,7 @@ func (r *runner) run(ctx context.Context, injected []injection) (err error) {
 	cmd.Dir = scratch
 	cmd.Env = append(r.env.JupyterEnv(r.env.Scripted),
 		"NAMI_STATE="+filepath.Join(scratch, "state"),
-		"NAMI_READS="+filepath.Join(scratch, "reads"),
+		reads.Variable+"="+filepath.Join(scratch, "reads"),
 		"TMPDIR="+filepath.Join(scratch, "tmp"),
 		"JUPYTER_RUNTIME_DIR="+filepath.Join(scratch, "runtime"),
 		"PYTHONDONTWRITEBYTECODE=1")

@@ -17,7 +17,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// format is the number of the format of what a checkpoint says of itself.
+// format is the number of the format of what a checkpoint says of itself. Files of models have
+// it, too: those of format 3 stay readable for ever (package modelfile has some in testdata).
 const format = 3
 
 // About is what a checkpoint says of itself, beside the tensors.
