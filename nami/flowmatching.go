@@ -47,7 +47,8 @@ type FlowMatching struct {
 	ContextTransform transform.Transform
 
 	// Solver integrates the velocity in time, such as [solver.RK4](64): one for ordinary
-	// equations.
+	// equations, or with a Path a stochastic one that steps by noise levels, such as
+	// [solver.DDIM](1, 50).
 	Solver solver.Solver
 
 	// Path is the one along which Field was learned, with normal noise; nil if it doesn't
@@ -90,13 +91,14 @@ func (m FlowMatching) check() error {
 	if err := checkSolver(m.Solver); err != nil {
 		return err
 	}
-	if m.Solver.Stochastic() {
-		return fmt.Errorf("nami: %v solves stochastic equations, and a flow is an ordinary one: use a solver like solver.RK4(64)", m.Solver)
+	_, levels := m.Solver.Method.(solver.NoiseLevels)
+	if m.Solver.Stochastic() && !levels {
+		return fmt.Errorf("nami: %v solves stochastic equations, and a flow is an ordinary one: use a solver like solver.RK4(64), or with a Path one that steps by noise levels, such as solver.DDIM(1, 50)", m.Solver)
 	}
 	if _, ok := path.ScheduleOf(m.Path); m.Path != nil && !ok {
 		return fmt.Errorf("nami: Path is %v, which mixes data and noise in no way that is known: give one of path.Linear, Cosine, Scheduled and Affine, or nil", m.Path)
 	}
-	if _, ok := m.Solver.Method.(solver.NoiseLevels); ok && m.Path == nil {
+	if levels && m.Path == nil {
 		return fmt.Errorf("nami: %v steps from one noise level to the next, which a flow without a Path doesn't know: give the flow the Path that its field was trained along, such as path.Linear{}, or use a solver like solver.RK4(64)", m.Solver)
 	}
 	return checkBase(m.Base, m.Field.EventRank())

@@ -38,10 +38,15 @@ func TestLastStepIsOfFirstOrder(t *testing.T) {
 		}
 		for _, grid := range []solver.Grid{nil, solver.Even{}} {
 			euler := one(s, solver.EulerTableau, grid)
-			for _, method := range []solver.Method{solver.MidpointTableau, solver.HeunTableau, solver.RK4Tableau, solver.LMS(4, 1).Method} {
+			for _, method := range []solver.Method{solver.MidpointTableau, solver.HeunTableau, solver.RK4Tableau, solver.LMS(4, 1).Method, solver.AdamsPEC(4, 1).Method} {
 				gomlxtest.Near(t, fmt.Sprintf("%s, %v, grid %v", name, method, grid), one(s, method, grid), euler, 1e-9)
 			}
-			for _, method := range []solver.Method{solver.DPM2(1).Method, solver.DPMSolverPP2M(1).Method} {
+			for _, method := range []solver.Method{
+				solver.DPM2(1).Method, solver.DPMSolverPP2S(1).Method, solver.DPMSolverPP2M(1).Method, solver.DPMSolverPP3M(1).Method, solver.DEIS(3, 1).Method, solver.UniPC(3, 1).Method,
+				solver.DDIM(0, 1).Method,
+				solver.Churn{},
+				solver.DDIM(1, 1).Method, solver.DPMSolverPP3MSDE(1).Method,
+			} {
 				// Pure noise, as that of Cosine and Linear, is asked for where a thousandth is signal.
 				gomlxtest.Near(t, fmt.Sprintf("%s, %v, grid %v", name, method, grid), one(s, method, grid), predicted, 2e-3)
 			}

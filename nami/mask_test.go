@@ -2,6 +2,7 @@ package nami_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 
@@ -104,8 +105,8 @@ func TestMaskedLikelihood(t *testing.T) {
 func TestMaskedDiffusion(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx := context.Background()
-		for _, method := range []solver.Solver{solver.Heun(8), solver.EulerMaruyama(8)} {
-			if backend.String() != "go" && method.Stochastic() {
+		for _, method := range []solver.Solver{solver.Heun(8), solver.EulerMaruyama(8), solver.UniPC(3, 8), solver.AdamsPEC(4, 8), solver.DDIM(1, 8), solver.DPMSolverPP3MSDE(8), {Method: solver.Churn{Churn: 2}, Steps: 8}} {
+			if backend.String() != "go" && fmt.Sprint(method.Method) != "Heun" {
 				continue // XLA compiles each anew
 			}
 			bind := func(objects int) *nami.Process {
@@ -118,6 +119,8 @@ func TestMaskedDiffusion(t *testing.T) {
 			samples, err := masked.Sample(ctx, 4)
 			objects(t, "Sample", gomlxtest.Floats(t, samples, err))
 			if method.Stochastic() {
+				trajectory, err := masked.Trajectory(ctx, []float64{1, 0.55, 0.3, 0}, 4) // within steps, too
+				objects(t, "Trajectory", gomlxtest.Floats(t, trajectory, err))
 				continue
 			}
 			noise := []float64{0.1, -0.2, 0.3, 0.4}

@@ -52,15 +52,16 @@ func TestAnyProcess(t *testing.T) {
 		distribution.LearnedNormal{Event: []int{2}},
 	}
 	solvers := []solver.Solver{
-		solver.Euler(2), solver.RK4(1), solver.Dopri5(1e-3, 1e-3),
+		solver.Euler(2), solver.RK4(1), solver.Dopri5(1e-3, 1e-3), solver.AdamsPEC(3, 3),
 		{},
-		solver.RK4(0), solver.Dopri5(-1, 0), solver.DPM2(2), solver.LMS(2, 3),
+		solver.RK4(0), solver.Dopri5(-1, 0), solver.DPM2(2), solver.LMS(2, 3), solver.UniPC(3, 3), solver.DEIS(9, 2), solver.DDIM(0.5, 2), solver.DDIM(2, 2), solver.DPMSolverPP3MSDE(3),
+		{Method: solver.Churn{Churn: 1}, Steps: 2},
 		solver.EulerMaruyama(2), solver.SRA1(1),
 	}
 	schedules := []schedule.Schedule{schedule.VP{}, schedule.Linear{}, nil, schedule.VP{BetaMin: -1}, schedule.VE{}}
 	property.CheckPart(t, 60, func(t *rapid.T) {
 		base := property.Mostly(t, "base", rapid.SampledFrom(bases[:5]).Draw(t, "usual"), bases[5:]...)
-		s := property.Mostly(t, "solver", rapid.SampledFrom(solvers[:3]).Draw(t, "usual"), solvers[3:]...)
+		s := property.Mostly(t, "solver", rapid.SampledFrom(solvers[:4]).Draw(t, "usual"), solvers[4:]...)
 		var shape []int
 		if base != nil {
 			shape = base.EventShape()

@@ -72,10 +72,13 @@ var examples = map[string][]any{
 	},
 	"methods": {
 		solver.EulerTableau, solver.MidpointTableau, solver.HeunTableau, solver.RK4Tableau, solver.Bosh3Tableau, solver.Dopri5Tableau, solver.Tsit5Tableau,
-		solver.LMS(3, 1).Method, solver.DPM2(1).Method, solver.DPMSolverPP2M(1).Method,
+		solver.LMS(3, 1).Method, solver.AdamsPEC(3, 1).Method, solver.DPM2(1).Method, solver.DPMSolverPP2S(1).Method, solver.DPMSolverPP2M(1).Method, solver.DPMSolverPP3MSDE(1).Method,
+		solver.DEIS(3, 1).Method, solver.UniPC(2, 1).Method, solver.UniPCB1(3, 1).Method, solver.DDIM(0, 1).Method, solver.DDIM(0.5, 1).Method,
+		solver.Churn{},
+		solver.Churn{Churn: 40, Min: 0.05, Max: 50, Noise: 1.003},
 		solver.EulerMaruyama(1).Method, solver.StochasticHeun(1).Method, solver.SRA1(1).Method, solver.Milstein(1).Method,
 	},
-	"grids": {solver.Even{}, solver.Power{}, solver.Power{P: 3}, solver.Karras{}, solver.LogSNR{}, solver.Times{1, 0.3, 0}},
+	"grids": {solver.Even{}, solver.Power{}, solver.Power{P: 3}, solver.Shifted{}, solver.Shifted{S: 2}, solver.Logit{}, solver.Logit{K: 2}, solver.Angle{}, solver.Angle{S: 1}, solver.Karras{}, solver.LogSNR{}, solver.Times{1, 0.3, 0}},
 	"transforms": {
 		transform.Standardize{Mean: []float64{1, 2}, Std: []float64{3, 1. / 3}},
 		transform.Standardize{PerValue: true, Constant: 1},

@@ -190,8 +190,9 @@ func TestQueueFull(t *testing.T) {
 // queued is the number of events that wait.
 func queued(t testing.TB, b prometheus.Collector) float64 { return metric(t, b, "nami_queue_events") }
 
-// metric is the sum of a metric's values over its labels.
-func metric(t testing.TB, b prometheus.Collector, name string) (sum float64) {
+// metric is the sum of a metric's values, of those that have a label with one of the given
+// values if there are any.
+func metric(t testing.TB, b prometheus.Collector, name string, values ...string) (sum float64) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(b)
@@ -204,6 +205,13 @@ func metric(t testing.TB, b prometheus.Collector, name string) (sum float64) {
 			continue
 		}
 		for _, m := range family.GetMetric() {
+			wanted := len(values) == 0
+			for _, label := range m.GetLabel() {
+				wanted = wanted || slices.Contains(values, label.GetValue())
+			}
+			if !wanted {
+				continue
+			}
 			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}

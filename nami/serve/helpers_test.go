@@ -52,14 +52,20 @@ func bindShift(t testing.TB, backend compute.Backend, options ...nami.Option) *n
 	return process
 }
 
-// bindNetwork binds network with weights that were drawn.
-func bindNetwork(t testing.TB, backend compute.Backend, options ...nami.Option) *nami.Process {
+// drawn is a store with weights of network that were drawn.
+func drawn(t testing.TB, backend compute.Backend) *model.Store {
 	t.Helper()
 	store := model.NewStore()
 	if err := nami.Initialize(backend, store, network.Field, []int{4}, []int{3}, 1); err != nil {
 		t.Fatal(err)
 	}
-	process, err := network.Bind(backend, store, single(0, 0, 0), options...)
+	return store
+}
+
+// bindNetwork binds network with weights that were drawn.
+func bindNetwork(t testing.TB, backend compute.Backend, options ...nami.Option) *nami.Process {
+	t.Helper()
+	process, err := network.Bind(backend, drawn(t, backend), single(0, 0, 0), options...)
 	if err != nil {
 		t.Fatal(err)
 	}

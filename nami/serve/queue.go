@@ -93,8 +93,9 @@ func (b *Batcher) drop(j *job) {
 }
 
 // take waits for work, and takes as much of it as a batch holds: of the kind that has waited
-// longest, in the order in which it came. What is left of a large job goes to the end, so
-// that it doesn't keep small ones waiting. ok is false at the end.
+// longest, in the order in which it came. What is left of a job comes first in the next batch if
+// that can hold it, and else goes to the end, so that large jobs don't keep small ones waiting.
+// ok is false at the end.
 func (b *Batcher) take() (pieces []piece, size int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,7 +106,7 @@ func (b *Batcher) take() (pieces []piece, size int, ok bool) {
 			}
 			b.wake.Wait()
 		}
-		var rest, again []*job
+		var first, rest, again []*job
 		kind, left := b.waiting[0].kind, 0
 		for _, j := range b.waiting {
 			if j.kind == kind {
@@ -126,11 +127,14 @@ func (b *Batcher) take() (pieces []piece, size int, ok bool) {
 			n := min(left, j.rows-j.given)
 			pieces = append(pieces, piece{j, j.given, n})
 			j.given, left, b.events = j.given+n, left-n, b.events-n
-			if j.given < j.rows {
+			switch missing := j.rows - j.given; {
+			case missing > size:
 				again = append(again, j)
+			case missing > 0:
+				first = append(first, j)
 			}
 		}
-		b.waiting = append(rest, again...)
+		b.waiting = slices.Concat(first, rest, again)
 		if len(pieces) > 0 {
 			return pieces, size, true
 		}

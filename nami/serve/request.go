@@ -144,12 +144,12 @@ func wantsNPY(r *http.Request, body string) (bool, error) {
 	for part := range strings.SplitSeq(accept, ",") {
 		kind, parameters, err := mime.ParseMediaType(part)
 		if err != nil {
-			return false, fmt.Errorf("Accept is %q, which can't be read: expected %s, %s or */*", accept, typeJSON, typeNPY)
+			return false, fmt.Errorf("the header Accept is %q, which can't be read: expected %s, %s or */*", accept, typeJSON, typeNPY)
 		}
 		quality := 1.0
 		if q, given := parameters["q"]; given {
 			if quality, err = strconv.ParseFloat(q, 64); err != nil {
-				return false, fmt.Errorf("Accept is %q, and its q isn't a number", accept)
+				return false, fmt.Errorf("the header Accept is %q, and its q isn't a number", accept)
 			}
 		}
 		if kind == "*/*" || kind == "application/*" {
@@ -160,7 +160,7 @@ func wantsNPY(r *http.Request, body string) (bool, error) {
 		}
 	}
 	if found == "" {
-		return false, fmt.Errorf("Accept is %q: this server answers with %s or %s", accept, typeJSON, typeNPY)
+		return false, fmt.Errorf("the header Accept is %q: this server answers with %s or %s", accept, typeJSON, typeNPY)
 	}
 	return found == typeNPY, nil
 }

@@ -21,13 +21,19 @@ func TestCheckPassesOurs(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		for _, s := range []solver.Solver{
-			solver.LMS(1, 1), solver.LMS(2, 1), solver.LMS(3, 1), solver.LMS(4, 1), solver.DPM2(1), solver.DPMSolverPP2M(1),
-			solver.EulerMaruyama(1), solver.StochasticHeun(1), solver.SRA1(1), solver.Milstein(1),
-		} {
-			if backend.String() != "go" && s.Method.Order() == 1 {
-				continue
-			}
+		methods := []solver.Solver{
+			solver.LMS(2, 1), solver.LMS(4, 1), solver.DPM2(1), solver.DPMSolverPP2S(1), solver.DPMSolverPP2M(1), solver.UniPC(3, 1),
+			solver.DPMSolverPP3MSDE(1),
+			{Method: solver.Churn{Churn: 2}, Steps: 1},
+			solver.StochasticHeun(1), solver.SRA1(1),
+		}
+		if backend.String() == "go" { // XLA compiles each anew
+			methods = append(methods, solver.LMS(1, 1), solver.LMS(3, 1), solver.AdamsPEC(1, 1), solver.AdamsPEC(2, 1), solver.AdamsPEC(3, 1), solver.AdamsPEC(4, 1), solver.DPMSolverPP3M(1), solver.DEIS(2, 1), solver.DEIS(3, 1),
+				solver.UniPC(2, 1), solver.UniPCB1(2, 1), solver.UniPCB1(3, 1), solver.DPMSolverPP2MSDE(1), solver.DDIM(0, 1), solver.DDIM(0.5, 1), solver.DDIM(1, 1),
+				solver.Solver{Method: solver.Churn{}, Steps: 1}, solver.Solver{Method: solver.Churn{Churn: 2, Min: 0.5, Max: 1}, Steps: 1},
+				solver.EulerMaruyama(1), solver.Milstein(1))
+		}
+		for _, s := range methods {
 			if err := solver.Check(backend, s.Method); err != nil {
 				t.Error(err)
 			}

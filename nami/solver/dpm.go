@@ -45,64 +45,40 @@ func (dpm2) Step(s System, y, _ []*Node, over Interval, _ [][]*Node) Step {
 	}
 }
 
-// dpmSolverPP2M is DPM-Solver++(2M) (see [DPMSolverPP2M]). With the data D = z - u·dz/du
-// and λ = -log u it is
-//
-//	z' = (u'/u)·z + (1 - u'/u)·D̄,   D̄ = D + (D - D₋)·Δλ/2Δλ₋
-//
-// where D₋ and Δλ₋ are those of the step before. Without one, and where u' is 0, D̄ is D.
-type dpmSolverPP2M struct{}
+// dpmSolverPP2S is DPM-Solver++(2S) with the second prediction in the middle of λ = -log u (see
+// [DPMSolverPP2S]).
+type dpmSolverPP2S struct{}
 
-var _ NoiseLevels = dpmSolverPP2M{}
+var _ NoiseLevels = dpmSolverPP2S{}
 
 // Order implements [Method].
-func (dpmSolverPP2M) Order() float64 { return 2 }
+func (dpmSolverPP2S) Order() float64 { return 2 }
 
 // Draws implements [Method].
-func (dpmSolverPP2M) Draws() int { return 0 }
+func (dpmSolverPP2S) Draws() int { return 0 }
 
 // NeedsNoiseLevels implements [NoiseLevels].
-func (dpmSolverPP2M) NeedsNoiseLevels() {}
+func (dpmSolverPP2S) NeedsNoiseLevels() {}
 
 // String is the method's name.
-func (dpmSolverPP2M) String() string { return "DPMSolverPP2M" }
+func (dpmSolverPP2S) String() string { return "DPMSolverPP2S" }
 
 // Init implements [Method].
-func (dpmSolverPP2M) Init(s System, y []*Node, t *Node) []*Node { return multistep{2}.Init(s, y, t) }
+func (dpmSolverPP2S) Init(System, []*Node, *Node) []*Node { return nil }
 
-// Step implements [Method].
-func (dpmSolverPP2M) Step(s System, y, carry []*Node, over Interval, _ [][]*Node) Step {
-	past := memoryOf(carry, 1, len(y))
-	c := s.NoiseLevels(over)
-	z, h := c.Enter(y, over.From), c.Width(over)
-	from, to, before := c.Position(over.From), c.Position(over.To), past.positions[0]
-	slope := c.Slope(z, over.From)
-	data := advance(z, [][]*Node{slope}, []float64{-1}, from)
-
-	// What has no logarithm counts as 1 in it, and gets no weight.
-	positive := func(u *Node) *Node { return GreaterThan(u, ConstAs(u, 0)) }
-	log := func(u *Node) *Node { return Log(Where(positive(u), u, OnesLike(u))) }
-	usable := LogicalAnd(LogicalAnd(positive(from), positive(to)), GreaterThan(past.count, ConstAs(past.count, 0)))
-	if c.FirstOrder != nil {
-		usable = LogicalAnd(usable, LogicalNot(c.FirstOrder))
+// Step implements [Method]: with the data D₁ = z₁ - u₁·dz/du that is predicted in the middle,
+// z' = z·u'/u + (1 - u'/u)·D₁. Where one end has no noise, it is a step of [Euler].
+func (dpmSolverPP2S) Step(s System, y, _ []*Node, over Interval, _ [][]*Node) Step {
+	l := newLevelStep(s, y, over)
+	middle := Where(l.inner, Sqrt(Mul(l.from, l.to)), l.from)
+	at := advance(l.z, [][]*Node{l.slope}, []float64{1}, Sub(middle, l.from))
+	second := l.Slope(at, Where(l.inner, l.Time(middle), over.From))
+	data := advance(at, [][]*Node{second}, []float64{-1}, middle)
+	first := advance(l.z, [][]*Node{l.slope}, []float64{1}, l.width(1))
+	next := make([]*Node, len(y))
+	for part := range next {
+		step := scaled(l.z[part], OneMinus(l.ratio()), Sub(data[part], l.z[part]))
+		next[part] = Where(l.inner, step, first[part])
 	}
-	last := Where(usable, Sub(log(before), log(from)), OnesLike(from))
-	weight := Where(usable, Div(Sub(log(from), log(to)), Add(last, last)), ZerosLike(from))
-
-	// z' in terms of the slope, which has a limit where u is 0.
-	perUnit := Where(positive(from), Div(weight, Where(positive(from), from, OnesLike(from))), ZerosLike(from))
-	mean := make([]*Node, len(z))
-	for part := range z {
-		mean[part] = scaled(slope[part], Neg(perUnit), Sub(data[part], past.slopes[0][part]))
-	}
-	slopes := [][]*Node{mean}
-	now := memory{slopes: [][]*Node{data}, positions: []*Node{from}, count: Where(positive(from), OnesLike(from), ZerosLike(from))}
-	if c.Restart != nil {
-		now.count = Where(c.Restart, ZerosLike(now.count), now.count)
-	}
-	return Step{
-		Y:       c.Leave(advance(z, slopes, []float64{1}, h), over.To),
-		Carry:   now.list(),
-		Between: func() Interpolant { return Interpolant{c, polynomial(z, slopes, [][]float64{{1}}, h)} },
-	}
+	return Step{Y: l.Leave(next, over.To), Between: func() Interpolant { return l.line(next) }}
 }

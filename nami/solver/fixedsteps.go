@@ -19,23 +19,23 @@ import (
 // next. In a graph T is a *Node, on the host a tensor.
 type timing[T any] struct {
 	last   T // int32: the number of the step that ends in a model's data, -1 if none does
+	n      T // how many steps there are
 	t0, t1 T // even steps
-	n      T
 	nodes  T // others; a vector, filled up at the end
 }
 
 func (t timing[T]) list(even bool) []T {
 	if even {
-		return []T{t.last, t.t0, t.t1, t.n}
+		return []T{t.last, t.n, t.t0, t.t1}
 	}
-	return []T{t.last, t.nodes}
+	return []T{t.last, t.n, t.nodes}
 }
 
 func timingOf[T any](list []T, even bool) (t timing[T], rest []T) {
 	if even {
-		return timing[T]{last: list[0], t0: list[1], t1: list[2], n: list[3]}, list[4:]
+		return timing[T]{last: list[0], n: list[1], t0: list[2], t1: list[3]}, list[4:]
 	}
-	return timing[T]{last: list[0], nodes: list[1]}, list[2:]
+	return timing[T]{last: list[0], n: list[1], nodes: list[2]}, list[3:]
 }
 
 // interval is step i, an int32 scalar, of the times in a graph. They are computed from the
@@ -47,7 +47,8 @@ func interval(t timing[*Node], i *Node, dtype dtypes.DType) Interval {
 		}
 		return Add(t.t0, Mul(Sub(t.t1, t.t0), Div(ConvertDType(i, dtype), t.n)))
 	}
-	return Interval{From: at(i), To: at(Add(i, ConstAs(i, int32(1)))), Last: Equal(i, t.last)}
+	next := Add(i, ConstAs(i, int32(1)))
+	return Interval{From: at(i), To: at(next), Last: Equal(i, t.last), BeforeLast: Equal(next, t.last), Steps: Identity(t.n)}
 }
 
 // nodes are where the steps of a run go; nil for even ones.
@@ -133,12 +134,12 @@ func (p *Program) fixedSteps(ctx context.Context, s *Solution, about outline, dt
 		run.Steps = len(nodes) - 1
 	}
 	l := layout{parts: len(s.Y), carry: about.carry, even: nodes == nil, saves: len(run.Save) > 0}
-	times := timing[*tensors.Tensor]{last: tensors.FromScalar(int32(-1))}
+	times := timing[*tensors.Tensor]{last: tensors.FromScalar(int32(-1)), n: scalar(dtype, float64(run.Steps))}
 	if about.modelled && run.T1 == 0 && !p.joint { // an adjoint goes back the way that it came
 		times.last = tensors.FromScalar(int32(run.Steps - 1))
 	}
 	if l.even {
-		times.t0, times.t1, times.n = scalar(dtype, run.T0), scalar(dtype, run.T1), scalar(dtype, float64(run.Steps))
+		times.t0, times.t1 = scalar(dtype, run.T0), scalar(dtype, run.T1)
 	} else if times.nodes, err = padded(nodes, dtype); err != nil {
 		return fail(err)
 	}
@@ -217,13 +218,19 @@ func (p *Program) fixedStep(l layout, calls *int, scope *model.Scope, i *Node, l
 		save, fixed = recordingOf(fixed, l.parts, p.solver.Stochastic())
 	}
 	system := p.solver.within(p.system(scope, fixed, calls), over)
+	for k := range noise {
+		noise[k] = system.quieten(noise[k])
+	}
+	if save.bridge != nil {
+		save.bridge = system.quieten(save.bridge)
+	}
 	step := method.Step(system, now.y, now.carry, over, noise)
 	checkStep(method, now.y, now.carry, step)
 	// A sample counts a step as long as it has counted all before.
 	fine := LogicalAnd(finite(step.Y, len(p.lead(now.y))), Equal(now.good, i))
 	next := fixedState{y: step.Y, carry: step.Carry, good: Add(now.good, ConvertDType(fine, dtypes.Int32)), saved: now.saved}
 	if l.saves {
-		next.saved = record(save, p.interpolant(system, now.y, step, over), system, i, now, step.Y, over)
+		next.saved = record(save, p.interpolant(system, now.y, step, over), system, i, now, step, over)
 	}
 	return next.list()
 }

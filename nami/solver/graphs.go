@@ -96,9 +96,9 @@ func (p *Program) fixedGraphs(about outline, parts int, dtype dtypes.DType, run 
 		},
 		Step: func(scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
 			g := i.Graph()
-			times := timing[*Node]{last: Const(g, int32(last))}
+			times := timing[*Node]{last: Const(g, int32(last)), n: ConstAsDType(g, dtype, run.Steps)}
 			if l.even {
-				times.t0, times.t1, times.n = ConstAsDType(g, dtype, run.T0), ConstAsDType(g, dtype, run.T1), ConstAsDType(g, dtype, run.Steps)
+				times.t0, times.t1 = ConstAsDType(g, dtype, run.T0), ConstAsDType(g, dtype, run.T1)
 			} else {
 				times.nodes = ConstAsDType(g, dtype, nodes)
 			}

@@ -143,6 +143,83 @@ func (g Power) Nodes(n int, from, to float64, clock Clock) ([]float64, error) {
 // String describes the grid.
 func (g Power) String() string { return fmt.Sprintf("Power{%v}", g.WithDefaults().P) }
 
+// Shifted is the grid of even steps of t that are shifted to the noise,
+//
+//	t' = S·t/(1 + (S-1)·t),
+//
+// for flows of many values, such as large images, whose signal drowns later (Esser et al. 2024,
+// arXiv:2403.03206, eq. 23). The last step goes to 0 from S/(n+S-1).
+type Shifted struct {
+	// S is the shift, positive; 3 if 0. Less than 1 shifts to the data.
+	S float64
+}
+
+// WithDefaults returns the grid with the usual shift where it is 0.
+func (g Shifted) WithDefaults() Shifted { return Shifted{orUsual(g.S, 3)} }
+
+// Validate reports a shift that is out of range.
+func (g Shifted) Validate() error { return checkExponent("Shifted", "S", g.S) }
+
+// Nodes implements [Grid].
+func (g Shifted) Nodes(n int, from, to float64, _ Clock) ([]float64, error) {
+	s := g.WithDefaults().S
+	return overUnit(n, from, to,
+		func(t float64) float64 { return s * t / (1 + (s-1)*t) },
+		func(t float64) float64 { return t / (s - (s-1)*t) })
+}
+
+// String describes the grid.
+func (g Shifted) String() string { return fmt.Sprintf("Shifted{%v}", g.WithDefaults().S) }
+
+// Logit is the grid of times that are logistic functions of even steps from -K to K, stretched
+// to end at 0 and 1: the larger K is, the shorter are the steps at both ends. For the path of
+// [schedule.Linear], whose log-SNR is -2·log(t/(1-t)), they are nearly even in it.
+type Logit struct {
+	// K says how far the steps go, positive; 3 if 0, where the shortest steps are a fifth of
+	// the longest.
+	K float64
+}
+
+// WithDefaults returns the grid with the usual range where it is 0.
+func (g Logit) WithDefaults() Logit { return Logit{orUsual(g.K, 3)} }
+
+// Validate reports a range that is out of range.
+func (g Logit) Validate() error {
+	if err := checkExponent("Logit", "K", g.K); err != nil {
+		return err
+	}
+	if g.K > 30 {
+		return fmt.Errorf("solver.Logit: K is %v: it must be at most 30, beyond which times near 1 are no longer distinct", g.K)
+	}
+	return nil
+}
+
+// Nodes implements [Grid].
+func (g Logit) Nodes(n int, from, to float64, _ Clock) ([]float64, error) {
+	k := g.WithDefaults().K
+	logistic := func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
+	low, high := logistic(-k), logistic(k)
+	return overUnit(n, from, to,
+		func(f float64) float64 { return (logistic(k*(2*f-1)) - low) / (high - low) },
+		func(t float64) float64 {
+			p := low + t*(high-low)
+			return (math.Log(p/(1-p))/k + 1) / 2
+		})
+}
+
+// String describes the grid.
+func (g Logit) String() string { return fmt.Sprintf("Logit{%v}", g.WithDefaults().K) }
+
+// overUnit places even steps of a number whose function is time, with the given inverse, both
+// from [0, 1] to [0, 1].
+func overUnit(n int, from, to float64, f, inverse func(float64) float64) ([]float64, error) {
+	if min(from, to) < 0 || max(from, to) > 1 {
+		return nil, fmt.Errorf("it is made for times from 0 to 1, and the solve goes from %v to %v", from, to)
+	}
+	a, b := inverse(from), inverse(to)
+	return between(n, func(fraction float64) float64 { return f(a + (b-a)*fraction) }, from, to), nil
+}
+
 func orUsual(v, usual float64) float64 {
 	if v == 0 {
 		return usual
@@ -207,6 +284,51 @@ func (LogSNR) Nodes(n int, from, to float64, clock Clock) ([]float64, error) {
 
 // String names the grid.
 func (LogSNR) String() string { return "LogSNR" }
+
+// Angle is the grid of even steps of the angle φ = atan(σ/α), shifted to the data as [Shifted]
+// does it to times, down to the smallest noise at which the model is asked, and then to the
+// data. It suits the methods of high order in the angle of a diffusion, such as [AdamsPEC] for
+// schedules without noise at 0.
+type Angle struct {
+	// S is the shift of φ/(π/2), positive; ½ if 0. 1 leaves the steps even; the smaller it is,
+	// the shorter are those near the data.
+	S float64
+}
+
+// WithDefaults returns the grid with the usual shift where it is 0.
+func (g Angle) WithDefaults() Angle { return Angle{orUsual(g.S, 0.5)} }
+
+// Validate reports a shift that is out of range.
+func (g Angle) Validate() error { return checkExponent("Angle", "S", g.S) }
+
+// Nodes implements [Grid].
+func (g Angle) Nodes(n int, from, to float64, clock Clock) ([]float64, error) {
+	return toData(n, from, to, clock.Data(), func(n int, noise, data float64) ([]float64, error) {
+		ends, err := clock.Ratios([]float64{noise, data})
+		if err != nil {
+			return nil, err
+		}
+		for i, ratio := range ends {
+			ends[i] = math.Atan(ratio) / (math.Pi / 2)
+		}
+		turns, err := Shifted{g.WithDefaults().S}.Nodes(n, ends[0], ends[1], clock)
+		if err != nil {
+			return nil, err
+		}
+		for i, turn := range turns {
+			turns[i] = math.Tan(turn * math.Pi / 2)
+		}
+		times, err := clock.Times(turns)
+		if err != nil {
+			return nil, err
+		}
+		times[0], times[n] = noise, data
+		return times, nil
+	})
+}
+
+// String describes the grid.
+func (g Angle) String() string { return fmt.Sprintf("Angle{%v}", g.WithDefaults().S) }
 
 // mostRatio is where steps by noise levels begin if the noise is pure, and pure says from
 // which level on it counts as that.

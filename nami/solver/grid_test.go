@@ -77,6 +77,13 @@ func TestGrids(t *testing.T) {
 			{"log-SNR", solver.LogSNR{}, 2, scheduled(edm, 0), 1, 0, []float64{level(0.4), 0}},
 			{"log-SNR, upwards", solver.LogSNR{}, 2, scheduled(edm, 0), 0, 1, []float64{level(0.4), 1}},
 			{"Karras from pure noise", solver.Karras{Rho: 1}, 3, scheduled(schedule.Linear{}, 0.5), 1, 0, []float64{80. / 81, 0.5, 0}},
+			{"shifted to the noise by 3", solver.Shifted{}, 4, plain, 1, 0, []float64{0.9, 0.75, 0.5, 0}},
+			{"shifted to the data, upwards", solver.Shifted{S: 0.5}, 2, plain, 0, 1, []float64{1. / 3, 1}},
+			{"shifted, between: from even steps of 0.5 to 0.1", solver.Shifted{}, 2, plain, 0.75, 0.25, []float64{0.9 / 1.6, 0.25}},
+			{"logit", solver.Logit{K: 1}, 4, plain, 1, 0, []float64{0.5 + math.Tanh(0.25)/math.Tanh(0.5)/2, 0.5, 0.5 - math.Tanh(0.25)/math.Tanh(0.5)/2, 0}},
+			{"logit, upwards over the upper half", solver.Logit{K: 1}, 2, plain, 0.5, 1, []float64{0.5 + math.Tanh(0.25)/math.Tanh(0.5)/2, 1}},
+			{"even angles, of tan φ = t/(1-t)", solver.Angle{S: 1}, 4, scheduled(schedule.Linear{}, 0), 1, 0, []float64{math.Sqrt(0.5), 0.5, 1 - math.Sqrt(0.5), 0}},
+			{"angles to a model's data", solver.Angle{}, 2, scheduled(schedule.Linear{}, 0.5), 1, 0, []float64{0.5, 0}},
 			{"times", solver.Times{1, 0.9, 0.3, 0}, 0, plain, 1, 0, []float64{0.9, 0.3, 0}},
 			{"times, the other way", solver.Times{1, 0.9, 0.3, 0}, 0, plain, 0, 1, []float64{0.3, 0.9, 1}},
 			{"times, a part", solver.Times{0, 0.3, 0.9, 1}, 0, plain, 0.95, 0.2, []float64{0.9, 0.3, 0.2}},
@@ -111,10 +118,13 @@ func TestBadGrids(t *testing.T) {
 		"go from 1 (number 0) to NaN (number 1)":                                        {grid: badGrid{1, math.NaN(), 0.5, 0}},
 		"it has 3 times for 3 steps":                                                    {grid: badGrid{1, 0.5, 0}},
 		"its times go from 1 to 0.1, and the solve from 1 to 0":                         {grid: badGrid{1, 0.5, 0.2, 0.1}},
-		"out of nodes":                                  {grid: badGrid(nil)},
-		"the system has no schedule":                    {grid: solver.Karras{}},
-		"the system has no schedule: use it for a Diff": {grid: solver.LogSNR{}},
-		"a power of time has no meaning below 0":        {grid: solver.Power{}, run: solver.Run{T0: 1, T1: -1}},
+		"out of nodes":                                                                   {grid: badGrid(nil)},
+		"the system has no schedule":                                                     {grid: solver.Karras{}},
+		"the system has no schedule: use it for a Diff":                                  {grid: solver.LogSNR{}},
+		"the system has no schedule: use it for a Diffusion":                             {grid: solver.Angle{}},
+		"made for times from 0 to 1, and the solve goes from 2 to 0":                     {grid: solver.Shifted{}, run: solver.Run{T0: 2}},
+		"made for times from 0 to 1, and the solve goes from 1 to -1":                    {grid: solver.Logit{}, run: solver.Run{T0: 1, T1: -1}},
+		"a power of time has no meaning below 0":                                         {grid: solver.Power{}, run: solver.Run{T0: 1, T1: -1}},
 		"its times go from 1 to 0.5, and the solve from 1 to 0: give times from one end": {grid: solver.Times{1, 0.5}},
 		"Run.Steps is 7, and the grid of":                                                {grid: solver.Times{1, 0.5, 0}, run: solver.Run{T0: 1, Steps: 7}},
 	} {
@@ -185,4 +195,55 @@ func TestMultistepIsExactForPolynomials(t *testing.T) {
 			gomlxtest.Near(t, s.String(), got, want, 1e-13)
 		}
 	})
+}
+
+// After its first steps the corrector of order k integrates polynomials of degree k exactly, on
+// steps of any lengths: what a solve without it has not, the difference of the states before
+// two steps. A state is that one and the predictor's integral.
+func TestAdamsPECIsExactForPolynomials(t *testing.T) {
+	nodes := solver.Times{0, 0.1, 0.15, 0.3, 0.42, 0.6, 0.61, 0.8, 1}
+	backend := gomlxtest.Go(t)
+	for k := 1; k <= 4; k++ {
+		f := func(t float64) float64 { return math.Pow(t, float64(k)) }
+		predictor := func(i int) (sum float64) { // of the step from node i, by the slopes at nodes i, i-1, …
+			const n = 100 // Simpson's rule is exact for cubic polynomials, which these are at most
+			h := nodes[i+1] - nodes[i]
+			for m := range n + 1 {
+				weight := []float64{2, 4}[m%2]
+				if m == 0 || m == n {
+					weight = 1
+				}
+				at := nodes[i] + h*float64(m)/n
+				for a := i - k + 1; a <= i; a++ {
+					term := f(nodes[a])
+					for b := i - k + 1; b <= i; b++ {
+						if a != b {
+							term *= (at - nodes[b]) / (nodes[a] - nodes[b])
+						}
+					}
+					sum += weight * h / (3 * n) * term
+				}
+			}
+			return sum
+		}
+		s := solver.AdamsPEC(k, 0)
+		s.Grid = nodes
+		p := program(t, backend, s, func(*model.Scope, []*Node) solver.System {
+			return solver.System{Drift: func(y []*Node, t *Node) []*Node {
+				return []*Node{Add(ZerosLike(y[0]), PowScalar(t, float64(k)))}
+			}}
+		})
+		out, err := p.Solve(context.Background(), []*tensors.Tensor{gomlx.FromFloats(dtypes.Float64, []float64{0, 5}, 2)}, nil, solver.Run{T0: 0, T1: 1, Save: nodes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := gomlxtest.Floats(t, out.Saved[0], nil)
+		corrected := func(i int) float64 { return y[2*(i+1)] - predictor(i) } // the state before step i
+		var got, want []float64
+		for i := k + 1; i < len(nodes)-1; i++ {
+			got = append(got, corrected(i)-corrected(i-1))
+			want = append(want, (f(nodes[i])*nodes[i]-f(nodes[i-1])*nodes[i-1])/float64(k+1))
+		}
+		gomlxtest.Near(t, s.String(), got, want, 1e-13)
+	}
 }

@@ -13,7 +13,8 @@ import (
 // [NoiseLevels] works for systems with a model only.
 type Method interface {
 	// Order is the order of convergence in the length of the steps; for a stochastic method
-	// the strong order for additive noise.
+	// the strong order for additive noise, for one that steps by noise levels that of the
+	// mean and deviation of its results.
 	Order() float64
 
 	// Draws is the number of standard normal numbers that a step needs for each value of
@@ -53,6 +54,11 @@ type Step struct {
 	// Between gives the state within the step, if the method has an interpolant of its own;
 	// nil if not. It is called only where output is asked for.
 	Between func() Interpolant
+
+	// Deviation is the standard deviation of the noise that the step added to each value of
+	// the first part of Y, a scalar or shaped like the time, for the Brownian bridge of output
+	// within the step; nil if it is that of the system's Diffusion, g·√|h|.
+	Deviation *Node
 }
 
 // Embedded is a [Method] whose steps have an error estimate.
@@ -88,6 +94,13 @@ type Interval struct {
 	// Last is true in the last step of a solve that ends at the data of a model with time
 	// 0: a scalar bool, nil if no step of the solve is.
 	Last *Node
+
+	// BeforeLast is true in the step before that one; nil as Last.
+	BeforeLast *Node
+
+	// Steps is the number of steps of the solve, a scalar of the times' dtype; nil if it isn't
+	// known before.
+	Steps *Node
 }
 
 // At is the time at a fraction of the step: From at 0 and To at 1, to the bit.

@@ -145,7 +145,7 @@ func newProgram(backend compute.Backend, store *model.Store, s Solver, build Bui
 func (p *Program) Solve(ctx context.Context, y, fixed []*tensors.Tensor, run Run) (*Solution, error) {
 	n, dtype, err := p.samples(y)
 	if err == nil {
-		err = cmp.Or(run.validate(n), checkFixed(fixed))
+		err = cmp.Or(run.validate(n), checkFixed(fixed), p.solver.direction(run))
 	}
 	if err == nil && ctx == nil {
 		err = errors.New("solver: the context.Context is nil: give context.Background()")
@@ -375,10 +375,18 @@ func (s Solver) prepare(system System, calls *int) System {
 	return system.counted(calls)
 }
 
+// direction is an error if a run goes to the noise with a method for the reverse process.
+func (s Solver) direction(run Run) error {
+	if _, levels := s.Method.(NoiseLevels); levels && s.Stochastic() && run.T0 < run.T1 {
+		return fmt.Errorf("solver: %v can't solve from t = %v to t = %v: its noise belongs to the reverse process, which runs from noise at 1 to data at 0; solve from the larger time to the smaller", s, run.T0, run.T1)
+	}
+	return nil
+}
+
 // within is the system in one step: a stochastic method gets the drift and diffusion of
 // that step from the system itself, too.
 func (s Solver) within(system System, over Interval) System {
-	if s.Stochastic() && system.Coordinates != nil {
+	if _, levels := s.Method.(NoiseLevels); s.Stochastic() && !levels && system.Coordinates != nil {
 		c := system.Coordinates(over)
 		system.Drift, system.Diffusion = c.Slope, c.Diffusion
 		system.Coordinates = func(Interval) *Coordinates { return c }

@@ -28,10 +28,10 @@ func TestAnySolve(t *testing.T) {
 		adaptive.Weights = property.Mostly(t, "weights", nil, rapid.SliceOfN(odd, 0, 3).Draw(t, "odd"))
 		few := min(steps, 3)
 		s := property.Mostly(t, "solver", rapid.SampledFrom([]solver.Solver{
-			solver.Euler(few), solver.RK4(few), adaptive, solver.Tsit5(1e-2, 1e-2), solver.LMS(3, few), solver.EulerMaruyama(few), solver.SRA1(few),
-		}).Draw(t, "usual"), solver.Solver{}, solver.Solver{Method: solver.Tableau{}, Steps: 2}, solver.DPM2(2), solver.LMS(9, 2))
+			solver.Euler(few), solver.RK4(few), adaptive, solver.Tsit5(1e-2, 1e-2), solver.LMS(3, few), solver.AdamsPEC(3, few), solver.EulerMaruyama(few), solver.SRA1(few),
+		}).Draw(t, "usual"), solver.Solver{}, solver.Solver{Method: solver.Tableau{}, Steps: 2}, solver.DPM2(2), solver.LMS(9, 2), solver.AdamsPEC(0, 2), solver.UniPC(3, 2), solver.DDIM(1, 2))
 		if s.Method != nil && s.Steps > 0 {
-			s.Grid = property.Mostly[solver.Grid](t, "grid", nil, solver.Even{}, solver.Power{}, solver.Karras{}, solver.Power{P: odd.Draw(t, "odd")}, solver.Times{1, 0.5, 0}, solver.Times{1, 1})
+			s.Grid = property.Mostly[solver.Grid](t, "grid", nil, solver.Even{}, solver.Power{}, solver.Karras{}, solver.Angle{}, solver.Shifted{}, solver.Logit{}, solver.Shifted{S: odd.Draw(t, "odd")}, solver.Logit{K: odd.Draw(t, "odd")}, solver.Power{P: odd.Draw(t, "odd")}, solver.Times{1, 0.5, 0}, solver.Times{1, 1})
 		}
 		usual := "with fixed"
 		if s.Stochastic() {

@@ -146,21 +146,30 @@ func drawBridges(_ *model.Scope, in [][]*Node) (out []*Node) {
 }
 
 // record puts the states at the times within a step in their places.
-func record(r recording[*Node], within Interpolant, system System, i *Node, now fixedState, next []*Node, over Interval) []*Node {
+func record(r recording[*Node], within Interpolant, system System, i *Node, now fixedState, step Step, over Interval) []*Node {
 	values := within.at(over, r.times)
-	if r.bridge != nil && system.Diffusion != nil {
-		g, root := system.Diffusion(now.y, over.From), Sqrt(Abs(over.Width()))
-		for part := range values {
-			shake := Mul(r.bridge[part], root)
-			if scale := g[part]; scale.IsScalar() {
-				shake = Mul(shake, scale)
-			} else {
-				shake = Mul(shake, InsertAxes(scale, 0))
+	if r.bridge != nil {
+		deviations := make([]*Node, len(values))
+		switch {
+		case step.Deviation != nil:
+			deviations[0] = step.Deviation
+		case system.Diffusion != nil:
+			root := Sqrt(Abs(over.Width()))
+			for part, g := range system.Diffusion(now.y, over.From) {
+				deviations[part] = Mul(g, root)
 			}
-			values[part] = Add(values[part], shake)
+		}
+		for part, deviation := range deviations {
+			switch {
+			case deviation == nil:
+				continue
+			case !deviation.IsScalar():
+				deviation = lifted(InsertAxes(deviation, 0), values[part].Rank())
+			}
+			values[part] = Add(values[part], Mul(r.bridge[part], deviation))
 		}
 	}
-	return put(Equal(r.step, i), r.atEnd, values, next, now.saved)
+	return put(Equal(r.step, i), r.atEnd, values, step.Y, now.saved)
 }
 
 // put replaces saved by values where the mask, of one axis or of the axes of times and lead,

@@ -14,15 +14,24 @@
 //	Bosh3                          3, adaptive  3
 //	Dopri5, Tsit5                  5, adaptive  6
 //	LMS(k, n)                      k, 2 at most 1
-//	DPM2                           2            2
-//	DPMSolverPP2M                  2            1
+//	AdamsPEC(k, n)                 3            1
+//	DPM2, DPMSolverPP2S            2            2
+//	DPMSolverPP2M, DPMSolverPP3M   2            1
+//	DEIS(k, n)                     2            1
+//	UniPC(k, n), UniPCB1(k, n)     3            1
+//	DDIM(eta, n)                   1            1
+//	DPMSolverPP2MSDE, …3MSDE       2, in law    1
+//	Churn                          2, in law    2
 //	EulerMaruyama                  1, strong    1
 //	StochasticHeun                 1, strong    2
 //	SRA1                           1.5, strong  2
 //	Milstein                       1, strong    1
 //
 // The strong orders are those for additive noise. Where the diffusion depends on the state,
-// EulerMaruyama is of order ½, Milstein of order 1, and the others refuse it.
+// EulerMaruyama is of order ½, Milstein of order 1, and the others refuse it. In law means the
+// mean and deviation of what a sampler makes of normal data. From DPM2 to Churn the methods step
+// from one noise level to the next, and need a system with a [Model]; DDIM draws random numbers
+// unless eta is 0, and Churn unless it is 0.
 package solver
 
 import (

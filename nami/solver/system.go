@@ -26,6 +26,11 @@ type System struct {
 	// equation is read as Itô's along the way that the solve goes.
 	Diffusion func(y []*Node, t *Node) []*Node
 
+	// Quiet is what the system leaves of the random numbers for a part of the state: of those of
+	// a step, shaped like the part, or of several times within it, which add an axis at the
+	// front. It keeps noise from padding; nil if all is used.
+	Quiet func(part int, z *Node) *Node
+
 	// Coordinates are those in which a step of the system is best taken; nil if they are
 	// y and t themselves.
 	Coordinates func(over Interval) *Coordinates
@@ -91,6 +96,18 @@ func (s System) model(what string) *Model {
 		exceptions.Panicf("solver: %s asks for a system's model, and this one has none: a Diffusion has one, and a FlowMatching whose Path is given", what)
 	}
 	return s.Model
+}
+
+// quieten is what the system leaves of random numbers, part by part.
+func (s System) quieten(z []*Node) []*Node {
+	if s.Quiet == nil {
+		return z
+	}
+	out := make([]*Node, len(z))
+	for part := range z {
+		out[part] = s.Quiet(part, z[part])
+	}
+	return out
 }
 
 // counted is the system with the shapes of what it returns checked, and each evaluation

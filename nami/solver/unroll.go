@@ -33,6 +33,9 @@ func Unroll(s Solver, system System, y []*Node, t0, t1 float64, noise func(step,
 	if err := run.validate(0); err != nil {
 		panic(err)
 	}
+	if err := s.direction(run); err != nil {
+		panic(err)
+	}
 	if t0 == t1 {
 		return y
 	}
@@ -52,7 +55,11 @@ func Unroll(s Solver, system System, y []*Node, t0, t1 float64, noise func(step,
 	carry := method.Init(system, y, at(0))
 	for i := range run.Steps {
 		start, memory := checkpoints(y), checkpoints(carry)
-		over := Interval{From: at(i), To: at(i + 1), Last: Const(g, modelled && t1 == 0 && i == run.Steps-1)}
+		left := run.Steps - 1 - i
+		over := Interval{
+			From: at(i), To: at(i + 1), Steps: ConstAsDType(g, dtype, run.Steps),
+			Last: Const(g, modelled && t1 == 0 && left == 0), BeforeLast: Const(g, modelled && t1 == 0 && left == 1),
+		}
 		var draws [][]*Node
 		for k := range method.Draws() {
 			draws = append(draws, nil)
@@ -63,6 +70,7 @@ func Unroll(s Solver, system System, y []*Node, t0, t1 float64, noise func(step,
 				}
 				draws[k] = append(draws[k], z)
 			}
+			draws[k] = system.quieten(draws[k])
 		}
 		step := method.Step(s.within(system, over), start, memory, over, draws)
 		checkStep(method, start, memory, step)

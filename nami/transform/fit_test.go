@@ -195,8 +195,11 @@ func TestBadData(t *testing.T) {
 func TestString(t *testing.T) {
 	got := fmt.Sprint(transform.Chain{
 		transform.Columns{{Of: []int{0}, By: transform.Logarithm{}}, {Of: []int{2}, By: transform.Circle{Low: -math.Pi}}},
-		transform.Asinh{}, transform.Logit{}, transform.Dequantize{},
-		transform.Standardize{Mean: []float64{1, 2, 3, 4, 5}, Std: []float64{1.23456, 1, 1, 1, 1}}, transform.Whiten{},
+		transform.Asinh{},
+		transform.Logit{},
+		transform.Dequantize{},
+		transform.Standardize{Mean: []float64{1, 2, 3, 4, 5}, Std: []float64{1.23456, 1, 1, 1, 1}},
+		transform.Whiten{},
 	})
 	const want = "Chain{Columns{[0] Logarithm, [2] Circle{-3.142 to 3.142}}, Asinh{scale 1}, Logit{0 to 1}, Dequantize{step 1}, " +
 		"Standardize{mean [1 2 3 4 … (5 values)], std [1.235 1 1 1 … (5 values)]}, Whiten, not fitted}"

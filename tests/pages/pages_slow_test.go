@@ -19,15 +19,25 @@ import (
 // file that it is.
 var fence = regexp.MustCompile("(?ms)^```(\\w+)(?: (\\S+))?\n(.*?)^```$")
 
-// run does what a page says, from top to bottom, in a module of its own: a block of Go with a
-// file's name is written, a block of sh is executed. It returns the module's folder.
-func run(t *testing.T, page string) (folder string) {
+// run does what a page says, from top to bottom, in a module of its own in which the files
+// beside are: a block of Go with a file's name is written, a block of sh is executed. It
+// returns the module's folder, and what the commands printed.
+func run(t *testing.T, page string, beside map[string]string) (folder, printed string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(checkout.Root(t), page))
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder = module(t)
+	for name, from := range beside {
+		content, err := os.ReadFile(filepath.Join(checkout.Root(t), from))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(folder, name), content, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	executed := 0
 	for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
 		switch language, name, code := block[1], block[2], block[3]; {
@@ -44,14 +54,15 @@ func run(t *testing.T, page string) (folder string) {
 			if err != nil {
 				t.Fatalf("%s:\n%s\n%v\n%s", page, code, err, out)
 			}
-			t.Logf("%s%s", code, out)
+			printed += string(out)
 			executed++
 		}
 	}
 	if executed == 0 {
 		t.Fatalf("%s has no commands", page)
 	}
-	return folder
+	t.Log(printed)
+	return folder, printed
 }
 
 // module makes a module that uses this checkout of nami, and what it requires.
@@ -80,12 +91,22 @@ func module(t *testing.T) (folder string) {
 
 // The page about data of one's own, from its table to the colleague's samples.
 func TestYourOwnData(t *testing.T) {
-	folder := run(t, "docs/your-own-data.md")
+	folder, _ := run(t, "docs/your-own-data.md", nil)
 	judged, err := os.ReadFile(filepath.Join(folder, "judged.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if lines := strings.Split(strings.TrimSpace(string(judged)), "\n"); len(lines) != 1001 || !strings.Contains(lines[0], "logprob") {
 		t.Errorf("judged.csv has %d lines, of which the first is %q: expected 1001 and a column logprob", len(lines), lines[0])
+	}
+}
+
+// The page about deployment: the command, and a service with the model inside.
+func TestDeploying(t *testing.T) {
+	_, printed := run(t, "docs/deploying.md", map[string]string{"model.safetensors": "nami/modelfile/testdata/version1-diffusion.safetensors"})
+	for _, want := range []string{"1000 samples are in samples.npy", "computing with go", `{"samples":[[`, `{"logprob":[`, "nami_"} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("the commands didn't print %q", want)
+		}
 	}
 }

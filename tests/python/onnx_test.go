@@ -229,6 +229,8 @@ func (c *cases) samplers() {
 		{name: "flow-adaptive-context", model: flow(smooth, solver.Tsit5(1e-5, 1e-5)), field: smooth, context: []int{3}},
 		{name: "flow-adaptive-shared", model: flow(plain, shared), options: onnx.Options{Rows: rows}},
 		{name: "flow-noise-levels", model: along(solver.DPMSolverPP2M(12))},
+		{name: "flow-adams", model: flow(plain, solver.AdamsPEC(4, 12))},
+		{name: "flow-unipc", model: along(solver.UniPC(3, 12))},
 		{name: "flow-log-prob", model: flow(plain, solver.RK4(16)), options: onnx.Options{LogProb: divergence.Exact{}}},
 		{name: "flow-log-prob-context", model: flow(conditional, solver.Heun(16)), field: conditional, context: []int{3}, options: onnx.Options{LogProb: divergence.Exact{}}},
 		{name: "diffusion-vp", model: diffusion(plain, schedule.VP{}, schedule.Eps, solver.Heun(20))},

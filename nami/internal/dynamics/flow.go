@@ -34,7 +34,8 @@ type Flow struct {
 
 	// Mixture is what is known of data and noise; nil if nothing is. A diffusion's steps go
 	// from one noise level to the next, or run its reverse process if the solver is a
-	// stochastic one; a flow's field is its velocity in time.
+	// stochastic one; a flow's field is its velocity in time. A stochastic solver that steps
+	// by noise levels makes its own noise, for both.
 	Mixture   *Mixture
 	Diffusion bool
 
@@ -47,15 +48,22 @@ type Flow struct {
 func (f *Flow) Rank() int { return f.Field.EventRank() }
 
 // Stochastic is true if the solver runs the reverse process.
-func (f *Flow) Stochastic() bool { return f.Diffusion && f.Solver.Stochastic() }
+func (f *Flow) Stochastic() bool { return (f.Diffusion || f.byLevels()) && f.Solver.Stochastic() }
+
+// byLevels is true if the solver steps by noise levels, whose equation is the probability
+// flow's.
+func (f *Flow) byLevels() bool {
+	_, is := f.Solver.Method.(solver.NoiseLevels)
+	return is
+}
 
 // System is the equation of x, or with an estimator that of x and of the integral of minus
 // the divergence.
 func (f *Flow) System(scope *model.Scope, in run.Inputs[Node], estimator divergence.Estimator) solver.System {
-	if f.Stochastic() {
+	if f.Stochastic() && !f.byLevels() {
 		return f.reverse(scope, in)
 	}
-	s := solver.System{Drift: func(y []*Node, t *Node) []*Node {
+	s := solver.System{Quiet: f.quiet(in), Drift: func(y []*Node, t *Node) []*Node {
 		if _, ok := estimator.(own); ok {
 			if !f.Diffusion {
 				v, div := field.CallWithDivergence(f.Field.(field.Divergent), scope, y[0], t, in.Context)
@@ -82,6 +90,20 @@ func (f *Flow) System(scope *model.Scope, in run.Inputs[Node], estimator diverge
 		}
 	}
 	return s
+}
+
+// quiet keeps a step's noise from padding; nil without a mask.
+func (f *Flow) quiet(in run.Inputs[Node]) func(part int, z *Node) *Node {
+	if in.Mask == nil {
+		return nil
+	}
+	return func(_ int, z *Node) *Node {
+		mask := in.Mask
+		if lead := z.Rank() - f.Rank(); lead >= mask.Rank() { // several times before the lead
+			mask = BroadcastToDims(InsertAxes(mask, 0), append([]int{z.Shape().Dim(0)}, mask.Shape().Dimensions...)...)
+		}
+		return field.Mask(z, mask, f.Rank())
+	}
 }
 
 // model is what a system can be asked.

@@ -26,6 +26,7 @@ func (f *Flow) reverse(scope *model.Scope, in run.Inputs[Node]) solver.System {
 	}
 	s := solver.System{
 		Model: f.model(scope, in),
+		Quiet: f.quiet(in),
 		Drift: func(y []*Node, t *Node) []*Node {
 			t = within(t)
 			return []*Node{drift(m.at(scope, in, y[0], t), y[0], t)}
