@@ -27,7 +27,7 @@ func TestTrainResidual(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		held, err := board.Sample(2, 1_000)
+		held, err := board.Sample(2, 400)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestTrainResidual(t *testing.T) {
 				train.BatchSize(256), train.LearningRate(1e-2), train.Schedule(train.Cosine{}), train.Seed(1)); err != nil {
 				t.Fatal(err)
 			}
-			flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(16)}
+			flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(10)}
 			process, err := flow.Bind(backend, store, nil)
 			if err != nil {
 				t.Fatal(err)
