@@ -1,4 +1,6 @@
-package train_test
+//go:build slow
+
+package tests
 
 import (
 	"testing"
@@ -8,7 +10,6 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/field"
-	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/toy"
@@ -21,7 +22,7 @@ import (
 // After as many steps, a residual network with Fourier features is nearer to the checkerboard
 // than an MLP of its width: in nats, of Kullback and Leibler's divergence from the data.
 func TestTrainResidual(t *testing.T) {
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
 		board := toy.Checkerboard{}
 		points, err := board.Sample(1, 20_000)
 		if err != nil {
@@ -32,7 +33,10 @@ func TestTrainResidual(t *testing.T) {
 			t.Fatal(err)
 		}
 		exact, err := board.LogProb(held)
-		truth := gomlxtest.Floats(t, exact, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		truth := toFloats(exact)
 		kl := func(f field.Field) (mean float64) {
 			store := model.NewStore()
 			if _, err := train.Fit(t.Context(), backend, store, loss.FM{Field: f}, data.Events{X: points}, train.Steps(1000),
@@ -45,7 +49,10 @@ func TestTrainResidual(t *testing.T) {
 				t.Fatal(err)
 			}
 			out, err := process.LogProb(t.Context(), held, divergence.Exact{})
-			for i, q := range gomlxtest.Floats(t, out, err) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, q := range toFloats(out) {
 				mean += (truth[i] - q) / float64(len(truth))
 			}
 			return mean
