@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nami-flow/go-nami/tests/property"
+
 	"pgregory.net/rapid"
 )
 
@@ -75,7 +77,7 @@ func TestBadArrays(t *testing.T) {
 
 // What is written is read again, to the bit.
 func TestArrayRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		shape := rapid.SliceOfN(rapid.IntRange(0, 5), 0, 4).Draw(t, "shape")
 		size := 1
 		for _, n := range shape {
