@@ -37,7 +37,7 @@ func TestSeededEach(t *testing.T) {
 		context, n int
 		seed       int64
 	}
-	callers := []caller{{0, 3, 7}, {1, 1, 8}, {2, 4, -1}, {0, 2, 1 << 60}, {1, 2, 7}}
+	callers := []caller{{0, 3, 7}, {1, 1, 8}, {2, 3, -1}, {0, 1, 1 << 60}, {1, 3, 7}}
 	var rows []float64
 	var sources []solver.Source
 	for _, c := range callers {
@@ -55,6 +55,9 @@ func TestSeededEach(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx := context.Background()
 		for name, m := range models {
+			if name == "Dopri5" && backend.Name() == "xla" {
+				continue // it takes long to compile
+			}
 			process, err := m.Bind(backend, model.NewStore(), doubles(contexts[0], 2), nami.DType(dtypes.Float64), nami.ChunkSize(5))
 			if err != nil {
 				t.Fatal(err)

@@ -98,10 +98,12 @@ func TestLogProbInUnits(t *testing.T) {
 		gomlxtest.Near(t, "the derivative by the data", tensors.MustCopyFlatData[float64](gradients.X), byX, 1e-5)
 		gomlxtest.Near(t, "the derivative by the context", tensors.MustCopyFlatData[float64](gradients.Context), byContext, 1e-5)
 
+		flow := flow
+		flow.Solver = solver.RK4(10) // unrolled, its graph is large
 		inGraph, err := model.CallOnce(backend, model.NewStore(), func(scope *model.Scope, in []*Node) *Node {
 			return flow.LogProb(scope, in[0], in[1], divergence.Exact{})
 		}, x, c)
-		gomlxtest.Near(t, "log p in a graph", gomlxtest.Floats(t, inGraph, err), want, 1e-6)
+		gomlxtest.Near(t, "log p in a graph", gomlxtest.Floats(t, inGraph, err), want, 1e-3)
 		both, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, in []*Node) []*Node {
 			x, logProb := flow.SampleWithLogProb(scope, in[0].Graph(), dtypes.Float64, in[0], divergence.Exact{}, 2)
 			return []*Node{x, logProb, flow.LogProb(scope, x, in[0], divergence.Exact{})}
@@ -109,7 +111,7 @@ func TestLogProbInUnits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gomlxtest.Near(t, "log p of samples in a graph", tensors.MustCopyFlatData[float64](both[1]), tensors.MustCopyFlatData[float64](both[2]), 1e-5)
+		gomlxtest.Near(t, "log p of samples in a graph", tensors.MustCopyFlatData[float64](both[1]), tensors.MustCopyFlatData[float64](both[2]), 1e-3)
 	})
 }
 

@@ -1,4 +1,6 @@
-package train_test
+//go:build slow
+
+package tests
 
 import (
 	"math"
@@ -7,7 +9,6 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/field"
-	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
 
@@ -36,7 +37,7 @@ func TestTrainDeepSet(t *testing.T) {
 	velocity := func(x, t, variance float64) float64 {
 		return (t - (1-t)*variance) / ((1-t)*(1-t)*variance + t*t) * x
 	}
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
 		store := model.NewStore()
 		set := data.Events{X: tensors.FromFlatDataAndDimensions(x, events, objects, 1), Mask: tensors.FromFlatDataAndDimensions(mask, events, objects)}
 		if _, err := train.Fit(t.Context(), backend, store, loss.FM{Field: f}, set, train.Steps(1500), train.BatchSize(256),
@@ -66,8 +67,11 @@ func TestTrainDeepSet(t *testing.T) {
 			out, err := model.CallOnce(backend, store, func(scope *model.Scope, x, mask *Node) *Node {
 				return field.Call(field.Masked(f, mask), scope, x, ConstAs(x, at), nil)
 			}, tensors.FromFlatDataAndDimensions(points, objects, objects, 1), tensors.FromFlatDataAndDimensions(masks, objects, objects))
+			if err != nil {
+				t.Fatal(err)
+			}
 			square, size := 0.0, 0.0
-			for i, v := range gomlxtest.Floats(t, out, err) {
+			for i, v := range toFloats(out) {
 				square += (v - want[i]) * (v - want[i])
 				size += want[i] * want[i]
 			}
