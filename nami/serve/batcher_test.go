@@ -218,7 +218,7 @@ func metric(t testing.TB, b prometheus.Collector, name string, values ...string)
 	return sum
 }
 
-// What callers asked for who have left isn't computed, and a batch that all have left is
+// Work of callers that have left isn't done, and a batch that all of them have left is
 // stopped.
 func TestLeaving(t *testing.T) {
 	gate := newGate()

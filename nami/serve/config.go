@@ -48,7 +48,7 @@ type Config struct {
 	// solver of stochastic equations, is served without log-densities.
 	Estimator divergence.Estimator
 
-	// About, if not nil, is told to who asks what is served: it becomes JSON.
+	// About, if not nil, describes what is served: GET / returns it, as JSON.
 	About any
 }
 

@@ -103,7 +103,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// notReady is the answer to who asks too early or too late.
+// notReady is the answer to requests before the server is ready, and while it stops.
 func (h *Handler) notReady() *failure {
 	switch {
 	case h.stopping.Load():

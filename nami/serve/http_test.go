@@ -167,7 +167,7 @@ func TestNoBody(t *testing.T) {
 	}
 	post(t, url+"/logprob", jsonType, []byte(`{"x": [0.5, 0.5]}`)).says(t, "no estimator", http.StatusNotImplemented, "the estimator of the divergence is nil")
 
-	// A log-density of -Inf is no number of JSON's, and one of NumPy's.
+	// JSON has no -Inf, which is a log-density; NumPy has.
 	url = start(t, newHandler(t, process, serve.Config{Batches: []int{8}, Estimator: divergence.Exact{}}))
 	post(t, url+"/logprob", jsonType, []byte(`{"x": [[0.5, 0.5], [9e3, 9e3]]}`)).says(t, "-Inf", http.StatusUnprocessableEntity, "1 of 2 values are infinite or NaN")
 	a := post(t, url+"/logprob", jsonType, []byte(`{"x": [[0.5, 0.5], [9e3, 9e3]]}`), "Accept", npyType).array(t, "-Inf")

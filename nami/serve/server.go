@@ -20,7 +20,7 @@ const (
 )
 
 // Listen listens on a TCP address: 127.0.0.1:8080 if it is empty, and on 127.0.0.1 alone if
-// it names no host, as ":9000". Whoever means all addresses of the machine says so:
+// it names no host, as ":9000". For all addresses of the machine, name them:
 // "0.0.0.0:9000" or "[::]:9000".
 func Listen(address string) (net.Listener, error) {
 	if address == "" {

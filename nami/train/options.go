@@ -57,7 +57,7 @@ type average struct {
 }
 
 // configure makes a configuration of the options, of which only those named in known have
-// a meaning for who asks; all have if there are none.
+// a meaning for the caller; all have if there are none.
 func configure(who string, options []Option, known ...string) (config, error) {
 	c := config{steps: 1000, accumulate: 1, firstBatch: continued}
 	for i, option := range options {

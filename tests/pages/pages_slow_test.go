@@ -89,7 +89,7 @@ func module(t *testing.T) (folder string) {
 	return folder
 }
 
-// The page about data of one's own, from its table to the colleague's samples.
+// The page Your own data, from the table in a file to samples drawn by the command.
 func TestYourOwnData(t *testing.T) {
 	folder, _ := run(t, "docs/your-own-data.md", nil)
 	judged, err := os.ReadFile(filepath.Join(folder, "judged.csv"))

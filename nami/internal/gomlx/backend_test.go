@@ -95,8 +95,8 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// A plugin that is there but can't be loaded is an error for who asked for XLA, and
-// pure Go for who didn't.
+// A plugin that is there but can't be loaded is an error if XLA was asked for, and
+// pure Go otherwise.
 func TestOpenBrokenPlugin(t *testing.T) {
 	lib := nowhere(t)
 	gomlxtest.Go(t)
