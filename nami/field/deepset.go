@@ -1,6 +1,7 @@
 package field
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -59,15 +60,8 @@ func (d DeepSet) Validate() error {
 
 // WithDefaults returns the network with the usual values where none are given.
 func (d DeepSet) WithDefaults() DeepSet {
-	if d.Width == 0 {
-		d.Width = 64
-	}
-	if d.Layers == 0 {
-		d.Layers = 3
-	}
-	if d.Activation == activation.TypeNone {
-		d.Activation = activation.TypeSilu
-	}
+	d.Width, d.Layers = cmp.Or(d.Width, 64), cmp.Or(d.Layers, 3)
+	d.Activation = cmp.Or(d.Activation, activation.TypeSilu)
 	return d
 }
 

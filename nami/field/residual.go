@@ -1,6 +1,7 @@
 package field
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -80,18 +81,8 @@ func (r Residual) Validate() error {
 
 // WithDefaults returns the network with the usual values where none are given.
 func (r Residual) WithDefaults() Residual {
-	if r.Width == 0 {
-		r.Width = 64
-	}
-	if r.Blocks == 0 {
-		r.Blocks = 2
-	}
-	if r.Bandwidth == 0 {
-		r.Bandwidth = 2
-	}
-	if r.Activation == activation.TypeNone {
-		r.Activation = activation.TypeSilu
-	}
+	r.Width, r.Blocks, r.Bandwidth = cmp.Or(r.Width, 64), cmp.Or(r.Blocks, 2), cmp.Or(r.Bandwidth, 2)
+	r.Activation = cmp.Or(r.Activation, activation.TypeSilu)
 	return r
 }
 

@@ -32,11 +32,7 @@ func newBatcher(t testing.TB, process *nami.Process, config serve.Config) *serve
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := b.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	closeAtEnd(t, b)
 	return b
 }
 
@@ -259,15 +255,8 @@ func TestLeaving(t *testing.T) {
 
 // A caller whose events fail is told, and those beside it get theirs.
 func TestOneFails(t *testing.T) {
-	flow := nami.FlowMatching{
-		Field: field.Func{Rank: 1, F: func(_ *model.Scope, x, _, c *Node) *Node { return Mul(Exp(c), x) }},
-		Base:  distribution.NewStandardNormal(1), Solver: solver.RK4(3),
-	}
 	gate := newGate()
-	process, err := flow.Bind(gomlxtest.Go(t), model.NewStore(), single(0), gate.option())
-	if err != nil {
-		t.Fatal(err)
-	}
+	process := exploding(t, gate.option())
 	b := newBatcher(t, process, serve.Config{Batches: []int{16}, Estimator: divergence.Exact{}})
 	release := gate.shut()
 	var all sync.WaitGroup

@@ -15,6 +15,7 @@ import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/serve"
 	"github.com/nami-flow/go-nami/nami/solver"
 
@@ -119,12 +120,35 @@ func newHandler(t testing.TB, process *nami.Process, config serve.Config) *serve
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeAtEnd(t, h)
+	return h
+}
+
+// closeAtEnd closes a batcher or a handler at the test's end.
+func closeAtEnd(t testing.TB, c interface {
+	Close(ctx context.Context) error
+}) {
+	t.Helper()
 	t.Cleanup(func() {
-		if err := h.Close(context.Background()); err != nil {
+		if err := c.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	return h
+}
+
+// exploding is a process whose events become NaN where the context is large: it multiplies
+// them by exp(context).
+func exploding(t testing.TB, option nami.Option) *nami.Process {
+	t.Helper()
+	flow := nami.FlowMatching{
+		Field: field.Func{Rank: 1, F: func(_ *model.Scope, x, _, c *Node) *Node { return Mul(Exp(c), x) }},
+		Base:  distribution.NewStandardNormal(1), Solver: solver.RK4(3),
+	}
+	process, err := flow.Bind(gomlxtest.Go(t), model.NewStore(), single(0), option)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process
 }
 
 // start serves a handler that is ready, for a test.

@@ -338,15 +338,8 @@ func TestAbout(t *testing.T) {
 
 // What doesn't come out, and what isn't computed in time, has a status of its own.
 func TestFailuresAreTold(t *testing.T) {
-	flow := nami.FlowMatching{
-		Field: field.Func{Rank: 1, F: func(_ *model.Scope, x, _, c *Node) *Node { return Mul(Exp(c), x) }},
-		Base:  distribution.NewStandardNormal(1), Solver: solver.RK4(3),
-	}
 	gate := newGate()
-	process, err := flow.Bind(gomlxtest.Go(t), model.NewStore(), single(0), gate.option())
-	if err != nil {
-		t.Fatal(err)
-	}
+	process := exploding(t, gate.option())
 	h := newHandler(t, process, serve.Config{Batches: []int{8}, Queue: 10})
 	url := start(t, h)
 	post(t, url+"/sample", jsonType, []byte(`{"context": [300], "n": 3}`)).says(t, "NaN", 422, "3 of 3 samples didn't get from t = 1 to 0")

@@ -26,11 +26,7 @@ their units, the weights, and how they were trained.`,
   nami info --weights best model.safetensors`,
 		Args: exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := o.load(args[0])
-			if err != nil {
-				return err
-			}
-			columns, err := columnsOf(f)
+			f, columns, err := o.load(args[0])
 			if err != nil {
 				return err
 			}

@@ -38,11 +38,7 @@ not at all.`,
 			if err := checkOutput(out); err != nil {
 				return err
 			}
-			f, err := o.load(args[0])
-			if err != nil {
-				return err
-			}
-			columns, err := columnsOf(f)
+			f, columns, err := o.load(args[0])
 			if err != nil {
 				return err
 			}

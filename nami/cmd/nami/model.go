@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/modelfile"
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -47,12 +48,17 @@ func (o *options) setFlag(cmd *cobra.Command, usage string) {
 	cmd.Flags().StringArrayVar(&o.set, "set", nil, usage)
 }
 
-// load reads a file's model.
-func (o *options) load(path string) (*modelfile.File, error) {
+// load reads the model in a file, and its columns: see [columnsOf].
+func (o *options) load(path string) (f *modelfile.File, columns data.Columns, err error) {
+	var which []string
 	if o.weights != "" {
-		return modelfile.Load(path, o.weights)
+		which = append(which, o.weights)
 	}
-	return modelfile.Load(path)
+	if f, err = modelfile.Load(path, which...); err != nil {
+		return nil, columns, err
+	}
+	columns, err = columnsOf(f)
+	return f, columns, err
 }
 
 // open opens what computes. It says if that is pure Go and nobody asked for it.

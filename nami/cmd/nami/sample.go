@@ -51,11 +51,11 @@ The same seed gives the same samples, up to rounding on another backend.`,
 			if err := checkOutput(out); err != nil {
 				return err
 			}
-			f, err := o.load(args[0])
+			f, columns, err := o.load(args[0])
 			if err != nil {
 				return err
 			}
-			table, err := o.sample(cmd, f, contexts, n, seed)
+			table, err := o.sample(cmd, f, columns, contexts, n, seed)
 			if err != nil {
 				return err
 			}
@@ -78,11 +78,7 @@ The same seed gives the same samples, up to rounding on another backend.`,
 }
 
 // sample draws n samples for each row of a context, as a table.
-func (o *options) sample(cmd *cobra.Command, f *modelfile.File, contexts string, n int, seed int64) (*data.Table, error) {
-	columns, err := columnsOf(f)
-	if err != nil {
-		return nil, err
-	}
+func (o *options) sample(cmd *cobra.Command, f *modelfile.File, columns data.Columns, contexts string, n int, seed int64) (*data.Table, error) {
 	given, err := o.given(f, columns, contexts)
 	if err != nil {
 		return nil, err

@@ -44,11 +44,11 @@ answer doesn't depend, to the bit, on what else is asked for; with several, up t
 			if err := o.checkEstimator(); err != nil {
 				return err
 			}
-			f, err := o.load(args[0])
+			f, columns, err := o.load(args[0])
 			if err != nil {
 				return err
 			}
-			handler, err := o.handler(cmd, f, config)
+			handler, err := o.handler(cmd, f, columns, config)
 			if err != nil {
 				return err
 			}
@@ -78,11 +78,7 @@ answer doesn't depend, to the bit, on what else is asked for; with several, up t
 }
 
 // handler makes the handler of a model.
-func (o *options) handler(cmd *cobra.Command, f *modelfile.File, config serve.Config) (*serve.Handler, error) {
-	columns, err := columnsOf(f)
-	if err != nil {
-		return nil, err
-	}
+func (o *options) handler(cmd *cobra.Command, f *modelfile.File, columns data.Columns, config serve.Config) (*serve.Handler, error) {
 	backend, err := o.open(cmd.ErrOrStderr())
 	if err != nil {
 		return nil, err
