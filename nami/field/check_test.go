@@ -30,6 +30,9 @@ func TestOurFieldsPass(t *testing.T) {
 			{centred{}, []int{3, 2}, nil},
 			{field.Scoped{Scope: "inner", Field: centred{}}, []int{3, 2}, nil},
 		} {
+			if c.context == nil && backend.Name() == "xla" {
+				continue // it compiles long
+			}
 			if err := field.Check(backend, c.f, c.shape, c.context); err != nil {
 				t.Error(err)
 			}

@@ -30,6 +30,9 @@ func TestResidual(t *testing.T) {
 			if f.ContextDim > 0 {
 				context = []int{f.ContextDim}
 			}
+			if context == nil && backend.Name() == "xla" {
+				continue // it compiles long, and one of them has all
+			}
 			if err := field.Check(backend, f, f.EventShape, context); err != nil {
 				t.Errorf("%v: %v", f, err)
 			}

@@ -127,7 +127,8 @@ func newHandler(t testing.TB, process *nami.Process, config serve.Config) *serve
 // closeAtEnd closes a batcher or a handler at the test's end.
 func closeAtEnd(t testing.TB, c interface {
 	Close(ctx context.Context) error
-}) {
+},
+) {
 	t.Helper()
 	t.Cleanup(func() {
 		if err := c.Close(context.Background()); err != nil {
