@@ -3,7 +3,9 @@ package nami_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami"
@@ -14,6 +16,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/backends"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -59,10 +62,15 @@ var schedules = map[string]schedule.Schedule{
 // finite, and log-densities are.
 func TestDiffusionIsFinite(t *testing.T) {
 	backend, ctx := gomlxtest.Go(t), context.Background()
-	for name, s := range schedules {
+	i := 0
+	for _, name := range slices.Sorted(maps.Keys(schedules)) {
+		s := schedules[name]
 		for _, p := range []schedule.Prediction{schedule.Eps, schedule.Score, schedule.X0, schedule.V, schedule.Velocity} {
 			for _, steps := range []int{1, 2, 3, 10} {
 				for _, method := range []solver.Solver{solver.Heun(steps), solver.RK4(steps), solver.EulerMaruyama(steps), solver.StochasticHeun(steps), solver.SRA1(steps)} {
+					if i++; !backends.Runs(i) {
+						continue
+					}
 					what := fmt.Sprintf("%s, %v, %v", name, p, method)
 					process, err := diffusion(s, p, method).Bind(backend, model.NewStore(), nil)
 					if err != nil {

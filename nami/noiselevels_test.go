@@ -14,6 +14,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/backends"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -194,7 +195,9 @@ func TestBothWays(t *testing.T) {
 			inTime := solver.Dopri5(1e-6, 1e-6)
 			inTime.InTime = true
 			for _, method := range []solver.Solver{solver.RK4(60), solver.Tsit5(1e-6, 1e-6), solver.LMS(4, 250), solver.DPMSolverPP2M(250), inTime} {
-				turn++
+				if turn++; backend.String() == "go" && !backends.Runs(turn) {
+					continue
+				}
 				if backend.String() != "go" && (name != "Cosine" || method.Steps != 60) || method.InTime && name != "VP" && name != "EDM" ||
 					method.Steps == 250 && turn%2 == 0 { // one multistep method for each schedule, in turn
 					continue

@@ -237,6 +237,9 @@ func TestTrainingInUnits(t *testing.T) {
 		}
 		learned := loss.Transformed{Of: loss.FM{Field: velocity}, Transform: units}
 		for name, pairs := range map[string]coupling.Coupling{"independent": coupling.Independent{}, "optimal": coupling.OptimalTransport{}} {
+			if (name == "optimal") != (backend.Name() == "xla") {
+				continue // one of them on each
+			}
 			store, _ := fitted(t, backend, learned, data.Events{X: events}, train.Steps(600), train.Couple(pairs))
 			process, err := flow.Bind(backend, store, nil)
 			if err != nil {

@@ -102,8 +102,7 @@ func (m Churn) Step(s System, y, _ []*Node, over Interval, noise [][]*Node) Step
 	begin := Where(wanted, c.Time(raised), over.From)
 	// The level of that time, so that rounding in the inverse does no harm.
 	raised = Where(wanted, c.Position(begin), from)
-	deviation := Sqrt(MaxScalar(Sub(Square(raised), Square(from)), 0))
-	deviation = MulScalar(deviation, m.WithDefaults().Noise)
+	deviation := MulScalar(otherSide(raised, from), m.WithDefaults().Noise)
 
 	z := c.Enter(y, over.From)
 	z = append([]*Node{Add(z[0], Mul(shape.Lift(deviation, z[0]), noise[0][0]))}, z[1:]...)

@@ -51,7 +51,7 @@ func (m ddim) Step(s System, y, _ []*Node, over Interval, noise [][]*Node) Step 
 	}
 	// The predicted noise that is left, beside the new one, makes the level complete.
 	deviation := l.ancestral(m.Eta)
-	left := Sqrt(MaxScalar(Sub(Square(l.to), Square(deviation)), 0))
+	left := otherSide(l.to, deviation)
 	width := Where(l.inner, Sub(left, l.from), l.width(1))
 	return l.shaken(advance(l.z, [][]*Node{l.slope}, []float64{1}, width), deviation, noise, Step{})
 }

@@ -57,7 +57,7 @@ func (l levelStep) width(rate float64) *Node {
 // (Song, Meng & Ermon 2021, arXiv:2010.02502, eq. 16). A step from pure noise and the last one
 // to the data add none.
 func (l levelStep) ancestral(eta float64) *Node {
-	deviation := Mul(l.to, Sqrt(MaxScalar(OneMinus(Square(l.ratio())), 0)))
+	deviation := Mul(l.to, otherSide(OnesLike(l.from), l.ratio()))
 	return Where(l.inner, MulScalar(deviation, eta), ZerosLike(l.from))
 }
 
@@ -79,4 +79,12 @@ func (l levelStep) line(end []*Node) Interpolant {
 		change[part] = Sub(end[part], l.z[part])
 	}
 	return Interpolant{l.Coordinates, [][]*Node{l.z, change}}
+}
+
+// otherSide is the side of a right triangle beside one, given the hypotenuse: what a deviation
+// lacks to a larger one. It is exactly 0 where both are equal, also where a compiler fuses
+// products with sums, and half of the digits of √(a² − b²) would be noise.
+func otherSide(hypotenuse, side *Node) *Node {
+	product := Mul(Sub(hypotenuse, side), Add(hypotenuse, side))
+	return Sqrt(MaxScalar(product, 0))
 }

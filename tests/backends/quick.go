@@ -4,6 +4,8 @@ package backends
 
 import "os"
 
+const oneIn = 4
+
 // init has XLA compile with few optimisations, unless its flags are set: tests compile much
 // and compute little, and take a quarter less time so. With the tag slow, the golden cases run
 // on what XLA makes of them by default.

@@ -1,0 +1,5 @@
+//go:build slow
+
+package backends
+
+const oneIn = 1
