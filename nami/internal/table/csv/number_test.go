@@ -52,6 +52,12 @@ func checkNumber(t interface{ Fatalf(string, ...any) }, text string) {
 	want, err := strconv.ParseFloat(text, 64)
 	whole := strings.TrimLeft(text, "+-")
 	named := len(whole) > 1 && whole[0] == '0' && whole[1] >= '0' && whole[1] <= '9' && !strings.Contains(whole, ".") // 007 is a name
+	padded := append([]byte(text), ",                                         "...)
+	if v, end, ok := decimal(padded, 0); ok && end == len(text) {
+		if named || err != nil || math.Float64bits(v) != math.Float64bits(want) {
+			t.Fatalf("%q was read as the decimal %v, expected %v (%v)", text, v, want, err)
+		}
+	}
 	n, ok := scan([]byte(text), 0)
 	valid := err == nil || math.IsInf(want, 0)
 	if ok = ok && n.end == len(text); ok != (valid && !named) {

@@ -61,21 +61,22 @@ func (k kind) of() table.Kind {
 
 // File is a file of text that has been looked through.
 type File struct {
-	source    table.Source
-	delimiter byte
-	missing   map[string]bool
-	numeric   bool // some word for a missing value is a number
-	quoted    bool // quotes make a value text
-	names     []string
-	kinds     []kind
-	text      []bool
-	wanted    []bool // by column of the file
-	chosen    []int  // the columns that are wanted, in order
-	start     int64  // where the rows begin
-	line      int    // of the first row
-	pieces    []piece
-	rows      int
-	jumps     []jump
+	source         table.Source
+	delimiter      byte
+	missing        map[string]bool
+	longestMissing int  // number of bytes of a word for a missing value
+	numeric        bool // some word for a missing value is a number
+	quoted         bool // quotes make a value text
+	names          []string
+	kinds          []kind
+	text           []bool
+	wanted         []bool // by column of the file
+	chosen         []int  // the columns that are wanted, in order
+	start          int64  // where the rows begin
+	line           int    // of the first row
+	pieces         []piece
+	rows           int
+	jumps          []jump
 }
 
 // piece is a part of the file that holds whole rows.
@@ -99,6 +100,7 @@ func newFile(source table.Source, o Options) (*File, error) {
 	}
 	for _, word := range words {
 		f.missing[word] = true
+		f.longestMissing = max(f.longestMissing, len(word))
 		f.numeric = f.numeric || Number(word)
 	}
 	head, err := f.head()

@@ -26,6 +26,7 @@ type parser struct {
 type column struct {
 	kind     kind
 	wanted   bool
+	decimals bool // most values may be those of [decimal]
 	wider    kind // of a value that didn't fit kind
 	floats   []float64
 	integers []int64
@@ -35,21 +36,23 @@ type column struct {
 	absent   int    // values of a column of unknown kind
 
 	known map[string]string // texts that came before, for columns of few different ones
+	few   []string          // the first of them, found sooner by looking at each
 	arena []byte            // of those that are all different, to be made a string at once
 	ends  []int             // in the arena, for the texts from len(texts)-len(ends) on
 }
 
 // parse reads all rows of a piece, of the columns that are wanted. It reads them again with
-// wider kinds where a value doesn't fit.
-func (f *File) parse(b []byte, line int, kinds []kind, wanted []bool) (*parser, error) {
-	guess := bytes.Count(b, newline) + 1
+// wider kinds where a value doesn't fit. Values are put where there is room for them, if there
+// is.
+func (f *File) parse(b []byte, line int, kinds []kind, wanted []bool, into room) (*parser, error) {
 	for {
 		p := &parser{File: f, b: b, line: line, columns: make([]column, len(f.names))}
 		for j := range p.columns {
 			c := &p.columns[j]
 			c.kind, c.wider, c.wanted = kinds[j], kinds[j], wanted[j]
+			c.decimals = c.kind == float && c.wanted && !p.numeric
 			if c.wanted {
-				c.grow(guess)
+				c.grow(j, into)
 			}
 		}
 		if err := p.rows(); err != nil {
@@ -71,18 +74,18 @@ func (f *File) parse(b []byte, line int, kinds []kind, wanted []bool) (*parser, 
 	}
 }
 
-// grow makes room for values.
-func (c *column) grow(n int) {
+// grow makes room for values of column j.
+func (c *column) grow(j int, into room) {
 	switch c.kind {
 	case float:
-		c.floats = make([]float64, 0, n)
+		c.floats = part[float64](into, j)
 	case integer:
-		c.integers = make([]int64, 0, n)
+		c.integers = part[int64](into, j)
 	case boolean_:
-		c.booleans = make([]bool, 0, n)
+		c.booleans = part[bool](into, j)
 	case text:
-		c.texts = make([]string, 0, n)
-		c.known = map[string]string{}
+		c.texts = part[string](into, j)
+		c.known, c.few = map[string]string{}, make([]string, 0, 6)
 	}
 }
 
@@ -100,7 +103,15 @@ func (p *parser) rows() error {
 		}
 		first := p.line
 		for j := range p.columns {
-			if err := p.value(&p.columns[j], j); err != nil {
+			c := &p.columns[j]
+			if c.decimals && j < last {
+				if v, end, ok := decimal(p.b, p.at); ok && p.b[end] == p.delimiter {
+					c.floats = append(c.floats, v)
+					p.at = end + 1
+					continue
+				}
+			}
+			if err := p.value(c, j); err != nil {
 				return err
 			}
 			more := p.at < len(p.b) && p.b[p.at] == p.delimiter
@@ -175,7 +186,7 @@ func (p *parser) value(c *column, j int) error {
 	if err != nil || !c.wanted {
 		return err
 	}
-	if (!quoted && p.missing[string(raw)]) || (quoted && len(raw) == 0 && !p.quoted && c.kind != text) {
+	if (!quoted && len(raw) <= p.longestMissing && p.missing[string(raw)]) || (quoted && len(raw) == 0 && !p.quoted && c.kind != text) {
 		c.miss(p.row)
 		return nil
 	}
@@ -277,6 +288,12 @@ const most = 256
 // text keeps a text. Texts that come again and again are kept once; when there have been too
 // many different ones, those that follow are kept together.
 func (c *column) text(raw []byte) {
+	for _, s := range c.few {
+		if s == string(raw) {
+			c.texts = append(c.texts, s)
+			return
+		}
+	}
 	if c.known != nil {
 		if s, ok := c.known[string(raw)]; ok {
 			c.texts = append(c.texts, s)
@@ -285,10 +302,13 @@ func (c *column) text(raw []byte) {
 		if len(c.known) < most {
 			s := string(raw)
 			c.known[s] = s
+			if len(c.few) < cap(c.few) {
+				c.few = append(c.few, s)
+			}
 			c.texts = append(c.texts, s)
 			return
 		}
-		c.known = nil
+		c.known, c.few = nil, nil
 	}
 	c.arena = append(c.arena, raw...)
 	c.ends = append(c.ends, len(c.arena))
@@ -308,7 +328,7 @@ func (c *column) settle() {
 // finish makes columns whole: missing has as many values as there are rows, or is nil.
 func (c *column) finish(rows int) {
 	c.settle()
-	c.arena, c.ends, c.known = nil, nil, nil
+	c.arena, c.ends, c.known, c.few = nil, nil, nil, nil
 	if c.missing == nil {
 		return
 	}

@@ -52,13 +52,13 @@ func open(source table.Source, o Options, keep bool) (*File, []table.Column, err
 	if err != nil {
 		return nil, nil, err
 	}
-	parts, err := f.scan(keep)
+	parts, whole, err := f.scan(keep)
 	if err != nil || !keep {
 		return f, nil, err
 	}
 	columns := make([]table.Column, len(f.chosen))
 	for i, j := range f.chosen {
-		if columns[i], err = f.assemble(j, parts); err != nil {
+		if columns[i], err = f.assemble(j, parts, whole); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -67,8 +67,9 @@ func open(source table.Source, o Options, keep bool) (*File, []table.Column, err
 }
 
 // scan reads the file piece by piece, to know its pieces and the kinds of its columns; it
-// returns what the pieces hold if that is to be kept.
-func (f *File) scan(keep bool) ([]*parser, error) {
+// returns what the pieces hold if that is to be kept, and the whole columns that they were read
+// into as far as that went.
+func (f *File) scan(keep bool) ([]*parser, []table.Column, error) {
 	var (
 		group errgroup.Group
 		mutex sync.Mutex // of what follows
@@ -86,6 +87,7 @@ func (f *File) scan(keep bool) ([]*parser, error) {
 		defer mutex.Unlock()
 		return slices.ContainsFunc(errs, func(err error) bool { return err != nil })
 	}
+	var whole []table.Column
 	var rest []byte // of the row that the last piece cut
 	offset, read, line := f.start, f.start, f.line
 	for read < f.source.Size() && !failed() {
@@ -93,13 +95,13 @@ func (f *File) scan(keep bool) ([]*parser, error) {
 		end := 0
 		for end == 0 && read < f.source.Size() {
 			if len(b) > longest {
-				return nil, f.first(&group, errs, fmt.Errorf("the row in line %d doesn't end within %d MB: is a quote before it left open?", line, longest>>20))
+				return nil, nil, f.first(&group, errs, fmt.Errorf("the row in line %d doesn't end within %d MB: is a quote before it left open?", line, longest>>20))
 			}
 			have := len(b)
 			b = slices.Grow(b, target)[:have+int(min(target, f.source.Size()-read))]
 			n, err := f.source.ReadAt(b[have:], read)
 			if err != nil && !(err == io.EOF && n == len(b)-have) {
-				return nil, f.first(&group, errs, fmt.Errorf("the file can't be read at byte %d: %w", read, err))
+				return nil, nil, f.first(&group, errs, fmt.Errorf("the file can't be read at byte %d: %w", read, err))
 			}
 			read += int64(len(b) - have)
 			end = rowsEnd(b)
@@ -115,13 +117,13 @@ func (f *File) scan(keep bool) ([]*parser, error) {
 		parts, errs = append(parts, nil), append(errs, nil)
 		kinds := slices.Clone(f.kinds)
 		mutex.Unlock()
-		from := line
-		offset, line = offset+int64(end), line+bytes.Count(b, newline)
+		from, into := line, room{first: line - f.line, rows: bytes.Count(b, newline) + 1, whole: whole}
+		offset, line = offset+int64(end), line+into.rows-1
 		group.Go(func() error {
 			if i == 0 {
 				kinds = f.sniff(b, from, kinds)
 			}
-			p, err := f.parse(b, from, kinds, f.wanted)
+			p, err := f.parse(b, from, kinds, f.wanted, into)
 			free <- b
 			mutex.Lock()
 			defer mutex.Unlock()
@@ -144,10 +146,13 @@ func (f *File) scan(keep bool) ([]*parser, error) {
 		})
 		if i == 0 { // what it finds is where the others start
 			group.Wait()
+			if keep {
+				whole = f.whole(into.rows, len(b))
+			}
 		}
 	}
 	if err := f.first(&group, errs, nil); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i, p := range parts {
 		f.pieces[i].first = f.rows
@@ -161,9 +166,9 @@ func (f *File) scan(keep bool) ([]*parser, error) {
 		f.rows += p.row
 	}
 	if keep {
-		return parts, nil
+		return parts, whole, nil
 	}
-	return nil, f.check(parts)
+	return nil, nil, f.check(parts)
 }
 
 // first waits for the pieces, and is the error of the first that has one, or the given one.
@@ -187,7 +192,7 @@ func (f *File) sniff(b []byte, line int, kinds []kind) []kind {
 		}
 		end += i + 1
 	}
-	if p, err := f.parse(b[:end], line, kinds, f.wanted); err == nil { // the end may cut a value in quotes
+	if p, err := f.parse(b[:end], line, kinds, f.wanted, room{rows: 100}); err == nil { // the end may cut a value in quotes
 		kinds = slices.Clone(kinds)
 		for j := range kinds {
 			if kinds[j] = p.columns[j].kind; kinds[j] == unknown && f.text[j] {
@@ -237,7 +242,7 @@ func (f *File) piece(i int, wanted []bool) (*parser, error) {
 	if n, err := f.source.ReadAt(b, f.pieces[i].offset); n < len(b) {
 		return nil, fmt.Errorf("the file can't be read at byte %d: %w", f.pieces[i].offset, err)
 	}
-	p, err := f.parse(b, f.pieces[i].line, f.kinds, wanted)
+	p, err := f.parse(b, f.pieces[i].line, f.kinds, wanted, room{rows: f.pieces[i].rows})
 	if err != nil {
 		return nil, err
 	}
@@ -250,8 +255,11 @@ func (f *File) piece(i int, wanted []bool) (*parser, error) {
 }
 
 // assemble puts a column together from the pieces, which lose it.
-func (f *File) assemble(j int, parts []*parser) (table.Column, error) {
-	out := table.New(f.names[j], f.kinds[j].of(), f.rows)
+func (f *File) assemble(j int, parts []*parser, whole []table.Column) (table.Column, error) {
+	out, ok := f.cut(whole, j)
+	if !ok {
+		out = table.New(f.names[j], f.kinds[j].of(), f.rows)
+	}
 	for i, p := range parts {
 		c := p.columns[j]
 		p.columns[j] = column{}
@@ -275,13 +283,13 @@ func (f *File) put(out *table.Column, at int, c column, first, last int) {
 		}
 		return
 	case float:
-		copy(out.Values.([]float64)[at:], c.floats[first:last])
+		place(out.Values.([]float64)[at:], c.floats[first:last])
 	case integer:
-		copy(out.Values.([]int64)[at:], c.integers[first:last])
+		place(out.Values.([]int64)[at:], c.integers[first:last])
 	case boolean_:
-		copy(out.Values.([]bool)[at:], c.booleans[first:last])
+		place(out.Values.([]bool)[at:], c.booleans[first:last])
 	case text:
-		copy(out.Values.([]string)[at:], c.texts[first:last])
+		place(out.Values.([]string)[at:], c.texts[first:last])
 	}
 	if c.missing != nil {
 		for row, missing := range c.missing[first:last] {
