@@ -159,6 +159,9 @@ func (p *Process) contextToModel(context *tensors.Tensor, one []int) (*tensors.T
 		bad, first, err = gomlx.NonFinite(out)
 	}
 	if err == nil && bad > 0 {
+		if err := transform.Validate(p.backend, t, transform.Data{X: rows}); err != nil { // of a later step
+			return nil, fmt.Errorf("nami: the context: %w", err)
+		}
 		err = fmt.Errorf("nami: %d of %d values of the context in the model's units, %s, are NaN or infinite, the first in row %d: is its ContextTransform defined for what the context has there?",
 			bad, out.Size(), out.Shape(), first/shape.Size(row))
 	}

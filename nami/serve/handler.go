@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/prometheus/client_golang/prometheus"
@@ -265,6 +266,8 @@ func (h *Handler) computing(r *http.Request, in request, err error) *failure {
 		return &failure{status: http.StatusTooManyRequests, retry: full.Retry, err: err}
 	case errors.Is(err, ErrClosed):
 		return &failure{status: http.StatusServiceUnavailable, retry: h.config.Grace, err: errors.New("the server is stopping: it takes nothing new")}
+	case errors.Is(err, transform.ErrOutside): // of a later step of a chain, which is computed
+		return &failure{status: http.StatusBadRequest, err: err}
 	case errors.As(err, &event):
 		return errorf(http.StatusUnprocessableEntity, "%v", err)
 	}

@@ -48,3 +48,22 @@ func TestTransforms(t *testing.T) {
 		}
 	})
 }
+
+// A value that a later step of a chain isn't defined for is found when it is computed, and is
+// the fault of the one who sent it alone.
+func TestOutsideInAChain(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	inHundreds := transform.Chain{transform.Standardize{Mean: []float64{0}, Std: []float64{100}}, transform.Logit{Low: 0, High: 1}}
+	flow := network
+	flow.Transform, flow.ContextTransform = inHundreds, inHundreds
+	process, err := flow.Bind(backend, drawn(t, backend), single(50, 50, 50))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := start(t, newHandler(t, process, serve.Config{Batches: []int{8}, Estimator: divergence.Exact{}}))
+	post(t, url+"/logprob", jsonType, []byte(`{"x": [[50, 50, 50, 50], [50, 50, 50, 120]], "context": [50, 50, 50]}`)).says(t, "an event", 400, "1.2")
+	post(t, url+"/logprob", jsonType, []byte(`{"x": [[50, 50, 50, 50]], "context": [50, -20, 50]}`)).says(t, "a context", 400, "-0.2")
+	if good := post(t, url+"/logprob", jsonType, []byte(`{"x": [[50, 50, 50, 50]], "context": [50, 50, 50]}`)); good.status != 200 {
+		t.Errorf("what is inside is answered by %d, %s", good.status, good.body)
+	}
+}

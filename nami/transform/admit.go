@@ -10,7 +10,7 @@ import (
 )
 
 // Admit reports the first value of x, lead+event, outside the [Domain] of the transform that
-// gets it, with the number of its event and its column. It reads the values once and builds no
+// gets it, with the number of its event and its column, and [ErrOutside] in it. It reads the values once and builds no
 // graph, so it looks at the first step of each [Chain] only: [Validate] looks at all. What the
 // mask, the last axes of lead and then [objects], marks as padding isn't looked at; nil is no
 // mask. event is the shape of an event.
@@ -42,7 +42,7 @@ func Admit(t Transform, x, mask *tensors.Tensor, event []int) error {
 			return
 		}
 		if err := domain.Admit(v); err != nil {
-			refused = fmt.Errorf("the value in row %d, column %d of %s is %v: %w", i/shape.Size(event), i%width, x.Shape(), v, err)
+			refused = outside{fmt.Errorf("the value in row %d, column %d of %s is %v: %w", i/shape.Size(event), i%width, x.Shape(), v, err)}
 		}
 	})
 	if err != nil {

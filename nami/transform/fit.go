@@ -23,7 +23,7 @@ func Fit(backend compute.Backend, t Transform, d Data) (Transform, error) {
 }
 
 // Validate reports what [Fit] would of data for a transform whose parameters are known, before
-// the data is given to it.
+// the data is given to it. A value outside a [Domain] is [ErrOutside].
 func Validate(backend compute.Backend, t Transform, d Data) error {
 	_, err := walk(backend, "Validate", false, t, d)
 	return err
@@ -164,7 +164,7 @@ func checkDomain(t Domain, d Data) error {
 	}
 	return rows.eachValue(func(i int, v float64) error {
 		if err := t.Admit(v); err != nil {
-			return fmt.Errorf("the value in %s is %v: %w", d.place(i), v, err)
+			return outside{fmt.Errorf("the value in %s is %v: %w", d.place(i), v, err)}
 		}
 		return nil
 	})
