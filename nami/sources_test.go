@@ -14,6 +14,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/backends"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -55,7 +56,7 @@ func TestSeededEach(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		ctx := context.Background()
 		for name, m := range models {
-			if name == "Dopri5" && backend.Name() == "xla" {
+			if name == "Dopri5" && backends.Few(backend) {
 				continue // it takes long to compile
 			}
 			process, err := m.Bind(backend, model.NewStore(), doubles(contexts[0], 2), nami.DType(dtypes.Float64), nami.ChunkSize(5))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/tests/backends"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -232,8 +233,8 @@ func sscanLayer(path string, layer *int) (int, error) {
 }
 
 // thin leaves a case out where each would be compiled anew, which takes XLA a second: XLA
-// then runs one in so many, and the pure Go backend runs them all.
-func thin(backend compute.Backend, i int) bool { return backend.Name() == "xla" && i%oneIn != 0 }
+// then runs one in eight, and the pure Go backend runs them all.
+func thin(backend compute.Backend, i int) bool { return backends.Few(backend) && i%8 != 0 }
 
 // dtypesOn are the dtypes of what takes XLA several seconds to compile: one unless all golden
 // cases are to run.

@@ -75,13 +75,19 @@ func TestCheckLaw(t *testing.T) {
 	}
 }
 
-// drawn are n times of t, in Float64.
-func drawn(t *testing.T, backend compute.Backend, times loss.Times, seed int64, n int) []float64 {
-	out, err := CallOnce(backend, func(key *Node) *Node {
+// drawer draws n times of t by a seed, in Float64.
+func drawer(t *testing.T, backend compute.Backend, times loss.Times, n int) (drawn func(seed int64) []float64) {
+	exec, err := NewExec(backend, func(key *Node) *Node {
 		random := gomlx.NewCounter(key, Iota(key.Graph(), shapes.Make(dtypes.Uint32, 1), 0))
 		return times.Draw(random, key.Graph(), dtypes.Float64, n)
-	}, gomlx.Key(seed, 0))
-	return gomlxtest.Floats(t, out, err)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(seed int64) []float64 {
+		out, err := exec.Exec1(gomlx.Key(seed, 0))
+		return gomlxtest.Floats(t, out, err)
+	}
 }
 
 // Stratified times have the law by themselves, and fill its quantiles evenly as a batch:
@@ -92,9 +98,10 @@ func TestStratified(t *testing.T) {
 		const n = 64
 		counts := make([]int, n)
 		firsts := make([]float64, 0, 40)
+		drawn := drawer(t, backend, loss.Times{Stratified: true}, n)
 		for seed := range int64(40) {
 			clear(counts)
-			times := drawn(t, backend, loss.Times{Stratified: true}, seed, n)
+			times := drawn(seed)
 			for _, u := range times {
 				if u < 0 || u >= 1 {
 					t.Fatalf("a time is %v", u)

@@ -24,7 +24,7 @@ import (
 func TestLikelihoodOfResidual(t *testing.T) {
 	flow := nami.FlowMatching{
 		Field: field.Residual{EventShape: []int{2}, Width: 8, Blocks: 1, Frequencies: 2, Bandwidth: 1, ContextDim: 1},
-		Base:  distribution.NewStandardNormal(2), Solver: solver.RK4(2),
+		Base:  distribution.NewStandardNormal(2), Solver: solver.RK4(1),
 	}
 	l := loss.NLL{Flow: flow, Estimator: divergence.Exact{}}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {

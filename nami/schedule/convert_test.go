@@ -10,6 +10,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/tests/backends"
 	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
@@ -21,7 +22,7 @@ import (
 // on returns the schedules to try on a backend. XLA takes seconds to compile them all, and
 // the few differ from the rest in the formulas of TestEnds only.
 func on(backend compute.Backend) []schedule.Schedule {
-	if backend.String() == "go" {
+	if !backends.Few(backend) {
 		return slices.Clone(all)
 	}
 	return []schedule.Schedule{schedule.VP{}, schedule.Cosine{}, schedule.Linear{}}
@@ -118,7 +119,7 @@ func TestConvertGaussian(t *testing.T) {
 						for _, to := range predictions {
 							there := schedule.Convert(s, from, to, row(1+int(from)), row(0), in[0])
 							converted = append(converted, there)
-							if backend.String() == "go" {
+							if !backends.Few(backend) {
 								back = append(back, schedule.Convert(s, to, from, there, row(0), in[0]))
 							}
 						}
@@ -137,7 +138,7 @@ func TestConvertGaussian(t *testing.T) {
 						tol := 20 * gomlx.Epsilon(dtype) * exactMix(s, at).condition()
 						what := fmt.Sprintf("%v %s: %v to %v at t=%v", s, dtype, from, to, at)
 						compare(t, what, there[j:j+1], rows[1+to][j:j+1], tol)
-						if backend.String() == "go" {
+						if !backends.Few(backend) {
 							compare(t, what+" and back", back[j:j+1], rows[1+from][j:j+1], tol)
 						}
 					}

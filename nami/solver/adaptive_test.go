@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/tests/backends"
 	"github.com/nami-flow/go-nami/tests/property"
 
 	"github.com/gomlx/compute"
@@ -143,7 +144,7 @@ func TestSamplesDontDisturbEachOther(t *testing.T) {
 		p := program(t, backend, solver.Tsit5(1e-6, 1e-6), relaxation)
 		trial := func(t *rapid.T, tb testing.TB) {
 			n, k := 4, 2
-			if backend.String() == "go" {
+			if !backends.Few(backend) {
 				n, k = rapid.IntRange(2, 5).Draw(t, "n"), rapid.IntRange(1, 3).Draw(t, "k")
 			}
 			gen := rapid.Float64Range(-1.5, 1.5)
@@ -270,7 +271,7 @@ func TestFirstStepInAnyUnit(t *testing.T) {
 			solver.Tsit5(1e-8, 1e-8),
 			{Method: own, RTol: 1e-3, ATol: 1e-3},
 		} {
-			if backend.String() != "go" && s.RTol != 1e-4 {
+			if backends.Few(backend) && s.RTol != 1e-4 {
 				continue
 			}
 			p := program(t, backend, s, func(_ *model.Scope, fixed []*Node) solver.System {

@@ -14,6 +14,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
 	"github.com/nami-flow/go-nami/nami/train"
+	"github.com/nami-flow/go-nami/tests/backends"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -179,7 +180,7 @@ func TestRounds(t *testing.T) {
 	function := data.Func(func(step int) (data.Events, error) { return line().Rows(step%40, (step+7)%40) })
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		sources, seeds := []data.Source{line(), function}, [][]train.Option{nil, {train.Seed(5)}}
-		if backend.Name() == "xla" { // which takes long to compile each fit
+		if backends.Few(backend) { // each fit takes long to compile
 			sources, seeds = sources[:1], seeds[1:]
 		}
 		for _, source := range sources {

@@ -2,4 +2,4 @@
 
 package backends
 
-const oneIn = 1
+const full = true

@@ -1,5 +1,0 @@
-//go:build slow
-
-package tests
-
-const oneIn = 1
