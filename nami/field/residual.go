@@ -13,7 +13,6 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/nn"
 )
 
@@ -101,21 +100,15 @@ func (r Residual) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	narrower := max(1, r.Width/4) // a modulation costs as much as a layer otherwise
 	h := dense(scope.At("input"), r.features(scope, shape.Flatten(x, r.EventRank())), r.Width, math.Sqrt(3))
 	condition := act(dense(scope.At("condition"), r.condition(x, t, c), narrower, math.Sqrt(6)))
-	// A time for all is modulated once, and the result used for each event.
-	modulation := func(scope *model.Scope, what string) *Node {
-		return ExpandLeftToRank(zeroDense(scope.At("%s", what), condition, r.Width), h.Rank())
-	}
-	modulated := func(scope *model.Scope, n *Node) *Node {
-		return Add(Mul(n, AddScalar(modulation(scope, "scale"), 1)), modulation(scope, "shift"))
-	}
+	by := modulator{condition: condition}
 	for i := range r.Blocks {
 		block := scope.At("block_%d", i)
-		u := modulated(block, normalized(h))
+		u := by.modulated(block, normalized(h))
 		u = dense(block.At("second"), act(dense(block.At("first"), u, r.Width, math.Sqrt(6))), r.Width, math.Sqrt(3))
-		h = Add(h, Mul(modulation(block, "gate"), u))
+		h = Add(h, by.gated(block, u))
 	}
 	output := scope.At("output")
-	h = dense(output.At("last"), modulated(output, h), shape.Size(r.EventShape), 1)
+	h = dense(output.At("last"), by.modulated(output, h), shape.Size(r.EventShape), 1)
 	return shape.Unflatten(h, r.EventShape)
 }
 
@@ -139,19 +132,6 @@ func (r Residual) condition(x, t, c *Node) *Node {
 		return timeFeatures(t, r.TimeFeatures)
 	}
 	return Concatenate([]*Node{leading(timeFeatures(t, r.TimeFeatures), t, shape.Lead(x, r.EventRank())), c}, -1)
-}
-
-// normalized has mean 0 and variance 1 on the last axis of h. GoMLX's nn.LayerNorm is one operation
-// on the pure Go backend, which has no derivative within the gradient of a likelihood.
-func normalized(h *Node) *Node {
-	h = Sub(h, ReduceAndKeep(h, ReduceMean, -1))
-	variance := ReduceAndKeep(Square(h), ReduceMean, -1)
-	return Div(h, Sqrt(AddScalar(variance, 1e-5)))
-}
-
-// zeroDense is h·W + b, with W and b that start at zero.
-func zeroDense(scope *model.Scope, h *Node, width int) *Node {
-	return linear(scope, h, width, initializer.Zero, initializer.Zero)
 }
 
 // String describes the network on one line, the same in every process, and the same for a

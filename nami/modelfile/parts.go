@@ -20,6 +20,8 @@ var ours = map[string]any{
 	"field.MLP":           field.MLP{},
 	"field.Residual":      field.Residual{},
 	"field.DeepSet":       field.DeepSet{},
+	"field.Transformer":   field.Transformer{},
+	"field.DiT":           field.DiT{},
 	"field.Scoped":        field.Scoped{},
 	"field.Guided":        field.Guided{},
 	"field.Unconditional": field.Unconditional{},

@@ -40,6 +40,8 @@ var examples = map[string][]any{
 		field.MLP{EventShape: []int{2}},
 		field.Residual{EventShape: []int{2}, Frequencies: 4},
 		field.DeepSet{EventShape: []int{3, 2}, Layers: 2},
+		field.Transformer{EventShape: []int{3, 2}, Ordered: true},
+		field.DiT{EventShape: []int{4, 4, 1}, Patch: 4, ContextDim: 3},
 		field.Scoped{Scope: "v", Field: mlp},
 		field.Guided{Field: mlp, Scale: 2, To: 0.7, Negative: []float64{1, 2}},
 		field.Guided{Field: field.Scoped{Scope: "v", Field: mlp}, Scale: 2, Weak: mlp, Rescale: 0.7},

@@ -131,6 +131,10 @@ func contextDim(f field.Field) (dim int) {
 		return f.ContextDim
 	case field.DeepSet:
 		return f.ContextDim
+	case field.Transformer:
+		return f.ContextDim
+	case field.DiT:
+		return f.ContextDim
 	case field.Unconditional: // it gives the context itself
 		return 0
 	case field.Wrapper:

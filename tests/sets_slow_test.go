@@ -18,13 +18,24 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// A network on sets learns what the objects of an event have in common, with 1 to 4 of them: an
+// Networks on sets learn what the objects of an event have in common, with 1 to 4 of them: an
 // object is N(0, 0.3²) around a centre for each event, which is standard normal. The velocity of the
 // straight path is known: with n objects their sum over √n has the variance n + 0.09, and what is
 // orthogonal to it 0.09 in each direction.
-func TestTrainDeepSet(t *testing.T) {
-	const events, objects, spread = 8192, 4, 0.3
-	f := field.DeepSet{EventShape: []int{objects, 1}, Width: 32, Layers: 2}
+func TestTrainSets(t *testing.T) {
+	t.Run("DeepSet", func(t *testing.T) {
+		trainSet(t, field.DeepSet{EventShape: []int{objects, 1}, Width: 32, Layers: 2}, 1e-2, 1500)
+	})
+	t.Run("Transformer", func(t *testing.T) {
+		trainSet(t, field.Transformer{EventShape: []int{objects, 1}, Width: 32, Blocks: 2, Heads: 2}, 3e-3, 400)
+	})
+}
+
+const objects = 4 // of an event, at most
+
+func trainSet(t *testing.T, f field.Field, rate float64, steps int) {
+	t.Helper()
+	const events, spread = 8192, 0.3
 	draw := rand.New(rand.NewPCG(1, 2))
 	x, mask := make([]float32, events*objects), make([]float32, events*objects)
 	for e := range events {
@@ -40,8 +51,8 @@ func TestTrainDeepSet(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend compute.Backend) {
 		store := model.NewStore()
 		set := data.Events{X: tensors.FromFlatDataAndDimensions(x, events, objects, 1), Mask: tensors.FromFlatDataAndDimensions(mask, events, objects)}
-		if _, err := train.Fit(t.Context(), backend, store, loss.FM{Field: f}, set, train.Steps(1500), train.BatchSize(256),
-			train.LearningRate(1e-2), train.Schedule(train.Cosine{}), train.Seed(1)); err != nil {
+		if _, err := train.Fit(t.Context(), backend, store, loss.FM{Field: f}, set, train.Steps(steps), train.BatchSize(256),
+			train.LearningRate(rate), train.Schedule(train.Cosine{}), train.Seed(1)); err != nil {
 			t.Fatal(err)
 		}
 		// Typical points of the path, at some times: an event for each number of objects.
