@@ -58,7 +58,7 @@ func Check(backend compute.Backend, f Field, eventShape, contextShape []int) err
 }
 
 // ErrNoSecondDerivative is what [Check] returns for a field that breaks no other rule, but
-// whose second derivative can't be built: GoMLX lacks that of convolutions, pooling and slices.
+// whose second derivative can't be built: GoMLX lacks that of some operations, such as pooling.
 var ErrNoSecondDerivative = errors.New("the second derivative with respect to x, which gradients of likelihoods need")
 
 // checkLead is the lead of the batch that a field is checked with.

@@ -28,23 +28,24 @@ func TestDiT(t *testing.T) {
 // While its gates are closed a token's value depends on its own patch alone: an image that
 // changes in one pixel does so in the patch around it, and nowhere else.
 func TestPatches(t *testing.T) {
+	const changedRow, changedColumn = 3, 2
 	backend := gomlxtest.Go(t)
 	f := field.DiT{EventShape: []int{4, 6, 2}, Patch: 2, Width: 8, Blocks: 1}
 	out, err := model.CallOnce(backend, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
 		return call(f, x, ConstAs(x, 0.3), nil, scope)
-	}, images(4, 6, 2, 3, 2))
+	}, twoImages(4, 6, 2, changedRow, changedColumn))
 	v := gomlxtest.Floats(t, out, err)
 	n := 4 * 6 * 2
 	for i := range n {
 		row, column := i/12, i/2%6
-		if inside := row/2 == 3/2 && column/2 == 2/2; inside == (v[i] == v[n+i]) {
+		if inside := row/2 == changedRow/2 && column/2 == changedColumn/2; inside == (v[i] == v[n+i]) {
 			t.Errorf("the value of channel %d in row %d and column %d changes: %v, expected %v", i%2, row, column, v[i] != v[n+i], inside)
 		}
 	}
 }
 
-// images are two of a size, which differ in one pixel.
-func images(height, width, channels, row, column int) any {
+// twoImages are of one size, and differ in one pixel.
+func twoImages(height, width, channels, row, column int) any {
 	x := make([][][][]float64, 2)
 	for k := range x {
 		x[k] = make([][][]float64, height)

@@ -85,7 +85,7 @@ func drawer(t *testing.T, backend compute.Backend, times loss.Times, n int) (dra
 		t.Fatal(err)
 	}
 	return func(seed int64) []float64 {
-		out, err := exec.Exec1(gomlx.Key(seed, 0))
+		out, err := exec.Call1(gomlx.Key(seed, 0))
 		return gomlxtest.Floats(t, out, err)
 	}
 }

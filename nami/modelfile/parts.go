@@ -22,6 +22,7 @@ var ours = map[string]any{
 	"field.DeepSet":       field.DeepSet{},
 	"field.Transformer":   field.Transformer{},
 	"field.DiT":           field.DiT{},
+	"field.UNet":          field.UNet{},
 	"field.Scoped":        field.Scoped{},
 	"field.Guided":        field.Guided{},
 	"field.Unconditional": field.Unconditional{},

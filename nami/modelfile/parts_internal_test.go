@@ -42,6 +42,7 @@ var examples = map[string][]any{
 		field.DeepSet{EventShape: []int{3, 2}, Layers: 2},
 		field.Transformer{EventShape: []int{3, 2}, Ordered: true},
 		field.DiT{EventShape: []int{4, 4, 1}, Patch: 4, ContextDim: 3},
+		field.UNet{EventShape: []int{8, 8, 1}, Multiples: []int{1, 2, 2}, Attention: []int{2}},
 		field.Scoped{Scope: "v", Field: mlp},
 		field.Guided{Field: mlp, Scale: 2, To: 0.7, Negative: []float64{1, 2}},
 		field.Guided{Field: field.Scoped{Scope: "v", Field: mlp}, Scale: 2, Weak: mlp, Rescale: 0.7},

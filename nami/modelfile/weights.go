@@ -135,6 +135,8 @@ func contextDim(f field.Field) (dim int) {
 		return f.ContextDim
 	case field.DiT:
 		return f.ContextDim
+	case field.UNet:
+		return f.ContextDim
 	case field.Unconditional: // it gives the context itself
 		return 0
 	case field.Wrapper:

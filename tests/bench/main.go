@@ -34,7 +34,8 @@ type work struct {
 }
 
 var tasks = map[string]task{
-	"A": {"A train_small", 5, 200, trainSmall},
+	"A": {"A train_small", 5, 200, trainSmall.start},
+	"B": {"B train_large", 5, 10, trainLarge.start},
 	"C": {"C sample_rk4", 3, 1, sampleRK4},
 	"D": {"D sample_dopri5", 5, 1, sampleDopri5},
 	"E": {"E logprob_exact", 3, 1, logProbExact},
@@ -42,6 +43,7 @@ var tasks = map[string]task{
 	"G": {"G diffusion_heun", 5, 1, diffusionHeun},
 	"H": {"H sample_cond", 1, 1, sampleConditional},
 	"I": {"I cold_start", 1, 1, nil},
+	"J": {"J train_unet", 5, 10, trainUNet.start},
 }
 
 // result is the line that is printed.
@@ -76,7 +78,7 @@ func run(name, config string, asJSON bool) error {
 		}
 	}
 	if !ok {
-		return fmt.Errorf("-task is %q: it must be one of A and C to I", name)
+		return fmt.Errorf("-task is %q: it must be a letter from A to J", name)
 	}
 	backend, err := nami.OpenBackend(config)
 	if err != nil {

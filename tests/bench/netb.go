@@ -44,7 +44,7 @@ func netBStore(contextDim int) (*model.Store, error) {
 		if l == 5 {
 			out = netBEvent
 		}
-		if err := setLayer(store, l, in, out); err != nil {
+		if err := setLayer(mlpLayer(store, l), l, in, out); err != nil {
 			return nil, err
 		}
 		in = netBWidth

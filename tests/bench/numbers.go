@@ -44,14 +44,24 @@ func tensorOf(value func(i int) float64, dims ...int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, dims...)
 }
 
-// setLayer gives layer number l of an MLP its weights.
-func setLayer(store *model.Store, l, in, out int) error {
+// mlpLayer is the scope of a layer of an MLP.
+func mlpLayer(store *model.Store, l int) *model.Scope {
+	return store.RootScope().At("mlp").At("layer_%d", l).At("dense")
+}
+
+// setLayer gives layer number l of a network its weights, with dimensions that end in those of
+// what goes in and comes out, before them those of a convolution's window.
+func setLayer(scope *model.Scope, l int, dims ...int) error {
+	out := dims[len(dims)-1]
+	in := 1
+	for _, d := range dims[:len(dims)-1] {
+		in *= d
+	}
 	limit := 1 / math.Sqrt(float64(in))
 	value := func(seed int) func(i int) float64 {
 		return func(i int) float64 { return (2*uniform(uint32(seed), uint32(i)) - 1) * limit }
 	}
-	scope := store.RootScope().At("mlp").At("layer_%d", l).At("dense")
-	if _, err := scope.CreateVariable("weights", tensorOf(value(2*l+1), in, out)); err != nil {
+	if _, err := scope.CreateVariable("weights", tensorOf(value(2*l+1), dims...)); err != nil {
 		return err
 	}
 	_, err := scope.CreateVariable("biases", tensorOf(value(2*l+2), out))
