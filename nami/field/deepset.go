@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/nami-flow/go-nami/nami/internal/layer"
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -91,20 +92,20 @@ func (d DeepSet) ApplyMasked(scope *model.Scope, x, t, c, mask *Node) *Node {
 	}
 	condition := Concatenate(features, -1)
 	// for all objects of an event alike
-	shared := func(scope *model.Scope, n *Node) *Node { return InsertAxes(dense(scope, n, d.Width, 1), -2) }
+	shared := func(scope *model.Scope, n *Node) *Node { return InsertAxes(layer.Dense(scope, n, d.Width, 1), -2) }
 	mean := func(h *Node) *Node { return Div(ReduceSum(Mul(h, present), -2), MaxScalar(count, 1)) }
 	h := x
 	for i := range d.Layers {
-		layer := scope.At("layer_%d", i)
-		u := dense(layer.At("each"), h, d.Width, math.Sqrt(6))
-		u = Add(u, Add(shared(layer.At("pooled"), mean(h)), shared(layer.At("condition"), condition)))
+		at := scope.At("layer_%d", i)
+		u := layer.Dense(at.At("each"), h, d.Width, math.Sqrt(6))
+		u = Add(u, Add(shared(at.At("pooled"), mean(h)), shared(at.At("condition"), condition)))
 		u = activation.Apply(d.Activation, u)
 		if i > 0 {
 			u = Add(u, h)
 		}
 		h = u
 	}
-	return dense(scope.At("last"), h, d.EventShape[1], 1)
+	return layer.Dense(scope.At("last"), h, d.EventShape[1], 1)
 }
 
 // String describes the network on one line, the same in every process, and the same for a

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/nami-flow/go-nami/nami/internal/layer"
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -64,9 +65,9 @@ func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	hidden, act := m.Hidden, m.Activation
 	h := Concatenate(features, -1)
 	for i, width := range hidden {
-		h = activation.Apply(act, dense(scope.At("mlp").At("layer_%d", i), h, width, math.Sqrt(6)))
+		h = activation.Apply(act, layer.Dense(scope.At("mlp").At("layer_%d", i), h, width, math.Sqrt(6)))
 	}
-	h = dense(scope.At("mlp").At("layer_%d", len(hidden)), h, shape.Size(m.EventShape), 1)
+	h = layer.Dense(scope.At("mlp").At("layer_%d", len(hidden)), h, shape.Size(m.EventShape), 1)
 	return shape.Unflatten(h, m.EventShape)
 }
 

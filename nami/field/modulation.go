@@ -4,6 +4,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/nami-flow/go-nami/nami/internal/layer"
 )
 
 // modulator shifts, scales and gates values by a condition. What it does starts as nothing, and
@@ -19,7 +20,7 @@ type modulator struct {
 
 // factor is linear in the condition, and fits values h.
 func (m modulator) factor(scope *model.Scope, what string, h *Node) *Node {
-	f := linear(scope.At("%s", what), m.condition, h.Shape().Dim(-1), initializer.Zero, initializer.Zero)
+	f := layer.Linear(scope.At("%s", what), m.condition, h.Shape().Dim(-1), initializer.Zero, initializer.Zero)
 	if m.tokens && f.Rank() > 1 {
 		f = InsertAxes(f, -2)
 	}
@@ -34,12 +35,4 @@ func (m modulator) modulated(scope *model.Scope, h *Node) *Node {
 // gated is gate ⊙ h.
 func (m modulator) gated(scope *model.Scope, h *Node) *Node {
 	return Mul(m.factor(scope, "gate", h), h)
-}
-
-// normalized has mean 0 and variance 1 on the last axis of h. GoMLX's nn.LayerNorm is one operation
-// on the pure Go backend, which has no derivative within the gradient of a likelihood.
-func normalized(h *Node) *Node {
-	h = Sub(h, ReduceAndKeep(h, ReduceMean, -1))
-	variance := ReduceAndKeep(Square(h), ReduceMean, -1)
-	return Div(h, Sqrt(AddScalar(variance, 1e-5)))
 }

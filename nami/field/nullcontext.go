@@ -16,11 +16,30 @@ import (
 // NullContext is the learned value that stands for no context of f, repeated for each event of x:
 // lead+contextShape, in the units of the field. It is the variable null_context of f's scope,
 // below the scope of a [Scoped] network, and starts at 0. Training with loss.ContextDropout makes
-// it; [Guided] and [Unconditional] use it.
+// it; [Guided] and [Unconditional] use it. A field that is [Embedded] learns the vector of no
+// context, and is given NaN.
 func NullContext(f Field, scope *model.Scope, x *Node, contextShape []int) *Node {
+	if embeds(f) {
+		return repeated(none(x, contextShape), x, f.EventRank())
+	}
 	null := scopeOf(f, scope).WithInitializer(initializer.Zero).
 		VariableWithShape("null_context", shapes.Make(x.DType(), contextShape...)).NodeValue(x)
 	return repeated(null, x, f.EventRank())
+}
+
+// embeds says whether f is Embedded, or wraps one field that is.
+func embeds(f Field) bool {
+	w, ok := f.(Wrapper)
+	if _, own := f.(Embedded); own || !ok {
+		return own
+	}
+	inside := 0
+	found := false
+	w.Map(func(inner Field) Field {
+		inside, found = inside+1, inner != nil && embeds(inner)
+		return inner
+	})
+	return inside == 1 && found
 }
 
 // scopeOf is the scope in which f's own variables live, where scope is the one that it is given.

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
+	"github.com/nami-flow/go-nami/nami/internal/layer"
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	"github.com/gomlx/compute"
@@ -98,17 +99,17 @@ func (r Residual) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	act := func(n *Node) *Node { return activation.Apply(r.Activation, n) }
 
 	narrower := max(1, r.Width/4) // a modulation costs as much as a layer otherwise
-	h := dense(scope.At("input"), r.features(scope, shape.Flatten(x, r.EventRank())), r.Width, math.Sqrt(3))
-	condition := act(dense(scope.At("condition"), r.condition(x, t, c), narrower, math.Sqrt(6)))
+	h := layer.Dense(scope.At("input"), r.features(scope, shape.Flatten(x, r.EventRank())), r.Width, math.Sqrt(3))
+	condition := act(layer.Dense(scope.At("condition"), r.condition(x, t, c), narrower, math.Sqrt(6)))
 	by := modulator{condition: condition}
 	for i := range r.Blocks {
 		block := scope.At("block_%d", i)
-		u := by.modulated(block, normalized(h))
-		u = dense(block.At("second"), act(dense(block.At("first"), u, r.Width, math.Sqrt(6))), r.Width, math.Sqrt(3))
+		u := by.modulated(block, layer.Normalized(h))
+		u = layer.Dense(block.At("second"), act(layer.Dense(block.At("first"), u, r.Width, math.Sqrt(6))), r.Width, math.Sqrt(3))
 		h = Add(h, by.gated(block, u))
 	}
 	output := scope.At("output")
-	h = dense(output.At("last"), by.modulated(output, h), shape.Size(r.EventShape), 1)
+	h = layer.Dense(output.At("last"), by.modulated(output, h), shape.Size(r.EventShape), 1)
 	return shape.Unflatten(h, r.EventShape)
 }
 

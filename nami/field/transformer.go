@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/nami-flow/go-nami/nami/internal/layer"
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -157,14 +158,14 @@ func (k tokenNetwork) apply(scope *model.Scope, x, t, c, mask *Node) *Node {
 	if c != nil {
 		condition = append(condition, flat(c))
 	}
-	by := modulator{tokens: true, condition: activation.Apply(k.activation, dense(scope.At("condition"), Concatenate(condition, -1), k.width, math.Sqrt(6)))}
-	h := dense(scope.At("input"), Reshape(x, n, event[0], event[1]), k.width, math.Sqrt(3))
+	by := modulator{tokens: true, condition: activation.Apply(k.activation, layer.Dense(scope.At("condition"), Concatenate(condition, -1), k.width, math.Sqrt(6)))}
+	h := layer.Dense(scope.At("input"), Reshape(x, n, event[0], event[1]), k.width, math.Sqrt(3))
 	if k.places != nil {
 		h = Add(h, ExpandLeftToRank(k.places(h), h.Rank()))
 	}
 	h = k.trunk.apply(scope, h, present, by)
 	output := scope.At("output")
-	return Reshape(dense(output.At("last"), by.modulated(output, h), event[1], 1), x.Shape().Dimensions...)
+	return Reshape(layer.Dense(output.At("last"), by.modulated(output, h), event[1], 1), x.Shape().Dimensions...)
 }
 
 // placed are width features of the places of n tokens in a row, [n, width].

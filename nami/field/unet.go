@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/nami-flow/go-nami/nami/internal/layer"
 	"github.com/nami-flow/go-nami/nami/shape"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -127,25 +128,25 @@ func (u UNet) Apply(scope *model.Scope, x, t, c *Node) *Node {
 		e = Reshape(e, shape.Size(lead), e.Shape().Dim(-1))
 	}
 	for i := range 2 {
-		e = u.act(dense(scope.At("embedding_%d", i), e, 4*u.Width, math.Sqrt(6)))
+		e = u.act(layer.Dense(scope.At("embedding_%d", i), e, 4*u.Width, math.Sqrt(6)))
 	}
 	h := Reshape(x, append([]int{shape.Size(lead)}, u.EventShape...)...)
-	h = convolved(scope.At("in"), h, u.Width*u.Multiples[0], 3, 1, math.Sqrt(3))
+	h = layer.Convolution(scope.At("in"), h, u.Width*u.Multiples[0], layer.Both(3), layer.Both(1), math.Sqrt(3))
 	var kept []*Node
 	last := len(u.Multiples) - 1
 	for l := range u.Multiples {
 		h = u.blocks(scope.At("down_%d", l), h, e, l)
 		if l < last {
 			kept = append(kept, h)
-			h = convolved(scope.At("halve_%d", l), h, h.Shape().Dim(-1), 3, 2, math.Sqrt(3))
+			h = layer.Convolution(scope.At("halve_%d", l), h, h.Shape().Dim(-1), layer.Both(3), layer.Both(2), math.Sqrt(3))
 		}
 	}
 	for l := last - 1; l >= 0; l-- {
-		h = convolved(scope.At("double_%d", l), enlarged(h), u.Width*u.Multiples[l], 3, 1, math.Sqrt(3))
+		h = layer.Convolution(scope.At("double_%d", l), layer.Enlarged(h), u.Width*u.Multiples[l], layer.Both(3), layer.Both(1), math.Sqrt(3))
 		h = u.blocks(scope.At("up_%d", l), Concatenate([]*Node{h, kept[l]}, -1), e, l)
 	}
-	h = u.act(groupNormalized(scope.At("norm"), h, u.Groups))
-	return Reshape(convolved(scope.At("out"), h, u.EventShape[2], 3, 1, 1), x.Shape().Dimensions...)
+	h = u.act(layer.GroupNormalized(scope.At("norm"), h, u.Groups))
+	return Reshape(layer.Convolution(scope.At("out"), h, u.EventShape[2], layer.Both(3), layer.Both(1), 1), x.Shape().Dimensions...)
 }
 
 func (u UNet) act(h *Node) *Node { return activation.Apply(u.Activation, h) }
@@ -155,22 +156,22 @@ func (u UNet) blocks(scope *model.Scope, h, e *Node, l int) *Node {
 	channels := u.Width * u.Multiples[l]
 	for i := range u.Blocks {
 		block := scope.At("block_%d", i)
-		v := convolved(block.At("conv_0"), u.act(groupNormalized(block.At("norm_0"), h, u.Groups)), channels, 3, 1, math.Sqrt(6))
-		shift := dense(block.At("embedding"), e, channels, 1) // [n, channels], or [channels] for one time
+		v := layer.Convolution(block.At("conv_0"), u.act(layer.GroupNormalized(block.At("norm_0"), h, u.Groups)), channels, layer.Both(3), layer.Both(1), math.Sqrt(6))
+		shift := layer.Dense(block.At("embedding"), e, channels, 1) // [n, channels], or [channels] for one time
 		if shift.Rank() > 1 {
 			shift = InsertAxes(shift, 1, 1)
 		}
 		v = Add(v, ExpandLeftToRank(shift, 4))
-		v = convolved(block.At("conv_1"), u.act(groupNormalized(block.At("norm_1"), v, u.Groups)), channels, 3, 1, 1)
+		v = layer.Convolution(block.At("conv_1"), u.act(layer.GroupNormalized(block.At("norm_1"), v, u.Groups)), channels, layer.Both(3), layer.Both(1), 1)
 		if h.Shape().Dim(-1) != channels {
-			h = convolved(block.At("skip"), h, channels, 1, 1, math.Sqrt(3))
+			h = layer.Convolution(block.At("skip"), h, channels, layer.Both(1), layer.Both(1), math.Sqrt(3))
 		}
 		h = Add(h, v)
 		if slices.Contains(u.Attention, l) {
 			attend := block.At("attention")
 			dims := h.Shape().Dimensions
-			pixels := Reshape(groupNormalized(attend.At("norm"), h, u.Groups), dims[0], dims[1]*dims[2], channels)
-			h = Add(h, Reshape(attention(attend, pixels, nil, u.Heads), dims...))
+			pixels := Reshape(layer.GroupNormalized(attend.At("norm"), h, u.Groups), dims[0], dims[1]*dims[2], channels)
+			h = Add(h, Reshape(layer.Attention(attend, pixels, nil, u.Heads), dims...))
 		}
 	}
 	return h

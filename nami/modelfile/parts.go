@@ -3,6 +3,7 @@ package modelfile
 import (
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/embedding"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/interpolant"
 	"github.com/nami-flow/go-nami/nami/path"
@@ -23,9 +24,17 @@ var ours = map[string]any{
 	"field.Transformer":   field.Transformer{},
 	"field.DiT":           field.DiT{},
 	"field.UNet":          field.UNet{},
+	"field.Embedded":      field.Embedded{},
 	"field.Scoped":        field.Scoped{},
 	"field.Guided":        field.Guided{},
 	"field.Unconditional": field.Unconditional{},
+
+	"embedding.MLP":     embedding.MLP{},
+	"embedding.Classes": embedding.Classes{},
+	"embedding.Series":  embedding.Series{},
+	"embedding.Image":   embedding.Image{},
+	"embedding.Set":     embedding.Set{},
+	"embedding.Parts":   embedding.Parts{},
 
 	"schedule.VP":             schedule.VP{},
 	"schedule.VE":             schedule.VE{},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/distribution"
+	"github.com/nami-flow/go-nami/nami/embedding"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/interpolant"
@@ -43,6 +44,11 @@ var examples = map[string][]any{
 		field.Transformer{EventShape: []int{3, 2}, Ordered: true},
 		field.DiT{EventShape: []int{4, 4, 1}, Patch: 4, ContextDim: 3},
 		field.UNet{EventShape: []int{8, 8, 1}, Multiples: []int{1, 2, 2}, Attention: []int{2}},
+		field.Embedded{Field: mlp, Embedding: embedding.MLP{In: 3, Values: 2, Hidden: []int{4}}},
+		field.Embedded{Field: mlp, Embedding: embedding.Classes{Count: 3, Values: 2}},
+		field.Embedded{Field: mlp, Embedding: embedding.Image{Height: 4, Width: 5, Channels: 1, Values: 2}},
+		field.Embedded{Field: mlp, Embedding: embedding.Set{Count: 4, Features: 2, Varying: true, Values: 2}},
+		field.Embedded{Field: mlp, Embedding: embedding.Parts{{In: 2}, {Of: embedding.Series{Length: 5, Channels: 1, Values: 2}, Optional: true}}},
 		field.Scoped{Scope: "v", Field: mlp},
 		field.Guided{Field: mlp, Scale: 2, To: 0.7, Negative: []float64{1, 2}},
 		field.Guided{Field: field.Scoped{Scope: "v", Field: mlp}, Scale: 2, Weak: mlp, Rescale: 0.7},
@@ -53,6 +59,12 @@ var examples = map[string][]any{
 		interpolant.ScoreFromNoise{Noise: mlp, Gamma: interpolant.Brownian{}},
 		interpolant.DriftFromVelocityScore{Velocity: mlp, Score: mlp, Gamma: interpolant.ScaledBrownian{Scale: 2, Eps: 1e-3}},
 		interpolant.MirrorVelocityFromScore{Score: mlp, Gamma: interpolant.Zero{}},
+	},
+	"embeddings": {
+		embedding.MLP{In: 3, Values: 2}, embedding.MLP{In: 3, Values: 2, Hidden: []int{4, 5}}, embedding.Classes{Count: 3, Values: 2},
+		embedding.Series{Length: 5, Channels: 1, Values: 2}, embedding.Image{Height: 4, Width: 5, Channels: 1, Values: 2, Filters: 8},
+		embedding.Set{Count: 4, Features: 2, Varying: true, Values: 2},
+		embedding.Parts{{In: 2}, {Of: embedding.Series{Length: 5, Channels: 1, Values: 2}, Optional: true}},
 	},
 	"gammas":    {interpolant.Brownian{}, interpolant.Brownian{Eps: 0.01}, interpolant.ScaledBrownian{Scale: 2}, interpolant.Zero{}},
 	"schedules": {schedule.VP{}, schedule.VP{BetaMin: 0.2, BetaMax: 10}, schedule.VE{}, schedule.EDM{}, schedule.EDM{SigmaMin: 0.1, SigmaMax: 3, Rho: 5}, schedule.Cosine{}, schedule.Linear{}},

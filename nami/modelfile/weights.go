@@ -116,38 +116,44 @@ func (f File) fieldsContext(of field.Field) ([]int, error) {
 			}
 		}
 	}
-	if n := contextDim(of); n > 0 {
-		return []int{n}, nil
-	}
-	return nil, nil
+	return networksContext(of), nil
 }
 
-// contextDim is the ContextDim of the first network of nami's in a field; 0 without one.
-func contextDim(f field.Field) (dim int) {
+// networksContext is the shape of a context of the first network of nami's in a field; nil
+// without one.
+func networksContext(f field.Field) (context []int) {
+	vector := func(n int) []int {
+		if n == 0 {
+			return nil
+		}
+		return []int{n}
+	}
 	switch f := f.(type) {
+	case field.Embedded:
+		return f.Embedding.ContextShape()
 	case field.MLP:
-		return f.ContextDim
+		return vector(f.ContextDim)
 	case field.Residual:
-		return f.ContextDim
+		return vector(f.ContextDim)
 	case field.DeepSet:
-		return f.ContextDim
+		return vector(f.ContextDim)
 	case field.Transformer:
-		return f.ContextDim
+		return vector(f.ContextDim)
 	case field.DiT:
-		return f.ContextDim
+		return vector(f.ContextDim)
 	case field.UNet:
-		return f.ContextDim
+		return vector(f.ContextDim)
 	case field.Unconditional: // it gives the context itself
-		return 0
+		return nil
 	case field.Wrapper:
 		f.Map(func(inner field.Field) field.Field {
-			if n := contextDim(inner); dim == 0 && inner != nil {
-				dim = n
+			if c := networksContext(inner); context == nil && inner != nil {
+				context = c
 			}
 			return inner
 		})
 	}
-	return dim
+	return context
 }
 
 // missed counts the variables that a store doesn't have, and ends the building of a graph that

@@ -1,4 +1,6 @@
-package field
+// Package layer holds the layers that networks are made of, with weights that start as this
+// library has them.
+package layer
 
 import (
 	"math"
@@ -11,18 +13,18 @@ import (
 	"github.com/gomlx/gomlx/ml/nn"
 )
 
-// dense is h·W + b. W starts uniform on ±gain/√in: with a gain of 1, as PyTorch's layers
+// Dense is h·W + b. W starts uniform on ±gain/√in: with a gain of 1, as PyTorch's layers
 // have it, each layer makes a signal smaller, and a flow in the plane needs twice the steps
 // for the same divergence from the data. b starts at random, too: where all are zero, the
 // units' kinks meet in one point, and a small network on few inputs learns more slowly.
-func dense(scope *model.Scope, h *Node, width int, gain float64) *Node {
+func Dense(scope *model.Scope, h *Node, width int, gain float64) *Node {
 	limit := 1 / math.Sqrt(float64(h.Shape().Dim(-1)))
-	return linear(scope, h, width,
+	return Linear(scope, h, width,
 		initializer.RandomUniformFn(scope, -gain*limit, gain*limit), initializer.RandomUniformFn(scope, -limit, limit))
 }
 
-// linear is h·W + b with W and b that start as these say.
-func linear(scope *model.Scope, h *Node, width int, startW, startB model.VariableInitializer) *Node {
+// Linear is h·W + b with W and b that start as these say.
+func Linear(scope *model.Scope, h *Node, width int, startW, startB model.VariableInitializer) *Node {
 	scope = scope.In("dense")
 	in := h.Shape().Dim(-1)
 	weights := scope.WithInitializer(startW).VariableWithShape("weights", shapes.Make(h.DType(), in, width)).NodeValue(h)

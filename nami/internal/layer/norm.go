@@ -1,0 +1,31 @@
+package layer
+
+import (
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+)
+
+// Normalized has mean 0 and variance 1 on the last axis of h. GoMLX's nn.LayerNorm is one operation
+// on the pure Go backend, which has no derivative within the gradient of a likelihood.
+func Normalized(h *Node) *Node {
+	h = Sub(h, ReduceAndKeep(h, ReduceMean, -1))
+	variance := ReduceAndKeep(Square(h), ReduceMean, -1)
+	return Div(h, Sqrt(AddScalar(variance, 1e-5)))
+}
+
+// GroupNormalized has mean 0 and variance 1 over the pixels and channels of each group of channels
+// of an image, [n, height, width, channels] (Wu & He 2018, arXiv:1803.08494), and then a scale and
+// an offset for each channel.
+func GroupNormalized(scope *model.Scope, h *Node, groups int) *Node {
+	dims := h.Shape().Dimensions
+	channels := dims[3]
+	g := Reshape(h, dims[0], dims[1]*dims[2], groups, channels/groups)
+	g = Sub(g, ReduceAndKeep(g, ReduceMean, 1, 3))
+	g = Div(g, Sqrt(AddScalar(ReduceAndKeep(Square(g), ReduceMean, 1, 3), 1e-5)))
+	perChannel := func(name string, start model.VariableInitializer) *Node {
+		return ExpandLeftToRank(scope.WithInitializer(start).VariableWithShape(name, shapes.Make(h.DType(), channels)).NodeValue(h), 4)
+	}
+	return Add(Mul(Reshape(g, dims...), perChannel("scale", initializer.One)), perChannel("offset", initializer.Zero))
+}
