@@ -1,0 +1,73 @@
+package schedule_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/nami-flow/go-nami/nami/field"
+	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
+	"github.com/nami-flow/go-nami/nami/schedule"
+	"github.com/nami-flow/go-nami/tests/backends"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// A Gaussian that is measured, y = x0 + noise, is the Gaussian that Bayes' theorem has, and its
+// perfect field is the first one's guided by -log p(y|x, t), in each schedule and prediction.
+func TestLossGuidedIsPosterior(t *testing.T) {
+	const mean, std, y, noise = -0.3, 1.7, 1.2, 0.5
+	variance := 1 / (1/(std*std) + 1/(noise*noise))
+	posterior := variance * (mean/(std*std) + y/(noise*noise))
+	times := []float64{0.02, 0.3, 0.6, 0.95}
+	x := [][]float64{{-1, 0, 2}, {0.4, 1, -2}, {3, -0.7, 1}, {0, 1.5, -3}}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		turn := 0
+		for _, s := range all {
+			out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, at *Node) (out []*Node) {
+				for _, p := range predictions {
+					if turn++; backends.Few(backend) && !backends.Runs(turn) {
+						continue
+					}
+					f := schedule.LossGuided{Field: gaussian(s, p, mean, std), Schedule: s, Prediction: p, Loss: func(x0, t, _ *Node) *Node {
+						alpha, sigma := s.Alpha(t), s.Sigma(t)
+						left := Div(MulScalar(Square(sigma), std*std), Add(MulScalar(Square(alpha), std*std), Square(sigma)))
+						squares := ReduceSum(Square(AddScalar(x0, -y)), -1)
+						return Div(squares, MulScalar(AddScalar(left, noise*noise), 2))
+					}}
+					exact := gaussian(s, p, posterior, math.Sqrt(variance))
+					out = append(out, field.Call(f, scope, x, at, nil), field.Call(exact, scope, x, at, nil))
+				}
+				return append(out, at)
+			}, x, times)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i+1 < len(out); i += 2 {
+				gomlxtest.Near(t, fmt.Sprintf("%v, number %d", s, i/2), gomlxtest.Floats(t, out[i], nil), gomlxtest.Floats(t, out[i+1], nil), 1e-6)
+			}
+		}
+	})
+}
+
+func TestBadLossGuided(t *testing.T) {
+	good := schedule.LossGuided{Field: gaussian(schedule.VP{}, schedule.Eps, 0, 1), Schedule: schedule.VP{}, Prediction: schedule.Eps, Loss: func(x0, _, _ *Node) *Node { return ReduceSum(x0, -1) }}
+	for want, spoil := range map[string]func(f *schedule.LossGuided){
+		"Loss is nil":      func(f *schedule.LossGuided) { f.Loss = nil },
+		"Scale is -1":      func(f *schedule.LossGuided) { f.Scale = -1 },
+		"the field is nil": func(f *schedule.LossGuided) { f.Field = nil },
+		"schedule":         func(f *schedule.LossGuided) { f.Schedule = nil },
+	} {
+		f := good
+		spoil(&f)
+		gomlxtest.Says(t, want, field.Validate(f), want)
+	}
+	_, err := model.CallOnce(gomlxtest.Go(t), model.NewStore(), func(scope *model.Scope, x *Node) *Node {
+		f := good
+		f.Loss = func(x0, _, _ *Node) *Node { return ReduceAllSum(x0) }
+		return field.Call(f, scope, x, ConstAs(x, 0.5), nil)
+	}, [][]float64{{1, 2}})
+	gomlxtest.Says(t, "one loss for all", err, "it must have one value for each event, of the same dtype: shape (1)")
+}
