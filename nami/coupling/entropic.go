@@ -1,0 +1,225 @@
+package coupling
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sort"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Entropic draws pairs from the plan π of transport with entropy (Cuturi 2013, arXiv:1306.0895):
+// of all plans that use each row alike, the one with the least
+//
+//	Σ π·|x - y|² + Epsilon·Σ π·log π
+//
+// by Sinkhorn's iterations, on potentials where scalings would overflow (Schmitzer 2019,
+// arXiv:1610.06519). It is between [OptimalTransport], for a small Epsilon, and [Independent], for
+// a large one. With Epsilon = 2σ² and a Brownian path of scale σ it is the Schrödinger bridge's
+// (Tong et al. 2024, arXiv:2307.03672). Each event draws a row of its own by the plan, so that
+// rows repeat.
+//
+// An iteration takes 2n² multiplications: 512 rows of the plane take about 10 to 50 ms. It is
+// refused where events have contexts, as [OptimalTransport] is.
+type Entropic struct {
+	// Epsilon is how much entropy counts, in units of the squared distance; a twentieth of the
+	// batch's mean squared distance if 0.
+	Epsilon float64
+
+	// Tolerance is by how much a row of the source may come more or less often than it
+	// should, as a share of that; 0.01 if 0.
+	Tolerance float64
+
+	// Iterations are how many there may be; 1,000 if 0. What has not come within the Tolerance
+	// by then is an error of Pair.
+	Iterations int
+}
+
+// Validate reports parameters that are out of range.
+func (e Entropic) Validate() error {
+	if !(e.Epsilon >= 0) || !(e.Tolerance >= 0) || math.IsInf(e.Epsilon, 0) || e.Iterations < 0 {
+		return fmt.Errorf("coupling.Entropic: Epsilon is %v, Tolerance %v and Iterations %d: none may be negative, and 0 is the default", e.Epsilon, e.Tolerance, e.Iterations)
+	}
+	return nil
+}
+
+// WithDefaults returns the coupling with the usual values where none are given. Epsilon stays 0,
+// as it depends on the batch.
+func (e Entropic) WithDefaults() Entropic {
+	e.Tolerance, e.Iterations = cmp.Or(e.Tolerance, 0.01), cmp.Or(e.Iterations, 1000)
+	return e
+}
+
+// Pair implements [Coupling]. It leaves the context alone. An error says by how much the plan is
+// off, if it is.
+func (e Entropic) Pair(random *rand.Rand, source, target, _ *tensors.Tensor) ([]int, error) {
+	plan, n, off, err := e.plan(source, target)
+	if err != nil {
+		return nil, err
+	}
+	if e = e.WithDefaults(); !(off <= e.Tolerance) {
+		return nil, fmt.Errorf("coupling.Entropic: after %d iterations a row of the source comes %.2g times too often or too seldom, and %.2g is allowed: give a larger Epsilon, more Iterations, or a larger Tolerance", e.Iterations, off, e.Tolerance)
+	}
+	rows := make([]int, n)
+	sums := make([]float64, n)
+	for i := range rows {
+		sum := 0.0
+		for j, p := range plan[i*n : (i+1)*n] {
+			sum += p
+			sums[j] = sum
+		}
+		u := random.Float64() * sum
+		rows[i] = min(n-1, sort.Search(n, func(j int) bool { return sums[j] > u }))
+	}
+	return rows, nil
+}
+
+// Plan is the plan of two batches, float64 [n, n]: how much of row i of target (data) goes with
+// row j of source (noise), 1 in all; and by how much at most a row of the source has more or less
+// than 1/n, as a share of that, whether that is within the Tolerance or not.
+func (e Entropic) Plan(source, target *tensors.Tensor) (plan *tensors.Tensor, off float64, err error) {
+	flat, n, off, err := e.plan(source, target)
+	if err != nil {
+		return nil, 0, err
+	}
+	return tensors.FromFlatDataAndDimensions(flat, n, n), off, nil
+}
+
+// String describes the coupling on one line.
+func (e Entropic) String() string {
+	e = e.WithDefaults()
+	return fmt.Sprintf("Entropic{%g, %g, %d}", e.Epsilon, e.Tolerance, e.Iterations)
+}
+
+func (e Entropic) plan(source, target *tensors.Tensor) (plan []float64, n int, off float64, err error) {
+	if err := e.Validate(); err != nil {
+		return nil, 0, 0, err
+	}
+	costs, n, err := squaredDistances("Entropic", source, target)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	e = e.WithDefaults()
+	epsilon := e.Epsilon
+	if epsilon == 0 {
+		sum := 0.0
+		for _, c := range costs {
+			sum += c / float64(len(costs))
+		}
+		epsilon = max(sum/20, math.SmallestNonzeroFloat32) // all rows may be equal
+	}
+	s := newSinkhorn(costs, n, epsilon)
+	for range e.Iterations {
+		if off = s.step(); off <= e.Tolerance {
+			break
+		}
+	}
+	return s.plan(), n, off, nil
+}
+
+// sinkhorn looks for the plan exp((f + g - cost)/ε)·u·v whose rows and columns add up to 1/n.
+type sinkhorn struct {
+	costs   []float64
+	n       int
+	epsilon float64
+	f, g    []float64 // potentials of rows and columns
+	kernel  []float64 // exp((f + g - cost)/ε)
+	u, v    []float64 // scalings beside the potentials
+	columns []float64 // what the columns of the kernel add up to with the rows' scalings
+	stepped bool      // columns are known
+}
+
+func newSinkhorn(costs []float64, n int, epsilon float64) *sinkhorn {
+	s := &sinkhorn{
+		costs: costs, n: n, epsilon: epsilon,
+		f: make([]float64, n), g: make([]float64, n), kernel: make([]float64, n*n),
+		u: make([]float64, n), v: make([]float64, n), columns: make([]float64, n),
+	}
+	s.softly()
+	return s
+}
+
+// softly makes an iteration by the logarithms of sums, which neither over- nor underflow, and
+// the kernel of the new potentials.
+func (s *sinkhorn) softly() {
+	n := s.n
+	for pass := range 2 {
+		from, to := s.g, s.f
+		at := func(i, j int) float64 { return s.costs[i*n+j] }
+		if pass == 1 {
+			from, to = s.f, s.g
+			at = func(j, i int) float64 { return s.costs[i*n+j] }
+		}
+		for i := range n {
+			most := math.Inf(-1)
+			for j := range n {
+				most = max(most, from[j]-at(i, j))
+			}
+			sum := 0.0
+			for j := range n {
+				sum += math.Exp((from[j] - at(i, j) - most) / s.epsilon)
+			}
+			to[i] = -most - s.epsilon*math.Log(float64(n)*sum)
+		}
+	}
+	for i := range n {
+		s.u[i], s.v[i] = 1, 1
+		for j := range n {
+			s.kernel[i*n+j] = math.Exp((s.f[i] + s.g[j] - s.costs[i*n+j]) / s.epsilon)
+		}
+	}
+}
+
+// step makes an iteration, after which the rows add up to 1/n, and returns by how much a column
+// is off, as a share of 1/n.
+func (s *sinkhorn) step() (off float64) {
+	const far = 1e30 // of a scaling: from there on the potentials take it over
+	n, each := s.n, 1/float64(s.n)
+	if s.stepped {
+		for j, sum := range s.columns {
+			s.v[j] = each / sum
+		}
+	}
+	clear(s.columns)
+	extreme := false
+	for i := range n {
+		row := s.kernel[i*n : (i+1)*n]
+		sum := 0.0
+		for j, k := range row {
+			sum += k * s.v[j]
+		}
+		u := each / sum
+		extreme = extreme || !(u > 1/far && u < far)
+		for j, k := range row {
+			s.columns[j] += k * u
+		}
+		s.u[i] = u
+	}
+	for j, sum := range s.columns {
+		extreme = extreme || !(s.v[j] > 1/far && s.v[j] < far)
+		off = max(off, math.Abs(s.v[j]*sum/each-1))
+	}
+	if s.stepped = !extreme && !math.IsNaN(off); s.stepped {
+		return off
+	}
+	for j, v := range s.v {
+		if v > 0 && !math.IsInf(v, 1) {
+			s.g[j] += s.epsilon * math.Log(v)
+		}
+	}
+	s.softly()
+	return math.Inf(1)
+}
+
+// plan is how much of each row goes with each column.
+func (s *sinkhorn) plan() []float64 {
+	plan := make([]float64, len(s.kernel))
+	for i, u := range s.u {
+		for j, v := range s.v {
+			plan[i*s.n+j] = u * s.kernel[i*s.n+j] * v
+		}
+	}
+	return plan
+}
