@@ -10,9 +10,9 @@ import (
 
 // Config says how a process is served. The zero value is the usual one.
 type Config struct {
-	// Batches are the numbers of events that are computed at once, rising; 32 and 256 if nil,
-	// which suits CPUs: larger ones are no quicker there, and make everybody wait longer. A GPU
-	// needs larger ones. What is asked for is joined into batches of these sizes and filled up,
+	// Batches are the numbers of events that are computed at once, rising; 32, 256 and 2048 if
+	// nil, which suits CPUs, where XLA uses several cores for the largest alone. A GPU needs
+	// larger ones. What is asked for is joined into batches of these sizes and filled up,
 	// so that a program is compiled for each size and none later. With one size an answer can be
 	// the same to the bit, whatever else was asked for: see the package's comment.
 	Batches []int
@@ -55,7 +55,7 @@ type Config struct {
 // withDefaults is c with its zeros filled in, or what is wrong with it.
 func (c Config) withDefaults() (Config, error) {
 	if c.Batches == nil {
-		c.Batches = []int{32, 256}
+		c.Batches = []int{32, 256, 2048}
 	}
 	for i, size := range c.Batches {
 		if size < 1 || i > 0 && size <= c.Batches[i-1] {

@@ -2,9 +2,11 @@ package train_test
 
 import (
 	"math"
+	"path/filepath"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/data"
+	_ "github.com/nami-flow/go-nami/nami/data/parquet"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
 	"github.com/nami-flow/go-nami/nami/loss"
@@ -68,6 +70,40 @@ func BenchmarkFit(b *testing.B) {
 			b.ResetTimer()
 			if _, err := train.Fit(b.Context(), backend, model.NewStore(), netA, x,
 				train.Steps(b.N), train.BatchSize(512)); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkSources are steps of Fit on a million points, from memory and from a file of Parquet
+// that is read as training goes.
+func BenchmarkSources(b *testing.B) {
+	backend, x := gomlxtest.XLA(b), wave(1_000_000)
+	table, err := data.FromTensor(x, "x", "y")
+	if err != nil {
+		b.Fatal(err)
+	}
+	path := filepath.Join(b.TempDir(), "points.parquet")
+	if err := table.Write(path); err != nil {
+		b.Fatal(err)
+	}
+	file, err := data.Open(path, data.Columns{X: []string{"x", "y"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	for _, c := range []struct {
+		name   string
+		source data.Source
+	}{{"memory", data.Events{X: x}}, {"stream", data.Stream{Reader: file}}} {
+		b.Run(c.name, func(b *testing.B) {
+			store := model.NewStore()
+			if _, err := train.Fit(b.Context(), backend, store, netA, c.source, train.Steps(10), train.BatchSize(512)); err != nil {
+				b.Fatal(err)
+			}
+			b.ResetTimer()
+			if _, err := train.Fit(b.Context(), backend, store, netA, c.source, train.Steps(b.N), train.BatchSize(512)); err != nil {
 				b.Fatal(err)
 			}
 		})

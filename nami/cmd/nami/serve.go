@@ -66,7 +66,7 @@ answer doesn't depend, to the bit, on what else is asked for; with several, up t
 		},
 	}
 	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:8080", "host:port to listen on; without a host 127.0.0.1, 0.0.0.0 for all addresses")
-	cmd.Flags().IntSliceVar(&config.Batches, "batches", nil, "how many events are computed at once: one size or several, rising (default 32,256; larger ones suit a GPU)")
+	cmd.Flags().IntSliceVar(&config.Batches, "batches", nil, "how many events are computed at once: one size or several, rising (default 32,256,2048; larger ones suit a GPU)")
 	cmd.Flags().IntVar(&config.MaxEvents, "max-events", 0, "most events of one request (default 10000)")
 	cmd.Flags().IntVar(&config.Queue, "queue", 0, "most events that may wait; more are refused with 429 (default 65536)")
 	cmd.Flags().DurationVar(&config.Timeout, "timeout", 0, "the longest that a request may take (default 1m)")
