@@ -61,8 +61,11 @@ var examples = map[string][]any{
 		interpolant.MirrorVelocityFromScore{Score: mlp, Gamma: interpolant.Zero{}},
 	},
 	"embeddings": {
-		embedding.MLP{In: 3, Values: 2}, embedding.MLP{In: 3, Values: 2, Hidden: []int{4, 5}}, embedding.Classes{Count: 3, Values: 2},
-		embedding.Series{Length: 5, Channels: 1, Values: 2}, embedding.Image{Height: 4, Width: 5, Channels: 1, Values: 2, Filters: 8},
+		embedding.MLP{In: 3, Values: 2},
+		embedding.MLP{In: 3, Values: 2, Hidden: []int{4, 5}},
+		embedding.Classes{Count: 3, Values: 2},
+		embedding.Series{Length: 5, Channels: 1, Values: 2},
+		embedding.Image{Height: 4, Width: 5, Channels: 1, Values: 2, Filters: 8},
 		embedding.Set{Count: 4, Features: 2, Varying: true, Values: 2},
 		embedding.Parts{{In: 2}, {Of: embedding.Series{Length: 5, Channels: 1, Values: 2}, Optional: true}},
 	},
