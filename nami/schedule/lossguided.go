@@ -46,6 +46,11 @@ type LossGuided struct {
 
 	// Scale multiplies the loss; 1 if 0.
 	Scale float64
+
+	// Level is the noise level σ/α up to which samples are led in full; 20 if 0. Above it they
+	// are led in proportion to Level·α/σ: there the derivative of the data that a perfect field
+	// predicts vanishes as α/σ² does, and that of a network does not.
+	Level float64
 }
 
 var _ field.Wrapper = LossGuided{}
@@ -57,6 +62,8 @@ func (f LossGuided) Validate() error {
 		return errors.New("schedule.LossGuided: Loss is nil: give the function of the data that is to be small")
 	case !(f.Scale >= 0) || math.IsInf(f.Scale, 0):
 		return fmt.Errorf("schedule.LossGuided: Scale is %v: it must be positive and finite, or 0 for 1", f.Scale)
+	case !(f.Level >= 0) || math.IsInf(f.Level, 0):
+		return fmt.Errorf("schedule.LossGuided: Level is %v: it must be positive and finite, or 0 for 20", f.Level)
 	}
 	return cmp.Or(field.Validate(f.Field), Validate(f.Schedule), f.Prediction.Validate())
 }
@@ -77,6 +84,7 @@ func (f LossGuided) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	}
 	m := mixtureAt(f.Schedule, x, t)
 	noise := Mul(m.sigma, MulScalar(Gradient(ReduceAllSum(losses), x)[0], cmp.Or(f.Scale, 1)))
+	noise = Mul(noise, MinScalar(MulScalar(Div(m.alpha, m.sigma), cmp.Or(f.Level, 20)), 1))
 	// All predictions are affine in the noise, at a given x.
 	more := m.predict(f.Prediction,
 		func() *Node { return Neg(Div(Mul(m.sigma, noise), m.alpha)) },

@@ -31,7 +31,7 @@ func TestLossGuidedIsPosterior(t *testing.T) {
 					if turn++; backends.Few(backend) && !backends.Runs(turn) {
 						continue
 					}
-					f := schedule.LossGuided{Field: gaussian(s, p, mean, std), Schedule: s, Prediction: p, Loss: func(x0, t, _ *Node) *Node {
+					f := schedule.LossGuided{Field: gaussian(s, p, mean, std), Schedule: s, Prediction: p, Level: 1e12, Loss: func(x0, t, _ *Node) *Node {
 						alpha, sigma := s.Alpha(t), s.Sigma(t)
 						left := Div(MulScalar(Square(sigma), std*std), Add(MulScalar(Square(alpha), std*std), Square(sigma)))
 						squares := ReduceSum(Square(AddScalar(x0, -y)), -1)
@@ -52,11 +52,37 @@ func TestLossGuidedIsPosterior(t *testing.T) {
 	})
 }
 
+// Above a noise level of 20, or what Level says, samples are led less, in proportion to its
+// inverse: here the predicted data are moved by -(σ²/α)·∇L without a limit.
+func TestLossGuidedFades(t *testing.T) {
+	s := schedule.Linear{} // σ/α is t/(1-t)
+	f := schedule.LossGuided{Field: gaussian(s, schedule.X0, 0, 1), Schedule: s, Prediction: schedule.X0, Loss: func(x0, _, _ *Node) *Node { return ReduceSum(x0, -1) }}
+	times := []float64{0.5, 10. / 11, 0.95, 80. / 81, 1}
+	moved := func(level float64) []float64 {
+		f.Level = level
+		out, err := model.CallOnce(gomlxtest.Go(t), model.NewStore(), func(scope *model.Scope, at *Node) *Node {
+			x := InsertAxes(OnesLike(at), -1)
+			return Sub(field.Call(f, scope, x, at, nil), field.Call(f.Field, scope, x, at, nil))
+		}, times)
+		return gomlxtest.Floats(t, out, err)
+	}
+	whole, usual, low := moved(1e12), moved(0), moved(10)
+	for i, at := range times[:4] {
+		u := at / (1 - at)
+		gomlxtest.Near(t, "usual", usual[i:i+1], []float64{whole[i] * min(1, 20/u)}, 1e-9)
+		gomlxtest.Near(t, "low", low[i:i+1], []float64{whole[i] * min(1, 10/u)}, 1e-9)
+	}
+	if v := usual[4]; math.IsNaN(v) || math.Abs(v) > 1 {
+		t.Errorf("in pure noise the data are moved by %v", v)
+	}
+}
+
 func TestBadLossGuided(t *testing.T) {
 	good := schedule.LossGuided{Field: gaussian(schedule.VP{}, schedule.Eps, 0, 1), Schedule: schedule.VP{}, Prediction: schedule.Eps, Loss: func(x0, _, _ *Node) *Node { return ReduceSum(x0, -1) }}
 	for want, spoil := range map[string]func(f *schedule.LossGuided){
 		"Loss is nil":      func(f *schedule.LossGuided) { f.Loss = nil },
 		"Scale is -1":      func(f *schedule.LossGuided) { f.Scale = -1 },
+		"Level is -1":      func(f *schedule.LossGuided) { f.Level = -1 },
 		"the field is nil": func(f *schedule.LossGuided) { f.Field = nil },
 		"schedule":         func(f *schedule.LossGuided) { f.Schedule = nil },
 	} {
