@@ -10,6 +10,34 @@ type Wrapper interface {
 	Map(f func(Field) Field) Field
 }
 
+// ContextShape is the shape of one context of f, as f's own method ContextShape() []int says, or
+// the first that says it of the fields that f wraps (see [Wrapper]). It is nil if f takes none, or
+// doesn't say: a field needn't have the method, which loading a model without its training asks.
+func ContextShape(f Field) (context []int) {
+	switch f := f.(type) {
+	case interface{ ContextShape() []int }:
+		return f.ContextShape()
+	case Unconditional: // it gives the context itself
+		return nil
+	case Wrapper:
+		f.Map(func(inner Field) Field {
+			if context == nil && inner != nil {
+				context = ContextShape(inner)
+			}
+			return inner
+		})
+	}
+	return context
+}
+
+// vector is the shape of a context of n values; nil for none.
+func vector(n int) []int {
+	if n == 0 {
+		return nil
+	}
+	return []int{n}
+}
+
 // ContextRank is the number of trailing axes of a context c that make one condition: what
 // f's own method ContextRank() int says, or that of the field that it wraps (see
 // [Wrapper]), and 1, a vector, otherwise. A field that takes a time series or an image as

@@ -69,6 +69,9 @@ func (d DeepSet) WithDefaults() DeepSet {
 // EventRank implements [Field].
 func (d DeepSet) EventRank() int { return 2 }
 
+// ContextShape is what [ContextShape] asks for.
+func (d DeepSet) ContextShape() []int { return vector(d.ContextDim) }
+
 // Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (d DeepSet) Apply(scope *model.Scope, x, t, c *Node) *Node {

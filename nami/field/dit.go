@@ -80,6 +80,9 @@ func (d DiT) WithDefaults() DiT {
 // EventRank implements [Field].
 func (d DiT) EventRank() int { return 3 }
 
+// ContextShape is what [ContextShape] asks for.
+func (d DiT) ContextShape() []int { return vector(d.ContextDim) }
+
 // Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (d DiT) Apply(scope *model.Scope, x, t, c *Node) *Node {

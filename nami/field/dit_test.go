@@ -5,7 +5,6 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
-	"github.com/nami-flow/go-nami/tests/backends"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -14,10 +13,7 @@ import (
 
 // The diffusion transformer is a field, and has second derivatives.
 func TestDiT(t *testing.T) {
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		if backends.Few(backend) {
-			return
-		}
+	gomlxtest.RunLong(t, func(t *testing.T, backend compute.Backend) {
 		f := field.DiT{EventShape: []int{4, 2, 1}, Width: 4, Heads: 1, Blocks: 1, ContextDim: 2, TimeFeatures: 2}
 		if err := field.Check(backend, f, f.EventShape, []int{2}); err != nil {
 			t.Error(err)

@@ -65,9 +65,12 @@ func (f Embedded) EventRank() int {
 }
 
 // ContextRank is the number of axes of a condition.
-func (f Embedded) ContextRank() int {
+func (f Embedded) ContextRank() int { return len(f.ContextShape()) }
+
+// ContextShape is that of the embedding's conditions: see [ContextShape].
+func (f Embedded) ContextShape() []int {
 	must(f.Validate())
-	return len(f.Embedding.ContextShape())
+	return f.Embedding.ContextShape()
 }
 
 // Apply implements [Field]. It panics if there is no context.

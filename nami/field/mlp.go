@@ -51,6 +51,9 @@ func (m MLP) Validate() error {
 // EventRank implements [Field].
 func (m MLP) EventRank() int { return len(m.EventShape) }
 
+// ContextShape is what [ContextShape] asks for.
+func (m MLP) ContextShape() []int { return vector(m.ContextDim) }
+
 // Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {

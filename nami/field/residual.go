@@ -89,6 +89,9 @@ func (r Residual) WithDefaults() Residual {
 // EventRank implements [Field].
 func (r Residual) EventRank() int { return len(r.EventShape) }
 
+// ContextShape is what [ContextShape] asks for.
+func (r Residual) ContextShape() []int { return vector(r.ContextDim) }
+
 // Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (r Residual) Apply(scope *model.Scope, x, t, c *Node) *Node {

@@ -91,6 +91,9 @@ func (f Transformer) WithDefaults() Transformer {
 // EventRank implements [Field].
 func (f Transformer) EventRank() int { return 2 }
 
+// ContextShape is what [ContextShape] asks for.
+func (f Transformer) ContextShape() []int { return vector(f.ContextDim) }
+
 // Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (f Transformer) Apply(scope *model.Scope, x, t, c *Node) *Node {

@@ -112,6 +112,9 @@ func (u UNet) WithDefaults() UNet {
 // EventRank implements [Field].
 func (u UNet) EventRank() int { return 3 }
 
+// ContextShape is what [ContextShape] asks for.
+func (u UNet) ContextShape() []int { return vector(u.ContextDim) }
+
 // Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (u UNet) Apply(scope *model.Scope, x, t, c *Node) *Node {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
-	"github.com/nami-flow/go-nami/tests/backends"
 
 	"github.com/gomlx/compute"
 )
@@ -13,10 +12,7 @@ import (
 // The network for images is a field, and has second derivatives. That its numbers are those of
 // other libraries is checked by tests/bench.
 func TestUNet(t *testing.T) {
-	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		if backends.Few(backend) {
-			return
-		}
+	gomlxtest.RunLong(t, func(t *testing.T, backend compute.Backend) {
 		f := field.UNet{EventShape: []int{2, 4, 1}, Width: 2, Blocks: 1, Attention: []int{1}, Groups: 1, ContextDim: 2, TimeFeatures: 2}
 		if err := field.Check(backend, f, f.EventShape, []int{2}); err != nil {
 			t.Error(err)

@@ -116,44 +116,7 @@ func (f File) fieldsContext(of field.Field) ([]int, error) {
 			}
 		}
 	}
-	return networksContext(of), nil
-}
-
-// networksContext is the shape of a context of the first network of nami's in a field; nil
-// without one.
-func networksContext(f field.Field) (context []int) {
-	vector := func(n int) []int {
-		if n == 0 {
-			return nil
-		}
-		return []int{n}
-	}
-	switch f := f.(type) {
-	case field.Embedded:
-		return f.Embedding.ContextShape()
-	case field.MLP:
-		return vector(f.ContextDim)
-	case field.Residual:
-		return vector(f.ContextDim)
-	case field.DeepSet:
-		return vector(f.ContextDim)
-	case field.Transformer:
-		return vector(f.ContextDim)
-	case field.DiT:
-		return vector(f.ContextDim)
-	case field.UNet:
-		return vector(f.ContextDim)
-	case field.Unconditional: // it gives the context itself
-		return nil
-	case field.Wrapper:
-		f.Map(func(inner field.Field) field.Field {
-			if c := networksContext(inner); context == nil && inner != nil {
-				context = c
-			}
-			return inner
-		})
-	}
-	return context
+	return field.ContextShape(of), nil
 }
 
 // missed counts the variables that a store doesn't have, and ends the building of a graph that

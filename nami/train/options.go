@@ -113,6 +113,11 @@ func (c *config) check() error {
 	case c.has("Schedule") && c.schedule == nil:
 		return errors.New("train: the Schedule is nil: give one, as train.Cosine{}, or leave the option out for a constant rate")
 	}
+	if v, ok := c.coupling.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("train: Couple: %w", err)
+		}
+	}
 	return errors.Join(positive("LearningRate", c.learningRate), positive("WeightDecay", c.weightDecay), positive("ClipNorm", c.clip),
 		checkSchedule(c.schedule), c.checkAverages(), c.checkHooks(), c.validation.check(c.averages))
 }

@@ -58,7 +58,7 @@ func TestAnyTraining(t *testing.T) {
 		"average":       {ok(train.Average("slow", 0.99)), no("the decay of the Average slow is 1.5", train.Average("slow", 1.5))},
 		"validation":    {ok(validation(train.Validation{Every: 2})), ok(validation(train.Validation{Every: 1, Patience: 2})), no("Patience is -3", validation(train.Validation{Patience: -3}))},
 		"first batch":   {ok(train.FirstBatch(7)), no("FirstBatch is -7", train.FirstBatch(-7))},
-		"couple":        {ok(train.Couple(coupling.Independent{})), ok(train.Couple(coupling.OptimalTransport{})), no("paired 0 of", train.Couple(lost{}))},
+		"couple":        {ok(train.Couple(coupling.Independent{})), ok(train.Couple(coupling.OptimalTransport{})), no("paired 0 of", train.Couple(lost{})), no("Epsilon is -1", train.Couple(coupling.Entropic{Epsilon: -1})), no("Context is -1", train.Couple(coupling.OptimalTransport{Context: -1}))},
 		"start from":    {ok(train.StartFrom(filled(5, 3, 2))), no("the events to start from are (Float32)[5, 2]", train.StartFrom(filled(5, 2)))},
 	}
 	parts := map[string][]struct {

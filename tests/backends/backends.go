@@ -32,6 +32,17 @@ func (s *Set) Run(t *testing.T, test func(t *testing.T, backend compute.Backend)
 	t.Run("xla", func(t *testing.T) { test(t, s.XLA(t)) })
 }
 
+// RunLong is Run for a test that takes XLA long to compile, and of whose subject another test
+// shows that XLA computes it: the sub-test "xla" is there with the tag slow alone, as on CI.
+func (s *Set) RunLong(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
+	t.Helper()
+	if full {
+		s.Run(t, test)
+		return
+	}
+	t.Run("go", func(t *testing.T) { test(t, s.Go(t)) })
+}
+
 // Go is the pure Go backend.
 func (s *Set) Go(t testing.TB) compute.Backend {
 	t.Helper()

@@ -18,6 +18,12 @@ func Run(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 	all.Run(t, test)
 }
 
+// RunLong runs a test that takes XLA long to compile; see [backends.Set.RunLong].
+func RunLong(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
+	t.Helper()
+	all.RunLong(t, test)
+}
+
 // Go is the pure Go backend.
 func Go(t testing.TB) compute.Backend {
 	t.Helper()

@@ -97,11 +97,11 @@ func scan(b []byte, at int) (n number, ok bool) {
 // has more than 19 digits or stands near the end of b: then [scan] tells. It has few branches, as
 // signs and lengths are random and a wrong guess of the processor costs as much as all else.
 func decimal(b []byte, at int) (v float64, end int, ok bool) {
-	const whole, longest = 10, 40 // a sign, digits, the point, and three times eight bytes
-	if len(b)-at < longest {
+	const whole, most = 10, 40 // a sign, digits, the point, and three times eight bytes
+	if len(b)-at < most {
 		return 0, 0, false
 	}
-	w := (*[longest]byte)(b[at:])
+	w := (*[most]byte)(b[at:])
 	sign := uint64(0)
 	if w[0] == '-' {
 		sign = 1
