@@ -105,7 +105,7 @@ func checkSources(c config, like data.Events, x shapes.Shape) error {
 	case like.Mask != nil:
 		return fmt.Errorf("there are a coupling or events to start from, and a mask, %s: which objects would be paired with which isn't defined; leave out one of them", like.Mask.Shape())
 	case c.coupling != nil && like.Context != nil && !coupling.TakesContexts(c.coupling):
-		return fmt.Errorf("the coupling %T would pair noise with data across conditions, which makes the model of a condition wrong (Cheng & Schwing 2025, arXiv:2503.10636): leave it out where there is a context, or use one that keeps to contexts (coupling.Conditional)", c.coupling)
+		return fmt.Errorf("the coupling %T would pair noise with data across conditions, which makes the model of a condition wrong (Cheng & Schwing 2025, arXiv:2503.10636): leave it out where there is a context, or use one that keeps to contexts, such as coupling.OptimalTransport with a weight for Context", c.coupling)
 	case c.start == nil:
 		return nil
 	}
