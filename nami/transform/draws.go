@@ -25,14 +25,18 @@ func Draws(backend compute.Backend, t Transform, event ...int) (bool, error) {
 		t.Forward(&asked, Parameter(g, "x", shapes.Make(dtypes.Float64, slices.Concat([]int{1}, event)...)))
 		return nil
 	})
-	return bool(asked), err
+	return asked.asked, err
 }
 
-// witness notes that it was asked for random numbers.
-type witness bool
+// witness notes that it was asked for random numbers, and gives the least of them, 0, or the
+// largest.
+type witness struct{ asked, most bool }
 
 // RandomUniform implements [distribution.Random].
 func (w *witness) RandomUniform(g *Graph, s shapes.Shape) *Node {
-	*w = true
-	return AddScalar(Zeros(g, s), 0.5)
+	w.asked = true
+	if w.most {
+		return AddScalar(Zeros(g, s), 1-0x1p-24)
+	}
+	return Zeros(g, s)
 }
