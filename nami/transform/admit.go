@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -80,6 +81,17 @@ func first(t Transform, column int) Domain {
 	}
 	domain, _ := t.(Domain)
 	return domain
+}
+
+// Whole says whether a column of the data, of the last axis, holds whole numbers alone, as far as
+// the transform tells: it is given to [Dequantize] first, with a Step that is one.
+func Whole(t Transform, column int) bool {
+	domain := first(t, column)
+	if n, ok := domain.(noisy); ok {
+		domain = n.Dequantize
+	}
+	counts, ok := domain.(Dequantize)
+	return ok && counts.step() == math.Trunc(counts.step())
 }
 
 // noisy is the domain of counts that are given noise, and then to a transform with a domain of its

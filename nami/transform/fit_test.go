@@ -232,7 +232,7 @@ func TestOutsideError(t *testing.T) {
 		{counts, []float64{0, 1, 2, 3, 4, 5, 7, 8, -3}, 2, 2, []int{2}, "is -3: transform.Logarithm expects values above 0, and"},
 		{counts, []float64{0, 1, 2, 3, 4, 0.5, 7, 8, 0.25}, 1, 2, []int{1, 2}, "is 0.5: transform.Dequantize expects multiples of 1"},
 		{inHundreds, []float64{0, 1, 2, 120, 4, 5, 7, 101, 3}, 1, 0, []int{1, 2}, "is 120: transform.Logit expects values from 0 to 1, and gets 1.2"},
-		{transform.Chain{transform.Dequantize{}, inHundreds}, []float64{0, 1, 2, 3, 99, 5, 7, 8, 100}, 2, 2, []int{2}, "is 100: transform.Logit expects values from 0 to 1, and gets 1.0000000011920928"},
+		{transform.Chain{transform.Dequantize{}, inHundreds}, []float64{0, 1, 2, 3, 99, 5, 7, 8, 100}, 2, 2, []int{2}, "is 100: transform.Logit expects values from 0 to 1, and gets 1.0000000000000002"},
 		{all, []float64{100, -1, 0, 4, -5, -1, 3, 3, -2}, 1, 2, []int{1, 2}, "is -1: transform.Logarithm expects values above 0"},
 		{widened, []float64{0, 0, 0, 0, 0, 1, 0, 0, 0}, -1, 0, nil, ""},
 		{transform.Chain{transform.Circle{}, transform.Columns{{Of: []int{4}, By: transform.Logarithm{}}}}, []float64{0, 0, 3, 0, 0, 0, 0, 0, 1}, 0, 2, []int{0}, "is 3: transform.Logarithm expects values above 0, and gets -"},
