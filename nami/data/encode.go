@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -231,7 +232,10 @@ func floats[T, S number](out []T, width, at int, v []S, name string, from origin
 		case value != value:
 			return missingError(from, row, name)
 		case math.IsInf(float64(value), 0):
-			return advise(": data.Where drops such rows, or mend the file", "%s, column %q: the value is %v", from.at(row), name, value)
+			return table.Advised{
+				Fact: fmt.Sprintf("%s, column %q: the value is %v", from.at(row), name, value), Kind: ErrMissing,
+				Advice: ": data.Where drops such rows, or mend the file",
+			}
 		}
 		return advise(": rescale the column, or set Columns.Float64", "%s, column %q: %v is larger than float32 holds", from.at(row), name, value)
 	}
@@ -274,6 +278,10 @@ func wholes[T number](out []T, width, at int, v []int64, c table.Column, from or
 	return nil
 }
 
+// ErrMissing is in an error (see [errors.Is]) of a value that is missing or infinite, where an
+// event needs one.
+var ErrMissing = errors.New("a value is missing")
+
 // advise is an error with advice to programs.
 func advise(advice, format string, args ...any) error {
 	return table.Advised{Fact: fmt.Sprintf(format, args...), Advice: advice}
@@ -281,7 +289,10 @@ func advise(advice, format string, args ...any) error {
 
 // missingError is that of a value that is missing where it can't be.
 func missingError(from origin, row int, column string) error {
-	return advise(": Table.Complete drops such rows, and says how many", "%s, column %q: the value is missing", from.at(row), column)
+	return table.Advised{
+		Fact: fmt.Sprintf("%s, column %q: the value is missing", from.at(row), column), Kind: ErrMissing,
+		Advice: ": Table.Complete drops such rows, and says how many",
+	}
 }
 
 // notNumber is the error of a column of texts of which some are numbers: it names the first

@@ -185,6 +185,9 @@ func every[T any](flat []T, first, stride int) []T {
 // Len is the number of rows.
 func (t *Table) Len() int { return t.length }
 
+// Place says where a row comes from, as errors do: the file, with its line or row there.
+func (t *Table) Place(row int) string { return t.origin.at(row) }
+
 // Names are the names of the columns.
 func (t *Table) Names() []string {
 	names := make([]string, len(t.columns))

@@ -10,7 +10,11 @@ import (
 type Advised struct {
 	Fact   string
 	Advice string // with what stands before it, such as a colon
+	Kind   error  // what [errors.Is] knows it by; nil for nothing
 }
+
+// Unwrap is the kind.
+func (a Advised) Unwrap() error { return a.Kind }
 
 // Error is the fact with the advice.
 func (a Advised) Error() string { return a.Fact + a.Advice }
