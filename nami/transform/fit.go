@@ -181,7 +181,7 @@ func (w walker) forward(t Transform, d Data) (out Data, free func(), err error) 
 	in := []any{gomlx.Key(0, 0), d.X, least, largest}
 	made, err := CallOnceN(w.backend, func(in []*Node) []*Node {
 		low, _ := t.Forward(noise, in[2])
-		if !noise.asked && d.ends == nil {
+		if noise.asked == 0 && d.ends == nil {
 			return []*Node{low}
 		}
 		high, _ := t.Forward(&witness{most: true}, in[3])

@@ -45,6 +45,7 @@ func TestONNX(t *testing.T) {
 	c := newCases(t)
 	c.samplers()
 	c.logProbs()
+	c.noisyLogProb()
 	c.graphs()
 	c.run(python, "test_onnx.py", fmt.Sprintf("%d files passed", c.n))
 }
@@ -354,6 +355,29 @@ func (c *cases) logProbs() {
 		file := c.add(s.name, append(in, array{"data", x}), []array{{"log_prob", logProb}})
 		c.check(onnx.ExportLogProb(file, process, onnx.Options{LogProb: divergence.Exact{}}))
 	}
+}
+
+// noisyLogProb is a log-density of counts and angles, whose noise is an input.
+func (c *cases) noisyLogProb() {
+	counts := transform.Columns{{Of: []int{0}, By: transform.Dequantize{}}}
+	s := sampler{name: "density-noise", model: nami.FlowMatching{Field: conditional, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(16), Transform: counts, ContextTransform: contexts}, field: conditional, event: []int{2}, context: []int{3}}
+	process, in := c.bind(s)
+	without := s.model.(nami.FlowMatching)
+	without.Transform = nil
+	s.model = without
+	plain, _ := c.bind(s)
+	values, noise := make([]float32, 2*rows), make([]float32, rows)
+	withNoise := make([]float32, 2*rows)
+	for i := range rows {
+		noise[i] = (float32(i) + 0.5) / rows
+		values[2*i], values[2*i+1] = float32(i-2), float32(i)/3
+		withNoise[2*i], withNoise[2*i+1] = values[2*i]+noise[i], values[2*i+1]
+	}
+	tensor := func(v []float32, dims ...int) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, dims...) }
+	logProb, err := plain.LogProb(context.Background(), tensor(withNoise, rows, 2), divergence.Exact{})
+	c.check(err)
+	file := c.add(s.name, append(in, array{"data", tensor(values, rows, 2)}, array{"uniform", tensor(noise, rows, 1)}), []array{{"log_prob", logProb}})
+	c.check(onnx.ExportLogProb(file, process, onnx.Options{LogProb: divergence.Exact{}}))
 }
 
 // graphs are operations, one or a few in each, on numbers of all kinds.
