@@ -65,6 +65,31 @@ func TestONNXInTheDocumentation(t *testing.T) {
 	}
 }
 
+// The Python there that averages log-densities with noise gives what nami.Draws does, up to the
+// noise that is left.
+func TestNoisyONNXInTheDocumentation(t *testing.T) {
+	python := checkout.Python(t, "python", "requirements.txt", "onnxruntime")
+	c := newCases(t)
+	flow := nami.FlowMatching{Field: plain, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(8), Transform: transform.Dequantize{}}
+	s := sampler{model: flow, field: plain, event: []int{2}}
+	process, _ := c.bind(s)
+	c.check(onnx.ExportLogProb(filepath.Join(c.folder, "density.onnx"), process, onnx.Options{LogProb: divergence.Exact{}}))
+	averaged, err := flow.Bind(c.backend, c.store(plain, []int{2}, nil), nil, nami.Draws(64))
+	c.check(err)
+	logProb, err := averaged.LogProb(context.Background(), tensors.FromValue([][]float32{{0, 0}, {1, -2}}), divergence.Exact{})
+	c.check(err)
+	want := tensors.MustCopyFlatData[float32](logProb)
+	code := "import numpy\nimport onnxruntime\n" +
+		"density = onnxruntime.InferenceSession('density.onnx')\nx = numpy.array([[0, 0], [1, -2]], numpy.float32)\n" +
+		program(t, "uniform = ") + fmt.Sprintf("assert numpy.abs(log_prob - [%v, %v]).max() < 0.6, log_prob\nprint('right')\n", want[0], want[1])
+	command := exec.Command(python, "-c", code)
+	command.Dir = c.folder
+	out, err := command.CombinedOutput()
+	if err != nil || string(out) != "right\n" {
+		t.Errorf("the program in docs/other-languages.md printed %q (%v)", out, err)
+	}
+}
+
 // program is the Python in docs/other-languages.md that begins so.
 func program(t *testing.T, beginning string) string {
 	t.Helper()
