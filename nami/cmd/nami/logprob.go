@@ -56,7 +56,7 @@ not at all.`,
 			if err != nil {
 				return err
 			}
-			scored, err := s.table.With(data.NewColumn(column, logProb))
+			scored, err := s.table.With(s.scores(column, logProb))
 			if err != nil {
 				return err
 			}

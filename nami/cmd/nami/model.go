@@ -126,7 +126,7 @@ func (o *options) checkEstimator() error {
 func bar(problems io.Writer, what string) (option nami.Option, done func()) {
 	file, ok := problems.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return nami.WithProgress(inLines(problems, what)), func() {}
+		return nami.WithProgress(inLines(problems, what, time.Now)), func() {}
 	}
 	var b *progressbar.ProgressBar
 	option = nami.WithProgress(func(done, total int) {
@@ -144,22 +144,22 @@ func bar(problems io.Writer, what string) (option nami.Option, done func()) {
 }
 
 // inLines shows how a computation goes on where there is no terminal: a line after ten seconds,
-// and then one for each minute.
-func inLines(problems io.Writer, what string) func(done, total int) {
-	start := time.Now()
-	return inLinesFrom(problems, what, start, start.Add(10*time.Second))
-}
-
-// inLinesFrom is inLines of a computation that began at start, from next on.
-func inLinesFrom(problems io.Writer, what string, start, next time.Time) func(done, total int) {
+// and then one for each minute. Nothing is done before the first call, but compiling.
+func inLines(problems io.Writer, what string, now func() time.Time) func(done, total int) {
+	var start, next time.Time
+	first := 0
 	return func(done, total int) {
-		now := time.Now()
-		if now.Before(next) || done <= 0 || done >= total {
+		at := now()
+		if start.IsZero() {
+			start, first = at, done
+			next = start.Add(10 * time.Second)
+		}
+		if at.Before(next) || done <= first || done >= total {
 			return
 		}
-		next = now.Add(time.Minute)
-		took := now.Sub(start)
-		left := time.Duration(float64(took) * float64(total-done) / float64(done))
+		next = at.Add(time.Minute)
+		took := at.Sub(start)
+		left := time.Duration(float64(took) * float64(total-done) / float64(done-first))
 		fmt.Fprintf(problems, "nami: %s: %d%% after %v, about %v to go\n", what, 100*done/total, took.Round(time.Second), left.Round(time.Second))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/spf13/cobra"
 )
@@ -72,6 +73,18 @@ func (s *scorer) score(cmd *cobra.Command) ([]float64, error) {
 		rows = without(rows, value.Rows)
 	}
 	return out, nil
+}
+
+// scores is a column of log-densities, in the dtype that they were computed in.
+func (s *scorer) scores(name string, values []float64) data.Column {
+	if s.file.DType() == dtypes.Float64 {
+		return data.NewColumn(name, values)
+	}
+	single := make([]float32, len(values))
+	for i, v := range values {
+		single[i] = float32(v)
+	}
+	return data.NewColumn(name, single)
 }
 
 // without are the rows but for those with the given places, which rise.

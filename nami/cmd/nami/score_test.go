@@ -176,11 +176,14 @@ func TestInfoOfBest(t *testing.T) {
 // Without a terminal a long computation says how far it is, in a line from time to time.
 func TestInLines(t *testing.T) {
 	var out lockedBuffer
-	show := inLinesFrom(&out, "log-densities", time.Now().Add(-20*time.Second), time.Now())
-	for i := range 5 {
-		show(i, 4)
+	at := time.Now()
+	show := inLines(&out, "log-densities", func() time.Time { return at })
+	for i := range 20 {
+		show(i, 40)
+		at = at.Add(4 * time.Second)
 	}
-	if got, want := out.String(), "nami: log-densities: 25% after 20s, about 1m0s to go\n"; got != want {
+	const want = "nami: log-densities: 7% after 12s, about 2m28s to go\nnami: log-densities: 45% after 1m12s, about 1m28s to go\n"
+	if got := out.String(); got != want {
 		t.Errorf("it says %q, expected %q", got, want)
 	}
 }
