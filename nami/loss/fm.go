@@ -29,7 +29,9 @@ type FM struct {
 	// Base draws the source (noise); the standard normal over the data's events if nil.
 	Base distribution.Base
 
-	// Times says at which times the loss is taken; uniform on [0, 1) if unset.
+	// Times says at which times the loss is taken. Without a Law it is that of [Power], t = u²,
+	// where the loss draws the noise, as there is more to learn near the data; and [Uniform]
+	// where the batch has a source, as both ends of its paths may be data.
 	Times Times
 
 	// Pool is how many events of a batch share their targets in training, for a gradient with
@@ -50,8 +52,18 @@ var (
 func (l FM) Loss(scope *model.Scope, b Batch) *Node {
 	given := b.Source != nil
 	b = sourced(scope, l.Field, l.Base, b)
-	t := l.Times.draw(scope, l.Field, b)
-	return l.Reduction.of(l.Times.Weigh(l.perEvent(scope, b, t, given), t), b)
+	times := l.times(given)
+	t := times.draw(scope, l.Field, b)
+	return l.Reduction.of(times.Weigh(l.perEvent(scope, b, t, given), t), b)
+}
+
+// times is Times with the usual law, which depends on whether the source is given.
+func (l FM) times(given bool) Times {
+	times := l.Times
+	if times.Law == nil && !given {
+		times.Law = Power{}
+	}
+	return times
 }
 
 // PerEvent builds the loss of each event, its mean over the event's values, at times t, a
@@ -85,7 +97,7 @@ func (l FM) LearnedField() field.Field { return l.Field }
 
 // String describes the loss on one line, the same in every process.
 func (l FM) String() string {
-	return fmt.Sprintf("FM{%v, path %v, base %v, %v, %v, %v}", l.Field, orLinear(l.Path), l.Base, l.Times, l.Pool, l.Reduction)
+	return fmt.Sprintf("FM{%v, path %v, base %v, %v, %v, %v}", l.Field, orLinear(l.Path), l.Base, l.times(false), l.Pool, l.Reduction)
 }
 
 func orLinear(p path.Path) path.Path {
