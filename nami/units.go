@@ -164,12 +164,12 @@ func (p *Process) contextToModel(context *tensors.Tensor, one []int) (*tensors.T
 		bad, first, err = gomlx.NonFinite(out)
 	}
 	if err == nil && bad > 0 {
-		err := transform.Validate(p.backend, t, transform.Data{X: rows}) // of a later step
-		if value := (*transform.OutsideError)(nil); errors.As(err, &value) {
-			err = value.From(0, count)
+		wrong := transform.Validate(p.backend, t, transform.Data{X: rows}) // of a later step
+		if value := (*transform.OutsideError)(nil); errors.As(wrong, &value) {
+			wrong = value.From(0, count)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("nami: the context: %w", err)
+		if wrong != nil {
+			return nil, fmt.Errorf("nami: the context: %w", wrong)
 		}
 		err = fmt.Errorf("nami: %d of %d values of the context in the model's units, %s, are NaN or infinite, the first in row %d: is its ContextTransform defined for what the context has there?",
 			bad, out.Size(), out.Shape(), first/shape.Size(row))
