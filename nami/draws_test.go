@@ -102,3 +102,15 @@ func TestDrawsWithoutNoise(t *testing.T) {
 	gomlxtest.Says(t, "Hutchinson", err, "Draws averages densities")
 	gomlxtest.Says(t, "Hutchinson, before", process.CheckLogProb(divergence.Hutchinson{}), "Draws averages densities")
 }
+
+// A context whose values in the model's units are more than the dtype holds is refused, though no
+// domain is left.
+func TestInfiniteContext(t *testing.T) {
+	flow := nami.FlowMatching{
+		Field: field.Func{Rank: 1, F: func(_ *model.Scope, x, _, _ *Node) *Node { return ZerosLike(x) }},
+		Base:  distribution.NewStandardNormal(1), Solver: solver.Euler(1),
+		ContextTransform: transform.Standardize{Mean: []float64{0}, Std: []float64{1e-30}},
+	}
+	_, err := flow.Bind(gomlxtest.Go(t), model.NewStore(), tensors.FromValue([]float32{1e20}))
+	gomlxtest.Says(t, "a context", err, "1 of 1 values of the context in the model's units, (Float32)[1], are NaN or infinite, the first in row 0")
+}
