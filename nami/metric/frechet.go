@@ -25,9 +25,10 @@ import (
 // Errors are as for [Nearest].
 func FrechetDistance(x, y *tensors.Tensor, settings ...Option) (float64, error) {
 	a, b, err := readPair("FrechetDistance", x, y, settings)
-	if err == nil {
-		err = cmp.Or(a.notNegative("x"), b.notNegative("y"))
+	if err != nil {
+		return 0, err
 	}
+	err = cmp.Or(a.notNegative("x"), b.notNegative("y"))
 	if err == nil && min(a.count, b.count) < 2 {
 		err = fmt.Errorf("the samples have %d and %d events: a covariance needs at least 2", a.count, b.count)
 	}

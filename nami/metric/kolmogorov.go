@@ -22,10 +22,10 @@ import (
 // [Nearest].
 func KolmogorovSmirnov(x, y *tensors.Tensor, settings ...Option) ([]Test, error) {
 	a, b, err := readPair("KolmogorovSmirnov", x, y, settings)
-	if err == nil {
-		err = cmp.Or(a.notNegative("x"), b.notNegative("y"))
-	}
 	if err != nil {
+		return nil, err
+	}
+	if err := cmp.Or(a.notNegative("x"), b.notNegative("y")); err != nil {
 		return nil, fmt.Errorf("metric.KolmogorovSmirnov: %w", err)
 	}
 	n, m := a.effective(), b.effective()

@@ -39,11 +39,13 @@ type Supported struct {
 // Every pair is compared, on all processors, in O((n+m)²·size) time. Errors are as for [Nearest].
 func Support(reference, samples *tensors.Tensor, k int, settings ...Option) (s Supported, err error) {
 	a, b, err := readPair("Support", reference, samples, settings)
+	if err != nil {
+		return s, err
+	}
 	if k == 0 {
 		k = 5
 	}
 	switch {
-	case err != nil:
 	case k < 1 || k >= min(a.count, b.count):
 		err = fmt.Errorf("metric.Support: k is %d, and there are %d and %d events: a ball reaches to another event of its sample, so k must be from 1 to one less than the smaller number", k, a.count, b.count)
 	default:
