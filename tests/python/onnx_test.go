@@ -65,8 +65,9 @@ func TestONNXInTheDocumentation(t *testing.T) {
 	}
 }
 
-// The Python there that averages log-densities with noise gives what nami.Draws does, up to the
-// noise that is left.
+// The Python there that averages log-densities with noise gives what nami.Draws does: with 1024
+// draws of fixed seeds, to 0.2. The density varies by e² or so within a cell, which leaves a
+// deviation of 0.1 between the two.
 func TestNoisyONNXInTheDocumentation(t *testing.T) {
 	python := checkout.Python(t, "python", "requirements.txt", "onnxruntime")
 	c := newCases(t)
@@ -74,14 +75,14 @@ func TestNoisyONNXInTheDocumentation(t *testing.T) {
 	s := sampler{model: flow, field: plain, event: []int{2}}
 	process, _ := c.bind(s)
 	c.check(onnx.ExportLogProb(filepath.Join(c.folder, "density.onnx"), process, onnx.Options{LogProb: divergence.Exact{}}))
-	averaged, err := flow.Bind(c.backend, c.store(plain, []int{2}, nil), nil, nami.Draws(64))
+	averaged, err := flow.Bind(c.backend, c.store(plain, []int{2}, nil), nil, nami.Draws(1024))
 	c.check(err)
 	logProb, err := averaged.LogProb(context.Background(), tensors.FromValue([][]float32{{0, 0}, {1, -2}}), divergence.Exact{})
 	c.check(err)
 	want := tensors.MustCopyFlatData[float32](logProb)
 	code := "import numpy\nimport onnxruntime\n" +
 		"density = onnxruntime.InferenceSession('density.onnx')\nx = numpy.array([[0, 0], [1, -2]], numpy.float32)\n" +
-		program(t, "uniform = ") + fmt.Sprintf("assert numpy.abs(log_prob - [%v, %v]).max() < 0.6, log_prob\nprint('right')\n", want[0], want[1])
+		strings.Replace(program(t, "uniform = "), "range(16)", "range(1024)", 1) + fmt.Sprintf("want = numpy.array([%v, %v])\nassert numpy.abs(log_prob - want).max() < 0.2, (log_prob, want)\nprint('right')\n", want[0], want[1])
 	command := exec.Command(python, "-c", code)
 	command.Dir = c.folder
 	out, err := command.CombinedOutput()
