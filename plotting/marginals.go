@@ -39,7 +39,7 @@ func (r Rows) name(i int) string { return or(r.Name, fmt.Sprintf("table %d", i+1
 // whole ones. Samples that were drawn one for each row of weighted data have the weights of those
 // rows, as their contexts do: give them that column, with data.Table.With.
 //
-// Missing values are left out, and the figure says how many. It takes [Columns], [Units] and
+// Missing values are left out, and the figure says how many. It takes [Title], [Columns], [Units] and
 // [Size], and for all histograms [Bins], [Counts], [ErrorBars], [LogX], [LogY], [YLabel],
 // [RatioLimits], 0.5 to 1.5 otherwise, and [Ratio], with the name of another table.
 func Marginals(tables []Rows, columns []string, opts ...Option) Figure {
