@@ -17,8 +17,7 @@ import (
 //
 // by Sinkhorn's iterations, on potentials where scalings would overflow (Schmitzer 2019,
 // arXiv:1610.06519). It is between [OptimalTransport], for a small Epsilon, and [Independent], for
-// a large one. With Epsilon = 2σ² and a Brownian path of scale σ it is the Schrödinger bridge's
-// (Tong et al. 2024, arXiv:2307.03672). Each event draws a row of its own by the plan, so that
+// a large one. That of a Schrödinger bridge is [Bridge]. Each event draws a row of its own by the plan, so that
 // rows repeat.
 //
 // An iteration takes 2n² multiplications: 512 rows of the plane take about 10 to 50 ms. It is
@@ -36,6 +35,12 @@ type Entropic struct {
 	// by then is an error of Pair.
 	Iterations int
 }
+
+// Bridge draws pairs from the plan of the Schrödinger bridge of a Brownian motion whose variance
+// grows by sigma² in a unit of time: [Entropic] with Epsilon = 2·sigma² (Tong et al. 2024,
+// arXiv:2307.03672, proposition 3.1). Iterations, or a larger Tolerance, may be needed where sigma
+// is small beside the data.
+func Bridge(sigma float64) Entropic { return Entropic{Epsilon: 2 * sigma * sigma} }
 
 // Validate reports parameters that are out of range.
 func (e Entropic) Validate() error {
