@@ -13,7 +13,7 @@ func assign(costs []float64, n int) []int {
 	for _, c := range costs {
 		mean += c / float64(len(costs))
 	}
-	for coarse := mean / 5; coarse > mean/1000; coarse /= 6 {
+	for coarse := mean / 5; coarse > mean/5000; coarse /= 5 {
 		a.auction(coarse)
 	}
 	for _, row := range a.settle() {
