@@ -132,11 +132,11 @@ func (s *sources) pair(number int, source *tensors.Tensor, all data.Events) (eve
 	}
 	random := rand.New(rand.NewPCG(uint64(s.seed), uint64(number)))
 	if all.Mask == nil {
-		rows, err := s.asked(random, source, all.X, all.Context)
+		rows, err := ask(random, s.coupling, source, all.X, all.Context)
 		if err != nil {
 			return nil, nil, err
 		}
-		return s.filled(random, rows)
+		return filled(random, s.coupling, rows)
 	}
 	rows := make([]int, all.Len()) // of the source for each event
 	groups, err := byMask(all.Mask)
@@ -151,7 +151,7 @@ func (s *sources) pair(number int, source *tensors.Tensor, all data.Events) (eve
 		if err := errors.Join(clearPadding(inside.X, inside.Mask), clearPadding(inside.Source, inside.Mask)); err != nil {
 			return nil, nil, err
 		}
-		own, err := s.asked(random, inside.Source, inside.X, inside.Context)
+		own, err := ask(random, s.coupling, inside.Source, inside.X, inside.Context)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -162,25 +162,25 @@ func (s *sources) pair(number int, source *tensors.Tensor, all data.Events) (eve
 			rows[group[i]] = row
 		}
 	}
-	return s.filled(random, rows)
+	return filled(random, s.coupling, rows)
 }
 
-// asked is what the coupling says, after a look at whether it can be.
-func (s *sources) asked(random *rand.Rand, source, target, context *tensors.Tensor) (rows []int, err error) {
+// ask asks a coupling for the pairs of two batches, and checks them.
+func ask(random *rand.Rand, c coupling.Coupling, source, target, context *tensors.Tensor) (rows []int, err error) {
 	err = gomlx.Guard("Pair", func() (err error) {
-		rows, err = s.coupling.Pair(random, source, target, context)
+		rows, err = c.Pair(random, source, target, context)
 		return err
 	})
 	n := target.Shape().Dimensions[0]
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the coupling %T: %w", s.coupling, err)
+		return nil, fmt.Errorf("the coupling %T: %w", c, err)
 	case len(rows) != n:
-		return nil, fmt.Errorf("the coupling %T paired %d of %d events: expected a row of the source for each (coupling.Check tests a coupling)", s.coupling, len(rows), n)
+		return nil, fmt.Errorf("the coupling %T paired %d of %d events: expected a row of the source for each (coupling.Check tests a coupling)", c, len(rows), n)
 	}
 	for i, row := range rows {
 		if row != coupling.LeftOut && (row < 0 || row >= n) {
-			return nil, fmt.Errorf("the coupling %T paired event %d with row %d of a source of %d (coupling.Check tests a coupling)", s.coupling, i, row, n)
+			return nil, fmt.Errorf("the coupling %T paired event %d with row %d of a source of %d (coupling.Check tests a coupling)", c, i, row, n)
 		}
 	}
 	return rows, nil
@@ -188,7 +188,7 @@ func (s *sources) asked(random *rand.Rand, source, target, context *tensors.Tens
 
 // filled puts other pairs in the places of events that are left out, drawn at random so that each
 // comes as often as any other, or once more.
-func (s *sources) filled(random *rand.Rand, rows []int) (events, sources []int, err error) {
+func filled(random *rand.Rand, c coupling.Coupling, rows []int) (events, sources []int, err error) {
 	events = numbers(0, len(rows))
 	var kept, out []int
 	for i, row := range rows {
@@ -199,7 +199,7 @@ func (s *sources) filled(random *rand.Rand, rows []int) (events, sources []int, 
 		}
 	}
 	if len(kept) == 0 {
-		return nil, nil, fmt.Errorf("the coupling %T leaves out all of %d events: at least one must stay", s.coupling, len(rows))
+		return nil, nil, fmt.Errorf("the coupling %T leaves out all of %d events: at least one must stay", c, len(rows))
 	}
 	order := random.Perm(len(kept))
 	for k, i := range out {
