@@ -341,3 +341,42 @@ func TestBadBridges(t *testing.T) {
 		gomlxtest.Says(t, want, err, want)
 	}
 }
+
+// Samples with noise are those at the end of their trajectories, whose padding is zero all the way
+// where there is a mask.
+func TestBridgeSamples(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		sets := field.DeepSet{EventShape: []int{3, 2}, Layers: 1}
+		bridge := interpolant.Bridge{Velocity: sets, Push: sets, Sigma: 0.7}
+		store := model.NewStore()
+		if err := nami.Initialize(backend, store, bridge, []int{3, 2}, nil, 1); err != nil {
+			t.Fatal(err)
+		}
+		process, err := nami.FlowMatching{Field: bridge, Base: distribution.NewStandardNormal(3, 2), Solver: solver.EulerMaruyama(8)}.Bind(backend, store, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, mask := range []*tensors.Tensor{nil, tensors.FromValue([][]float32{{1, 1, 1}, {1, 0, 0}})} {
+			p, err := process.Seeded(3).Masked(mask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shape := []int{4}
+			if mask == nil {
+				shape = []int{4, 2}
+			}
+			ways, err := p.Trajectory(t.Context(), []float64{1, 0.7, 0.35, 0}, shape...)
+			way := gomlxtest.Floats(t, ways, err)
+			if p, err = process.Seeded(3).Masked(mask); err != nil {
+				t.Fatal(err)
+			}
+			samples, err := p.Sample(t.Context(), shape...)
+			gomlxtest.Near(t, "the end of the ways", way[3*48:], gomlxtest.Floats(t, samples, err), 1e-6)
+			for i, v := range way { // [time, 4, 2, 3, 2]
+				if padded := mask != nil && i/6%2 == 1 && i/2%3 > 0; (v == 0) != padded {
+					t.Fatalf("value %d is %v, padding: %v", i, v, padded)
+				}
+			}
+		}
+	})
+}
