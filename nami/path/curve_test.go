@@ -92,7 +92,7 @@ func TestBadCurves(t *testing.T) {
 		"Times[0] is NaN":                         {[]float64{math.NaN(), 1}, []int{4, 2, 2}, []int{4}},
 		"Times[0] is 0.5 and Times[1] is 0.5":     {[]float64{0.5, 0.5}, []int{4, 2, 2}, []int{4}},
 		"the points are (Float32)[4, 2, 2] and t": {good, []int{4, 2, 2}, []int{4}},
-		"and t (Float32): expected lead+[3]":     {good, []int{4, 3, 2}, nil},
+		"and t (Float32): expected lead+[3]":      {good, []int{4, 3, 2}, nil},
 		"axis 0":                                  {good, []int{4, 3, 2}, []int{5}},
 	} {
 		_, err := CallOnce(backend, path.Curve{Times: c.times}.Point, zeros(c.points), zeros(c.times2))

@@ -129,8 +129,11 @@ func BenchmarkCoupled(b *testing.B) {
 		batch    int
 		coupling coupling.Coupling
 	}{
-		{"none/1024", 1024, nil}, {"transport/1024", 1024, coupling.OptimalTransport{}},
-		{"none/512", 512, nil}, {"transport/512", 512, coupling.OptimalTransport{}}, {"entropic/512", 512, coupling.Entropic{}},
+		{"none/1024", 1024, nil},
+		{"transport/1024", 1024, coupling.OptimalTransport{}},
+		{"none/512", 512, nil},
+		{"transport/512", 512, coupling.OptimalTransport{}},
+		{"entropic/512", 512, coupling.Entropic{}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var first, last time.Time
