@@ -66,7 +66,9 @@ func (f flow) train(ctx context.Context, backend compute.Backend, store *model.S
 	if f.rival.coupling != nil {
 		options = append(options, train.Couple(f.rival.coupling), train.CoupleTogether(max(1, f.together)))
 	}
-	history, err = train.Fit(ctx, backend, store, loss.FM{Field: f.network()}, data.Events{X: tensor(x), Context: f.of.contexts(x, labels)}, options...)
+	// What the papers minimise, with noise from the loss, too.
+	l := loss.FM{Field: f.network(), Times: loss.Times{Law: loss.Uniform{}}, Pool: loss.Own}
+	history, err = train.Fit(ctx, backend, store, l, data.Events{X: tensor(x), Context: f.of.contexts(x, labels)}, options...)
 	if err != nil {
 		return 0, nil, err
 	}
