@@ -44,6 +44,10 @@ type LossGuided struct {
 	// the contexts or nil, and the result has the shape of lead.
 	Loss func(x0, t, c *Node) *Node
 
+	// LossContext says that contexts are for Loss alone, and Field gets none: measurements, which a
+	// model is bound to, many at once or one after another, without being compiled again.
+	LossContext bool
+
 	// Scale multiplies the loss; 1 if 0.
 	Scale float64
 
@@ -77,7 +81,11 @@ func (f LossGuided) EventRank() int {
 // Apply implements [field.Field]. It panics if the loss hasn't one value for each event.
 func (f LossGuided) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	must(f.Validate())
-	value := field.Call(f.Field, scope, x, t, c)
+	known := c
+	if f.LossContext {
+		known = nil
+	}
+	value := field.Call(f.Field, scope, x, t, known)
 	losses := f.Loss(Convert(f.Schedule, f.Prediction, X0, value, x, t), t, c)
 	if lead := shape.Lead(x, f.Field.EventRank()); losses.DType() != x.DType() || !slices.Equal(losses.Shape().Dimensions, lead) {
 		exceptions.Panicf("schedule.LossGuided: Loss returned %s for x0 of %s: it must have one value for each event, of the same dtype: shape %s", losses.Shape(), x.Shape(), shape.Format(lead))
