@@ -29,6 +29,12 @@ import (
 // v = σ²/(α² + σ²) for data of variance 1). With s² alone, as Chung et al. have it, samples are led
 // too hard at high noise.
 //
+// Where x0 given x_t is far from normal, as between modes, no such variance is right: each sample
+// agrees with the measurement, but the shares of the modes are not those of p(x0|y). Weights
+// p(x)·p(y|x)/q(x), with the density q of the guided samples (SampleWithLogProb) and that of the
+// model without guidance, mend it; a larger v leads samples less hard, and spreads the weights over
+// more of them.
+//
 // It serves diffusion models and flows along affine paths: path.ScheduleOf gives a path's
 // schedule, and a flow's prediction is [Velocity]. It costs a derivative of the field at each
 // evaluation, and binds to the weights of the field that it wraps.
