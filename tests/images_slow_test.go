@@ -55,6 +55,7 @@ func TestTrainImages(t *testing.T) {
 			train.LearningRate(rate), train.Schedule(train.Cosine{}), train.Seed(1)); err != nil {
 			t.Fatal(err)
 		}
+		fm.Times.Law = loss.Uniform{} // as the linear predictor's loss is meant
 		evaluator, err := train.NewEvaluator(backend, store, fm, train.Seed(5))
 		if err != nil {
 			t.Fatal(err)

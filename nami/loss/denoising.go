@@ -32,6 +32,10 @@ type Denoising struct {
 	// Times says at which times the loss is taken; uniform on [0, 1) if unset.
 	Times Times
 
+	// Pool is how many events of a batch share their targets in training, for a gradient with
+	// less noise; the usual number if 0.
+	Pool Pool
+
 	// Reduction makes the loss of the events' losses: [Mean] if unset.
 	Reduction Reduction
 }
@@ -44,38 +48,43 @@ var (
 // Loss implements [Loss]: it draws ε, unless the batch has a source, and a time for each
 // event.
 func (l Denoising) Loss(scope *model.Scope, b Batch) *Node {
+	given := b.Source != nil
 	b = sourced(scope, l.Field, nil, b)
 	t := l.Times.draw(scope, l.Field, b)
-	return l.Reduction.of(l.Times.Weigh(l.PerEvent(scope, b, t), t), b)
+	return l.Reduction.of(l.Times.Weigh(l.perEvent(scope, b, t, given), t), b)
 }
 
 // PerEvent builds the loss of each event, its mean over the event's values, at times t, a
 // scalar or lead: of a batch whose source is ε, and without regard to weights of times or
 // events. The result has the shape of the lead. It panics on misuse.
 func (l Denoising) PerEvent(scope *model.Scope, b Batch, t *Node) *Node {
+	return l.perEvent(scope, b, t, true)
+}
+
+// perEvent is PerEvent, with the gradient of shared targets unless the source was given.
+func (l Denoising) perEvent(scope *model.Scope, b Batch, t *Node, given bool) *Node {
 	b = checked(l.Field, b, t)
 	if err := errors.Join(schedule.Validate(l.Schedule), l.Prediction.Validate()); err != nil {
 		panic(err)
 	}
-	x, eps := b.X, b.Source
-	lifted := func(c *Node) *Node { return shape.Lift(c, x) }
+	lifted := func(c *Node) *Node { return shape.Lift(c, b.X) }
 	alpha, sigma := lifted(l.Schedule.Alpha(t)), lifted(l.Schedule.Sigma(t))
-	value := predict(l.Field, scope, Add(Mul(alpha, x), Mul(sigma, eps)), t, b)
-	var difference *Node
-	switch l.Prediction {
-	case schedule.Score:
-		difference = Add(Mul(sigma, value), eps)
-	case schedule.X0:
-		difference = Sub(value, x)
-	case schedule.V:
-		difference = Sub(value, Sub(Mul(alpha, eps), Mul(sigma, x)))
-	case schedule.Velocity:
-		velocity := Add(Mul(lifted(schedule.AlphaDot(l.Schedule, t)), x), Mul(lifted(schedule.SigmaDot(l.Schedule, t)), eps))
-		difference = Sub(value, velocity)
-	default:
-		difference = Sub(value, eps)
+	value := predict(l.Field, scope, Add(Mul(alpha, b.X), Mul(sigma, b.Source)), t, b)
+	miss := func(e ends) *Node {
+		x, eps := e.data, e.noise
+		switch l.Prediction {
+		case schedule.Score:
+			return Square(Add(Mul(sigma, value), eps))
+		case schedule.X0:
+			return Square(Sub(value, x))
+		case schedule.V:
+			return Square(Sub(value, Sub(Mul(alpha, eps), Mul(sigma, x))))
+		case schedule.Velocity:
+			return Square(Sub(value, Add(Mul(lifted(schedule.AlphaDot(l.Schedule, t)), x), Mul(lifted(schedule.SigmaDot(l.Schedule, t)), eps))))
+		}
+		return Square(Sub(value, eps))
 	}
-	return perEvent(l.Field, Square(difference), b)
+	return perEvent(l.Field, l.Pool.of(scope, l.Field, origin{b, t, nil, given, l.Schedule}, miss), b)
 }
 
 // SourceOf implements [Sourced]: ε is standard normal.
@@ -91,5 +100,5 @@ func (l Denoising) LearnedField() field.Field { return l.Field }
 
 // String describes the loss on one line, the same in every process.
 func (l Denoising) String() string {
-	return fmt.Sprintf("Denoising{%v, %v, %v, %v, %v}", l.Field, l.Prediction, l.Schedule, l.Times, l.Reduction)
+	return fmt.Sprintf("Denoising{%v, %v, %v, %v, %v, %v}", l.Field, l.Prediction, l.Schedule, l.Times, l.Pool, l.Reduction)
 }

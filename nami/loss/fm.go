@@ -29,8 +29,14 @@ type FM struct {
 	// Base draws the source (noise); the standard normal over the data's events if nil.
 	Base distribution.Base
 
-	// Times says at which times the loss is taken; uniform on [0, 1) if unset.
+	// Times says at which times the loss is taken. Without a Law it is that of [Power], t = u²,
+	// where the loss draws the noise, as there is more to learn near the data; and [Uniform]
+	// where the batch has a source, as both ends of its paths may be data.
 	Times Times
+
+	// Pool is how many events of a batch share their targets in training, for a gradient with
+	// less noise; the usual number if 0.
+	Pool Pool
 
 	// Reduction makes the loss of the events' losses: [Mean] if unset.
 	Reduction Reduction
@@ -44,19 +50,38 @@ var (
 // Loss implements [Loss]: it draws the source, unless the batch has one, and a time for
 // each event.
 func (l FM) Loss(scope *model.Scope, b Batch) *Node {
+	given := b.Source != nil
 	b = sourced(scope, l.Field, l.Base, b)
-	t := l.Times.draw(scope, l.Field, b)
-	return l.Reduction.of(l.Times.Weigh(l.PerEvent(scope, b, t), t), b)
+	times := l.times(given)
+	t := times.draw(scope, l.Field, b)
+	return l.Reduction.of(times.Weigh(l.perEvent(scope, b, t, given), t), b)
+}
+
+// times is Times with the usual law, which depends on whether the source is given.
+func (l FM) times(given bool) Times {
+	times := l.Times
+	if times.Law == nil && !given {
+		times.Law = Power{}
+	}
+	return times
 }
 
 // PerEvent builds the loss of each event, its mean over the event's values, at times t, a
 // scalar or lead: of a batch with a source, and without regard to weights of times or
 // events. The result has the shape of the lead. It panics on misuse.
 func (l FM) PerEvent(scope *model.Scope, b Batch, t *Node) *Node {
+	return l.perEvent(scope, b, t, true)
+}
+
+// perEvent is PerEvent, with the gradient of shared targets unless the source was given.
+func (l FM) perEvent(scope *model.Scope, b Batch, t *Node, given bool) *Node {
 	b = checked(l.Field, b, t)
 	p := orLinear(l.Path)
 	v := predict(l.Field, scope, p.Point(b.X, b.Source, t), t, b)
-	return perEvent(l.Field, Square(Sub(v, p.Velocity(b.X, b.Source, t))), b)
+	mixes, _ := path.ScheduleOf(p)
+	return perEvent(l.Field, l.Pool.of(scope, l.Field, origin{b, t, l.Base, given, mixes}, func(e ends) *Node {
+		return Square(Sub(v, p.Velocity(e.data, e.noise, t)))
+	}), b)
 }
 
 // SourceOf implements [Sourced].
@@ -72,7 +97,7 @@ func (l FM) LearnedField() field.Field { return l.Field }
 
 // String describes the loss on one line, the same in every process.
 func (l FM) String() string {
-	return fmt.Sprintf("FM{%v, path %v, base %v, %v, %v}", l.Field, orLinear(l.Path), l.Base, l.Times, l.Reduction)
+	return fmt.Sprintf("FM{%v, path %v, base %v, %v, %v, %v}", l.Field, orLinear(l.Path), l.Base, l.times(false), l.Pool, l.Reduction)
 }
 
 func orLinear(p path.Path) path.Path {

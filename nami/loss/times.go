@@ -15,9 +15,9 @@ import (
 )
 
 // Times says at which times a loss is taken and how much each counts. The zero value draws
-// a time for each event, uniform on [0, 1) and independent, and all count alike.
+// an independent time for each event from the loss's usual law, and all count alike.
 type Times struct {
-	// Law is what times are drawn from; [Uniform] if nil.
+	// Law is what times are drawn from; if nil [Uniform], or what the loss says.
 	Law Law
 
 	// For, if not nil, is the law whose expected loss is meant, where Law is only drawn

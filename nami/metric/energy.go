@@ -3,11 +3,9 @@ package metric
 import (
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
-	"golang.org/x/sync/errgroup"
 )
 
 // EnergyDistance returns 2E|X−Y| − E|X−X′| − E|Y−Y′| for two samples, with Euclidean
@@ -68,22 +66,13 @@ func discrepancy(a, b events, k func(float64) float64) float64 {
 
 func meanOver(a, b events, k func(float64) float64) float64 {
 	sums := make([]float64, a.count) // added in order, so that the sum doesn't depend on timing
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	const chunk = 64
-	for start := 0; start < a.count; start += chunk {
-		group.Go(func() error {
-			for i := start; i < min(start+chunk, a.count); i++ {
-				row := a.row(i)
-				for j := range b.count {
-					sums[i] += b.weight(j) * k(squaredDistance(row, b.row(j)))
-				}
-				sums[i] *= a.weight(i)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // its functions return no error
+	each(a.count, func(i int) {
+		row := a.row(i)
+		for j := range b.count {
+			sums[i] += b.weight(j) * k(squaredDistance(row, b.row(j)))
+		}
+		sums[i] *= a.weight(i)
+	})
 	sum := 0.0
 	for _, s := range sums {
 		sum += s

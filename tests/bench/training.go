@@ -49,7 +49,7 @@ func (t training) start(backend compute.Backend) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	trainer, err := train.NewTrainer(backend, store, loss.FM{Field: t.field})
+	trainer, err := train.NewTrainer(backend, store, t.loss())
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +68,12 @@ func (t training) start(backend compute.Backend) (*work, error) {
 	return &work{compile: compile, check: check, run: run}, run(context.Background(), t.warmUp)
 }
 
+// loss is what the papers and the peers' programs minimise: times are uniform, and each event has
+// a target of its own.
+func (t training) loss() loss.FM {
+	return loss.FM{Field: t.field, Times: loss.Times{Law: loss.Uniform{}}, Pool: loss.Own}
+}
+
 // check is the loss with fixed noise before any step, and after 10.
 func (t training) check(backend compute.Backend, batch data.Events) ([]float64, error) {
 	store, err := t.store()
@@ -75,7 +81,7 @@ func (t training) check(backend compute.Backend, batch data.Events) ([]float64, 
 		return nil, err
 	}
 	dims := batch.X.Shape().Dimensions
-	fixed := fixedLoss{loss.FM{Field: t.field}, normalTensor(1003, dims...), uniformTensor(1004, dims[0])}
+	fixed := fixedLoss{t.loss(), normalTensor(1003, dims...), uniformTensor(1004, dims[0])}
 	trainer, err := train.NewTrainer(backend, store, fixed)
 	if err != nil {
 		return nil, err
