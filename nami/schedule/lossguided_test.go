@@ -60,8 +60,10 @@ func TestLossContext(t *testing.T) {
 	x, times, y := [][]float64{{-1}, {0.5}}, []float64{0.3, 0.7}, [][]float64{{2}, {-3}}
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
 		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, at, y *Node) (out []*Node) {
-			together := schedule.LossGuided{Field: network, Schedule: s, Prediction: schedule.Velocity, LossContext: true,
-				Loss: func(x0, _, c *Node) *Node { return squares(x0, c) }}
+			together := schedule.LossGuided{
+				Field: network, Schedule: s, Prediction: schedule.Velocity, LossContext: true,
+				Loss: func(x0, _, c *Node) *Node { return squares(x0, c) },
+			}
 			out = append(out, field.Call(together, scope, x, at, y))
 			for i := range 2 {
 				alone := together
