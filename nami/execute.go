@@ -24,6 +24,8 @@ import (
 type request struct {
 	run.Request
 	estimator divergence.Estimator
+
+	part, parts int // of a call that is several requests: the number of this one, and of all; 0 for one
 }
 
 // execute runs a request. Y in what it returns has the shapes lead+event and, with an
@@ -44,9 +46,17 @@ func (p *Process) execute(ctx context.Context, r request) (*solver.Solution, err
 	if err != nil {
 		return nil, err
 	}
-	r.Size, r.Group, r.Progress = p.chunk, shape.Size(p.flow.Groups()), p.progress
+	r.Size, r.Group, r.Progress = p.chunk, shape.Size(p.flow.Groups()), p.reporter(r.part, r.parts)
 	r.Inputs = func(c run.Chunk) (run.Inputs[tensors.Tensor], error) { return p.rowInputs(c, r) }
 	return r.Solve(ctx, program)
+}
+
+// reporter is the process's progress of a part of a call.
+func (p *Process) reporter(part, parts int) func(done, total int) {
+	if parts < 2 || p.progress == nil {
+		return p.progress
+	}
+	return func(done, total int) { p.progress(part*total+done, parts*total) }
 }
 
 // rowBytes is how much a solve's result takes for a row with that many states, with what

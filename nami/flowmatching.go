@@ -48,7 +48,10 @@ type FlowMatching struct {
 
 	// Solver integrates the velocity in time, such as [solver.RK4](64): one for ordinary
 	// equations, or with a Path a stochastic one that steps by noise levels, such as
-	// [solver.DDIM](1, 50).
+	// [solver.DDIM](1, 50). Where Field is a [field.Diffusive], such as an interpolant.Bridge,
+	// it may be any stochastic one, such as [solver.EulerMaruyama](100): samples then move by the
+	// field's own equation with noise, and Solve runs it in both directions. A step that ends at
+	// time 0 or 1 has no noise.
 	Solver solver.Solver
 
 	// Path is the one along which Field was learned, with normal noise; nil if it doesn't
@@ -92,8 +95,12 @@ func (m FlowMatching) check() error {
 		return err
 	}
 	_, levels := m.Solver.Method.(solver.NoiseLevels)
-	if m.Solver.Stochastic() && !levels {
-		return fmt.Errorf("nami: %v solves stochastic equations, and a flow is an ordinary one: use a solver like solver.RK4(64), or with a Path one that steps by noise levels, such as solver.DDIM(1, 50)", m.Solver)
+	_, diffusive := m.Field.(field.Diffusive)
+	if m.Solver.Stochastic() && !levels && !diffusive {
+		return fmt.Errorf("nami: %v solves stochastic equations, and a flow is an ordinary one unless its field is a field.Diffusive, such as an interpolant.Bridge: use a solver like solver.RK4(64), or with a Path one that steps by noise levels, such as solver.DDIM(1, 50)", m.Solver)
+	}
+	if m.Solver.Stochastic() && !levels && m.Solver.InTime {
+		return fmt.Errorf("nami: %v is InTime: a flow's equation with noise is in time already; leave InTime out", m.Solver)
 	}
 	if _, ok := path.ScheduleOf(m.Path); m.Path != nil && !ok {
 		return fmt.Errorf("nami: Path is %v, which mixes data and noise in no way that is known: give one of path.Linear, Cosine, Scheduled and Affine, or nil", m.Path)

@@ -8,6 +8,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/internal/run"
 	"github.com/nami-flow/go-nami/nami/solver"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -25,7 +26,8 @@ type Graphs struct {
 	// Event is the shape of one row's event, as it is given.
 	Event shapes.Shape
 
-	// Inputs are what each row has beside its event: the context, and the mask.
+	// Inputs are what each row has beside its event: the context, the mask, and the random numbers
+	// of a Transform.
 	Inputs []Input
 
 	// Map builds the inputs in the model's units, in a graph of their own.
@@ -35,7 +37,7 @@ type Graphs struct {
 	Store *model.Store
 }
 
-// Input is an input by name, "context" or "mask", with its shape for one row.
+// Input is an input by name, "context", "mask" or "uniform", with its shape for one row.
 type Input struct {
 	Name  string
 	Shape shapes.Shape
@@ -72,11 +74,9 @@ func (p *Process) SampleGraphs(estimator divergence.Estimator) (Graphs, error) {
 
 // LogProbGraphs are the pieces of [Process.LogProb]: from data to their log-density in nats.
 // Otherwise it is as [Process.SampleGraphs]. A nil estimator asks the field, which must be a
-// field.Divergent. A Transform that draws random numbers is an error, too.
+// field.Divergent. Where the model's Transform adds noise there is an input "uniform" besides, of
+// random numbers that are uniform from 0 up to but not 1, as many for each event as it draws.
 func (p *Process) LogProbGraphs(estimator divergence.Estimator) (Graphs, error) {
-	if p.flow.Units.Draws {
-		return Graphs{}, fmt.Errorf("nami: LogProbGraphs: the Transform %v draws random numbers, which only this library can draw: export a model without that part of it, for events to which the noise was added before", p.flow.Units.Event)
-	}
 	estimator, err := p.flow.Estimator(estimator, p.mask != nil)
 	if err != nil {
 		return Graphs{}, err
@@ -87,8 +87,29 @@ func (p *Process) LogProbGraphs(estimator divergence.Estimator) (Graphs, error) 
 	}
 	g.Event = shapes.Make(p.dtype, p.flow.Units.Shape...)
 	begin, end := g.Begin, g.End
+	toModel := func(y *Node, fixed []*Node) (start, logDet *Node) { return p.flow.ToModel(nil, y, in(fixed)) }
+	if p.flow.Units.Draws {
+		n, err := transform.Draws(p.backend, p.flow.Units.Event, p.flow.Units.Shape...)
+		if err != nil {
+			return Graphs{}, fmt.Errorf("nami: LogProbGraphs: %w", err)
+		}
+		// The numbers stand behind the other inputs, and the solve doesn't see them.
+		g.Inputs = append(g.Inputs, Input{"uniform", shapes.Make(p.dtype, n)})
+		last := func(fixed []*Node) int { return len(fixed) - 1 }
+		mapped, step := g.Map, g.Step
+		g.Map = func(scope *model.Scope, given []*Node) []*Node {
+			return append(mapped(scope, given[:last(given)]), given[last(given)])
+		}
+		g.Step = func(scope *model.Scope, i *Node, state, fixed []*Node) ([]*Node, *Node) {
+			return step(scope, i, state, fixed[:last(fixed)])
+		}
+		begin, end = withoutLast(begin), withoutLast(end)
+		toModel = func(y *Node, fixed []*Node) (start, logDet *Node) {
+			return p.flow.ToModel(&givenNumbers{from: fixed[last(fixed)]}, y, in(fixed))
+		}
+	}
 	g.Begin = func(scope *model.Scope, y, fixed []*Node) []*Node {
-		start, logDet := p.flow.ToModel(nil, y[0], in(fixed))
+		start, logDet := toModel(y[0], fixed)
 		return begin(scope, []*Node{start, Neg(logDet)}, fixed)
 	}
 	g.End = func(scope *model.Scope, state, fixed []*Node) []*Node {
@@ -96,6 +117,26 @@ func (p *Process) LogProbGraphs(estimator divergence.Estimator) (Graphs, error) 
 		return []*Node{Sub(p.flow.BaseLogProb(scope, y[0], in(fixed)), y[1])}
 	}
 	return g, nil
+}
+
+// withoutLast is a piece that isn't given the last of the fixed inputs.
+func withoutLast(piece func(scope *model.Scope, y, fixed []*Node) []*Node) func(scope *model.Scope, y, fixed []*Node) []*Node {
+	return func(scope *model.Scope, y, fixed []*Node) []*Node { return piece(scope, y, fixed[:len(fixed)-1]) }
+}
+
+// givenNumbers are random numbers that come from a node with a row for each event, one after the
+// other.
+type givenNumbers struct {
+	from *Node
+	used int
+}
+
+// RandomUniform implements [distribution.Random].
+func (n *givenNumbers) RandomUniform(_ *Graph, s shapes.Shape) *Node {
+	perRow := s.Size() / s.Dimensions[0]
+	part := SliceAxis(n.from, -1, AxisRange(n.used, n.used+perRow))
+	n.used += perRow
+	return Reshape(part, s.Dimensions...)
 }
 
 // pieces are those of a solve of the process's equation, in the model's units, and what makes

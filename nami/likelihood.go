@@ -2,6 +2,8 @@ package nami
 
 import (
 	"context"
+	"errors"
+	"math"
 
 	"github.com/nami-flow/go-nami/nami/divergence"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
@@ -20,11 +22,84 @@ import (
 // is a density in the units of the data. With [divergence.Hutchinson] it is an unbiased estimate
 // whose probes come from the process's seed. A nil estimator asks the field, which must be
 // a field.Divergent.
+//
+// With a Transform that adds noise, as transform.Dequantize and transform.Circle do, it is noisy
+// too, whatever the estimator: that of the event with one draw of the noise, whose mean over draws
+// is a lower bound. [Draws] averages several; [Process.Noisy] tells.
 func (p *Process) LogProb(ctx context.Context, x *tensors.Tensor, estimator divergence.Estimator) (*tensors.Tensor, error) {
+	draws := 1
+	if p.flow.Units.Draws {
+		draws = p.draws
+	}
+	if draws == 1 {
+		return p.logProb(ctx, x, estimator, 0, 1)
+	}
+	if err := p.checkDraws(estimator); err != nil {
+		return nil, err
+	}
+	var mean logMean
+	for i := range draws {
+		part, err := p.logProb(ctx, x, estimator, i, draws)
+		if err == nil {
+			err = mean.add(part)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return mean.result(), nil
+}
+
+// Noisy says whether [Process.LogProb] with this estimator depends on random numbers: those of the
+// estimator, or those of the model's Transform.
+func (p *Process) Noisy(estimator divergence.Estimator) bool {
+	_, random := estimator.(divergence.Stochastic)
+	return random || p.flow.Units.Draws
+}
+
+// logMean is the logarithm of the mean of numbers whose logarithms are added, element by element.
+type logMean struct {
+	like         shapes.Shape
+	largest, sum []float64 // the sum in units of exp(largest)
+	n            int
+}
+
+// add adds numbers, which it frees.
+func (m *logMean) add(logs *tensors.Tensor) error {
+	defer logs.MustFinalizeAll()
+	if m.n == 0 {
+		m.like, m.largest, m.sum = logs.Shape().Clone(), make([]float64, logs.Size()), make([]float64, logs.Size())
+		for i := range m.largest {
+			m.largest[i] = math.Inf(-1)
+		}
+	}
+	m.n++
+	return gomlx.EachFloat(logs, func(i int, v float64) {
+		switch {
+		case math.IsInf(v, -1):
+		case v > m.largest[i]:
+			m.sum[i] = m.sum[i]*math.Exp(m.largest[i]-v) + 1
+			m.largest[i] = v
+		default:
+			m.sum[i] += math.Exp(v - m.largest[i])
+		}
+	})
+}
+
+func (m *logMean) result() *tensors.Tensor {
+	for i, s := range m.sum {
+		m.largest[i] += math.Log(s / float64(m.n))
+	}
+	return gomlx.FromFloats(m.like.DType, m.largest, m.like.Dimensions...)
+}
+
+// logProb is LogProb with one draw of all noise, as a part of a call.
+func (p *Process) logProb(ctx context.Context, x *tensors.Tensor, estimator divergence.Estimator, part, parts int) (*tensors.Tensor, error) {
 	r, err := p.likelihood("LogProb", x, estimator)
 	if err != nil {
 		return nil, err
 	}
+	r.part, r.parts = part, parts
 	r.End = func(c run.Chunk, y []*tensors.Tensor) ([]*tensors.Tensor, error) {
 		defer gomlx.Finalize(y)
 		return p.programs.OnRows("log-density of data", c, y, func(scope *model.Scope, in []*Node, given run.Inputs[Node]) []*Node {
@@ -46,6 +121,14 @@ func (p *Process) likelihood(what string, x *tensors.Tensor, estimator divergenc
 		return request{}, err
 	}
 	return p.encoding(x, estimator)
+}
+
+// checkDraws refuses to average densities that are estimates of their logarithms.
+func (p *Process) checkDraws(estimator divergence.Estimator) error {
+	if _, random := estimator.(divergence.Stochastic); random && p.flow.Units.Draws && p.draws > 1 {
+		return errors.New("nami: Draws averages densities, and the estimator gives estimates of their logarithms: use divergence.Exact, or bind without Draws")
+	}
+	return nil
 }
 
 // SampleWithLogProb draws samples as [Process.Sample] does and gives their log-density,

@@ -45,6 +45,7 @@ type bound struct {
 	dtype    dtypes.DType
 	chunk    int
 	progress func(done, total int)
+	draws    int
 
 	inspected sync.Map // of the shape of a context to true: see inspect
 }
@@ -94,7 +95,7 @@ func bind(f dynamics.Flow, m fingerprint.Parts, backend compute.Backend, store *
 	p := &Process{
 		bound: &bound{
 			flow: f, programs: run.NewPrograms(backend, store, f.Solver), backend: backend, store: store,
-			dtype: s.dtype, chunk: s.chunk, progress: s.progress,
+			dtype: s.dtype, chunk: s.chunk, progress: s.progress, draws: s.draws,
 		},
 		seeds: run.NewSeeds(s.seed),
 	}

@@ -90,6 +90,9 @@ func (p *Process) CheckLogProb(estimator divergence.Estimator) error {
 		return err
 	}
 	estimator, err := p.flow.Estimator(estimator, p.mask != nil)
+	if err == nil {
+		err = p.checkDraws(estimator)
+	}
 	if err != nil {
 		return err
 	}

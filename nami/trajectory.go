@@ -65,8 +65,8 @@ func (p *Process) Solve(ctx context.Context, x *tensors.Tensor, from, to float64
 			return nil, fmt.Errorf("nami: can't solve from %v to %v: both times must lie between %v (noise) and %v (data)", from, to, p.flow.Noise, p.flow.Data)
 		}
 	}
-	if p.flow.Solver.Stochastic() && from < to {
-		return nil, fmt.Errorf("nami: can't solve from %v to %v with %v: the stochastic process runs from noise to data only", from, to, p.flow.Solver)
+	if p.flow.Solver.Stochastic() && from < to && !p.flow.BothWays() {
+		return nil, fmt.Errorf("nami: can't solve from %v to %v with %v: the stochastic process runs from noise to data only, unless a flow's field is a field.Diffusive", from, to, p.flow.Solver)
 	}
 	return p.execute(ctx, p.carrying(x, lead, from, to))
 }

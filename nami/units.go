@@ -1,6 +1,7 @@
 package nami
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -121,7 +122,11 @@ func (p *Process) unitsProgram(seed run.Seed, c run.Chunk, x *tensors.Tensor, na
 // outside says why rows of a chunk have no finite values in the model's units.
 func (p *Process) outside(rows *tensors.Tensor, c run.Chunk) error {
 	err := transform.Validate(p.backend, p.flow.Units.Event, transform.Data{X: rows, Mask: c.Inputs.Mask})
-	if err == nil {
+	var value *transform.OutsideError
+	switch {
+	case errors.As(err, &value):
+		return fmt.Errorf("nami: the data: %w", value.From(c.First, c.Keep))
+	case err == nil:
 		err = fmt.Errorf("its values, or their log-determinant, in the model's units are more than %s can hold", p.dtype)
 	}
 	return fmt.Errorf("nami: the data, from row %d on: %w", c.First, err)
@@ -159,8 +164,12 @@ func (p *Process) contextToModel(context *tensors.Tensor, one []int) (*tensors.T
 		bad, first, err = gomlx.NonFinite(out)
 	}
 	if err == nil && bad > 0 {
-		if err := transform.Validate(p.backend, t, transform.Data{X: rows}); err != nil { // of a later step
-			return nil, fmt.Errorf("nami: the context: %w", err)
+		wrong := transform.Validate(p.backend, t, transform.Data{X: rows}) // of a later step
+		if value := (*transform.OutsideError)(nil); errors.As(wrong, &value) {
+			wrong = value.From(0, count)
+		}
+		if wrong != nil {
+			return nil, fmt.Errorf("nami: the context: %w", wrong)
 		}
 		err = fmt.Errorf("nami: %d of %d values of the context in the model's units, %s, are NaN or infinite, the first in row %d: is its ContextTransform defined for what the context has there?",
 			bad, out.Size(), out.Shape(), first/shape.Size(row))

@@ -6,16 +6,24 @@ import (
 	"sort"
 )
 
-// binning is n equally wide bins over a range; on a logarithmic axis, of the logarithm.
+// binning is n bins over a range, equally wide or between edges; on a logarithmic axis, of the
+// logarithm.
 type binning struct {
-	over span
-	n    int
-	log  bool
+	over  span
+	n     int
+	log   bool
+	edges []float64 // n+1 of them, rising; nil for equally wide bins
 }
 
 // at is the value at a share of the i-th bin's width, in the units of the axis.
 func (b binning) at(i int, share float64) float64 {
 	v := b.over.lo + (b.over.hi-b.over.lo)*(float64(i)+share)/float64(b.n)
+	if b.edges != nil {
+		v = b.edges[i]
+		if share > 0 {
+			v += share * (b.edges[i+1] - b.edges[i])
+		}
+	}
 	if b.log {
 		return math.Pow(10, v)
 	}
@@ -31,8 +39,21 @@ func (b binning) places(share float64) []float64 {
 	return out
 }
 
-// width is that of a bin.
-func (b binning) width() float64 { return (b.over.hi - b.over.lo) / float64(b.n) }
+// width is that of the i-th bin.
+func (b binning) width(i int) float64 {
+	if b.edges != nil {
+		return b.edges[i+1] - b.edges[i]
+	}
+	return (b.over.hi - b.over.lo) / float64(b.n)
+}
+
+// bin is the bin of a value within the range. The upper edge belongs to the last one.
+func (b binning) bin(v float64) int {
+	if b.edges != nil {
+		return min(b.n-1, sort.Search(b.n, func(i int) bool { return v < b.edges[i+1] }))
+	}
+	return min(b.n-1, int(float64(b.n)*((v-b.over.lo)/(b.over.hi-b.over.lo))))
+}
 
 // weighted are values, and how much each counts; nil for all alike.
 type weighted struct{ values, weights []float64 }
@@ -88,7 +109,7 @@ func (w weighted) binned(b binning) stairs {
 		if !b.over.contains(v) {
 			continue
 		}
-		j := min(b.n-1, int(float64(b.n)*((v-b.over.lo)/(b.over.hi-b.over.lo))))
+		j := b.bin(v)
 		weight := w.weight(i)
 		h.heights[j] += weight
 		h.errors[j] += (weight / unit) * (weight / unit)
@@ -141,6 +162,31 @@ func (w weighted) past(of, in float64, fromAbove bool) float64 {
 
 // quartiles are those of sorted values.
 func (w weighted) quartiles() span { return span{w.past(1, 4, false), w.past(3, 4, false)} }
+
+// areWhole says whether values are integers, of which there are at least three different ones.
+func (w weighted) areWhole() bool {
+	different := map[float64]bool{}
+	for _, v := range w.values {
+		if v != math.Trunc(v) || math.Abs(v) > 1<<50 {
+			return false
+		}
+		if len(different) < 3 {
+			different[v] = true
+		}
+	}
+	return len(different) == 3
+}
+
+// wholeBins are about n bins over a range, each of which holds as many integers, in its middle.
+func wholeBins(over span, n int) (binning, bool) {
+	first, last := math.Ceil(over.lo), math.Floor(over.hi)
+	width := max(1, math.Floor((last-first+1)/float64(n)))
+	count := math.Ceil((last - first + 1) / width)
+	if !(count >= 1) {
+		return binning{}, false
+	}
+	return binning{over: span{first - 0.5, first - 0.5 + width*count}, n: int(count)}, true
+}
 
 // chooseBins is the number of bins of Freedman and Diaconis (1981), or of Sturges where half
 // of the values are equal, for the sample that asks for the fewest, 5 to 100. Events with

@@ -30,6 +30,7 @@ func TestDocsNameTheOptions(t *testing.T) {
 		"ImageGrid":     ImageGrid(normals(1, 1, 2, 2), foreign).Err(),
 		"Joint":         Joint(points, foreign).Err(),
 		"Line":          Line(nil, foreign).Err(),
+		"Marginals":     Marginals(nil, nil, foreign).Err(),
 		"Quantiles":     Quantiles(times, normals(1, 2, 9), foreign).Err(),
 		"RankHistogram": RankHistogram(nil, 9, foreign).Err(),
 		"Scatter":       Scatter(points, foreign).Err(),

@@ -163,6 +163,8 @@ func gallery() map[string]Figure {
 		"bars":           Bars([]string{"a", "b", "c"}, []float64{0.9, 0.7, 0.95}, Reference(0.8, "goal"), YLabel("accuracy")),
 		"loss":           Line([]Series{{Name: "lr 1e-3", Values: lossOf(1, 2000, 5)}, {Name: "lr 3e-4", Values: lossOf(2, 2000, 3)}, {Name: "lr 1e-4", Values: lossOf(3, 2000, 1)}}, YLabel("loss"), LogY(), Title("Three runs")),
 		"signs":          Line([]Series{{Name: "ẋ = −∇ log p, x̂ ∈ ℝ², θ̂, ∂ₜx", Values: []float64{1, 2}}, {Name: "∫p dx ≤ ∑ᵢ pᵢ, w ∝ ‖x‖⁻¹ ⟨a⟩ ∼ 𝔼", Values: []float64{2, 1}}}, Title("αβγδεζηθικλμνξπρστυφχψω ΓΔΘΛΞΠΣΦΨΩ"), XLabel("∝∂∇∫∑≤≥±×·→∞‖ˆ˙"), YLabel("x₀…₉ ⁰¹²³⁴⁵⁶⁷⁸⁹ 字")),
+		"marginals":      compared(),
+		"edges":          Histogram(spectra(), Edges(0, 10, 20, 40, 60, 80, 85, 88, 90, 92, 94, 97, 102, 120, 200), Ratio("model"), XLabel("mass (GeV)")),
 		"ratio":          Histogram(spectra(), Ratio("model"), XLabel("mass (GeV)"), Title("Data and model")),
 		"ratio-counts":   Histogram(spectra(), Ratio("model"), Counts(), LogY(), ErrorBars(), Bins(50), XLabel("mass (GeV)"), YLabel("events"), ReferenceX(91.2, "Z")),
 		"ratio-three":    Histogram(append(spectra(), Series{Name: "other", Values: spectrum(7, 20_000, 0.05, 26)}), Ratio("model"), Bins(30), RatioLimits(0.5, 1.5), LogY(), XLabel("mass (GeV)")),

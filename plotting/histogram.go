@@ -10,7 +10,9 @@ import (
 // bins: counts, or sums of weights, for one series or with [Counts], else densities (area 1),
 // which may differ in number; with [LogX] the density is that of the logarithm to base 10. The
 // bins are those of Freedman and Diaconis (1981), or those of Sturges where half of the values
-// are equal, for the series that asks for the fewest, 5 to 100, unless [Bins] says otherwise.
+// are equal, for the series that asks for the fewest, 5 to 100, unless [Bins] or [Edges] say
+// otherwise. Where a series has integers, each bin holds as many of them, in its middle: with
+// another width some would hold one more than their neighbours, or none.
 //
 // [ErrorBars] shows the standard error √Σw² of each bin, Points of a [Series] draws one as
 // measured data are, and [Ratio] shows below how the series compare:
@@ -23,10 +25,10 @@ import (
 // With [LogY], bins that are not positive lie below the axis, and the figure says how many of
 // them are negative. Values that are not finite, or whose weights aren't, are left out, and
 // the figure says how many; those of weight 0 count for nothing. It takes [Title], [Size],
-// [XLabel], [YLabel], [Limits], [XLimits], [YLimits], [Bins], [Counts], [ErrorBars], [Ratio],
+// [XLabel], [YLabel], [Limits], [XLimits], [YLimits], [Bins], [Edges], [Counts], [ErrorBars], [Ratio],
 // [RatioLimits], [LogX], [LogY], [Reference] and [ReferenceX].
 func Histogram(series []Series, opts ...Option) Figure {
-	s, err := settle("Histogram", append([]string{"Bins", "Counts", "ErrorBars", "Ratio", "RatioLimits", "LogX", "LogY", "Reference", "ReferenceX"}, axesOptions...), opts)
+	s, err := settle("Histogram", append([]string{"Bins", "Edges", "Counts", "ErrorBars", "Ratio", "RatioLimits", "LogX", "LogY", "Reference", "ReferenceX"}, axesOptions...), opts)
 	if err == nil {
 		err = s.checkLogs("Histogram")
 	}
@@ -46,29 +48,9 @@ func Histogram(series []Series, opts ...Option) Figure {
 	} else if slices.ContainsFunc(series, func(one Series) bool { return one.Weights != nil }) {
 		p.y.label = or(s.ylabel, "sum of weights")
 	}
-	b := binning{all, s.bins, s.logX}
-	if !s.x.isEmpty() {
-		b.over = s.x
-		if s.logX {
-			b.over = span{math.Log10(s.x.lo), math.Log10(s.x.hi)}
-		}
-	} else if all.isEmpty() || all.lo == all.hi {
-		b.over = all.padded(0)
-	}
-	if b.n == 0 {
-		b.n = chooseBins(samples, b.over)
-	}
-	var bins []stairs
-	for i, one := range samples {
-		h := one.binned(b)
-		if density && len(one.values) > 0 {
-			total := one.total()
-			if !(total > 0) {
-				return failed("Histogram: series %d (%q) has weights that add up to %g: a density needs a positive sum; Counts draws sums of weights", i, series[i].Name, total)
-			}
-			h = h.divided(total * b.width())
-		}
-		bins = append(bins, h)
+	bins, b, err := s.histograms(series, samples, all, density)
+	if err != nil {
+		return Figure{err: err}
 	}
 	l, up := histogramLayer(series, bins, s)
 	if s.logY && !p.empty {
@@ -94,6 +76,60 @@ func Histogram(series []Series, opts ...Option) Figure {
 		return single(p, s, wide, low)
 	}
 	return withRatio(p, series, bins, s)
+}
+
+// histograms counts each series in the same bins, as densities or as they are.
+func (s settings) histograms(series []Series, samples []weighted, all span, density bool) (bins []stairs, b binning, err error) {
+	if b, err = s.binning(samples, all); err != nil {
+		return nil, b, err
+	}
+	for i, one := range samples {
+		h := one.binned(b)
+		if density && len(one.values) > 0 {
+			total := one.total()
+			if !(total > 0) {
+				return nil, b, fmt.Errorf("plotting.Histogram: series %d (%q) has weights that add up to %g: a density needs a positive sum; Counts draws sums of weights", i, series[i].Name, total)
+			}
+			h = h.per(func(bin int) float64 { return total * b.width(bin) })
+		}
+		bins = append(bins, h)
+	}
+	return bins, b, nil
+}
+
+// binning are the bins of a histogram's series, whose values have the range all.
+func (s settings) binning(samples []weighted, all span) (binning, error) {
+	if s.edges != nil {
+		edges := slices.Clone(s.edges)
+		for i, e := range edges {
+			if s.logX && e < leastOnLog {
+				return binning{}, fmt.Errorf("plotting.Histogram: Edges from %g with LogX: a logarithm needs edges above 0", edges[0])
+			}
+			if s.logX {
+				edges[i] = math.Log10(e)
+			}
+		}
+		return binning{over: span{edges[0], edges[len(edges)-1]}, n: len(edges) - 1, log: s.logX, edges: edges}, nil
+	}
+	b := binning{over: all, n: s.bins, log: s.logX}
+	if !s.x.isEmpty() {
+		b.over = s.x
+		if s.logX {
+			b.over = span{math.Log10(s.x.lo), math.Log10(s.x.hi)}
+		}
+	} else if all.isEmpty() || all.lo == all.hi {
+		b.over = all.padded(0)
+	}
+	if b.n > 0 {
+		return b, nil
+	}
+	b.n = chooseBins(samples, b.over)
+	if !s.logX && slices.ContainsFunc(samples, weighted.areWhole) {
+		if whole, ok := wholeBins(b.over, b.n); ok {
+			return whole, nil
+		}
+	}
+	return b, nil
 }
 
 // readSeries returns what each series of a histogram counts, the range of it, in logarithms on

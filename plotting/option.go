@@ -29,6 +29,8 @@ type settings struct {
 	logX, logY            bool
 	references            []reference
 	bins                  int
+	edges                 []float64
+	units                 map[string]string
 	weights               *tensors.Tensor
 	name                  string
 	masses, levels        []float64
@@ -268,6 +270,29 @@ func Bins(n int) Option {
 		s.bins = n
 		return nil
 	}}
+}
+
+// Edges sets the edges of the bins of a [Histogram], two or more, rising: bins of different
+// widths, or those of a measurement. A density is that per unit of the axis, whatever the widths;
+// counts are drawn as they are. Values outside are in no bin.
+func Edges(edges ...float64) Option {
+	return Option{"Edges", func(s *settings) error {
+		for i, e := range edges {
+			if !finite(e) || i > 0 && !(e > edges[i-1]) {
+				return fmt.Errorf("%v: give finite numbers that rise", edges)
+			}
+		}
+		if len(edges) < 2 || len(edges) > 10_001 {
+			return fmt.Errorf("%d edges: give 2 to 10,001", len(edges))
+		}
+		s.edges = slices.Clone(edges)
+		return nil
+	}}
+}
+
+// Units puts units behind the names of columns in [Marginals], such as "GeV" for "pt".
+func Units(units map[string]string) Option {
+	return Option{"Units", func(s *settings) error { s.units = units; return nil }}
 }
 
 // Counts draws counts, or sums of weights, where a [Histogram] of several series would draw

@@ -111,7 +111,7 @@ func (h stairs) ratios(i int, share float64) mark {
 	bars := h.bars(i, share)
 	return func(s *stage) {
 		bars(s)
-		size := narrow(vg.Length(math.Abs(float64(s.x.at(h.at(1, 0)) - s.x.at(h.at(0, 0))))))
+		size := narrow(h.apart(s))
 		for j, r := range h.heights {
 			at := vg.Point{X: s.x.at(h.at(j, share)), Y: s.y.at(r)}
 			switch {

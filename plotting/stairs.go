@@ -17,11 +17,14 @@ type stairs struct {
 }
 
 // divided has heights and errors in units of a number.
-func (h stairs) divided(by float64) stairs {
+func (h stairs) divided(by float64) stairs { return h.per(func(int) float64 { return by }) }
+
+// per has heights and errors in units of a number for each bin.
+func (h stairs) per(by func(bin int) float64) stairs {
 	h.heights, h.errors = slices.Clone(h.heights), slices.Clone(h.errors)
 	for i := range h.heights {
-		h.heights[i] /= by
-		h.errors[i] /= by
+		h.heights[i] /= by(i)
+		h.errors[i] /= by(i)
 	}
 	return h
 }
@@ -68,7 +71,7 @@ func (h stairs) dots(i int) mark {
 	bars := h.bars(i, 0.5)
 	return func(s *stage) {
 		bars(s)
-		apart := vg.Length(math.Abs(float64(s.x.at(h.at(1, 0)) - s.x.at(h.at(0, 0)))))
+		apart := h.apart(s)
 		for j, height := range h.heights {
 			at := vg.Point{X: s.x.at(h.at(j, 0.5)), Y: s.y.orFloor(height)}
 			if s.Contains(at) {
@@ -76,6 +79,15 @@ func (h stairs) dots(i int) mark {
 			}
 		}
 	}
+}
+
+// apart is the width of the narrowest bin on the page.
+func (h stairs) apart(s *stage) vg.Length {
+	least := vg.Length(math.Inf(1))
+	for i := range h.n {
+		least = min(least, vg.Length(math.Abs(float64(s.x.at(h.at(i+1, 0))-s.x.at(h.at(i, 0))))))
+	}
+	return least
 }
 
 // reach is the range of the heights with their errors, and with 0; of a logarithmic axis,

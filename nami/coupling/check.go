@@ -16,7 +16,7 @@ import (
 )
 
 // Check reports where c breaks a rule of [Coupling], for a test of your own coupling: on
-// batches of several sizes, event shapes and dtypes, each event must get a row that exists,
+// batches of several sizes, event shapes and dtypes, each event must get a row that exists, or [LeftOut],
 // and the same row for the same state of the random source; every row of the source must come
 // as often as any other; the batches must stay as they are; and what doesn't fit must be
 // an error. A [Conditional] is given contexts too: it must leave them as they are,
@@ -68,7 +68,7 @@ func checkPairs(c Coupling, source, target, context *tensors.Tensor) error {
 		}
 	}
 	n := source.Shape().Dimensions[0]
-	times := make([]int, n)
+	times, paired := make([]int, n), 0
 	var pairs []int
 	for call := range calls {
 		if pairs, err = pairSafely(c, seeded(call), source, target, context); err != nil {
@@ -78,15 +78,23 @@ func checkPairs(c Coupling, source, target, context *tensors.Tensor) error {
 			return fmt.Errorf("Pair returned %d rows: it must return one for each of the %d events", len(pairs), n)
 		}
 		for i, row := range pairs {
+			if row == LeftOut {
+				continue
+			}
 			if row < 0 || row >= n {
-				return fmt.Errorf("Pair gave event %d the row %d of a source of %d: rows are 0 to %d", i, row, n, n-1)
+				return fmt.Errorf("Pair gave event %d the row %d of a source of %d: rows are 0 to %d, or coupling.LeftOut", i, row, n, n-1)
 			}
 			times[row]++
+			paired++
 		}
 	}
+	if paired == 0 {
+		return fmt.Errorf("Pair left out all events in %d calls", calls)
+	}
+	each := paired / n
 	for row, k := range times {
-		if k < calls-off || k > calls+off {
-			return fmt.Errorf("row %d of the source came %d times in %d calls of Pair, with other random numbers in each: every row must come as often as any other, %d times give or take %d", row, k, calls, calls, off)
+		if k < each-off || k > each+off {
+			return fmt.Errorf("row %d of the source came %d times in %d calls of Pair, with other random numbers in each: every row must come as often as any other, %d times give or take %d", row, k, calls, each, off)
 		}
 	}
 	sources, targets, err := read(source, target)

@@ -18,14 +18,19 @@ import (
 // soon as it has this method; check it with [Check].
 type Coupling interface {
 	// Pair returns for each row of target (data) the row of source (noise) that goes with
-	// it. A row of the source may occur more than once, but each as often as any other on
-	// average over what random draws: else the model's noise is no longer that of the
+	// it, or [LeftOut]. A row of the source may occur more than once, but each as often as any
+	// other on average over what random draws: else the model's noise is no longer that of the
 	// source. Source and target are [n]+event, n at least 1, of one shape and dtype; context
 	// is the condition of each event, [n]+context_shape, or nil; all are only read. The same
 	// batches and a random source in the same state give the same pairs. What doesn't fit is
 	// an error, as [Validate] finds it.
 	Pair(random *rand.Rand, source, target, context *tensors.Tensor) (rows []int, err error)
 }
+
+// LeftOut, in the place of a row of the source, leaves an event out. In training one of the other
+// pairs that were made at once takes its place, drawn at random, so that a batch has as many events
+// as ever. A coupling can't leave all events out.
+const LeftOut = -1
 
 // Conditional is a [Coupling] that may be used where events have contexts: the source that it
 // pairs with the events of a context must have the same distribution for every context. A

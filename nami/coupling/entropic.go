@@ -17,8 +17,7 @@ import (
 //
 // by Sinkhorn's iterations, on potentials where scalings would overflow (Schmitzer 2019,
 // arXiv:1610.06519). It is between [OptimalTransport], for a small Epsilon, and [Independent], for
-// a large one. With Epsilon = 2σ² and a Brownian path of scale σ it is the Schrödinger bridge's
-// (Tong et al. 2024, arXiv:2307.03672). Each event draws a row of its own by the plan, so that
+// a large one. That of a Schrödinger bridge is [Bridge]. Each event draws a row of its own by the plan, so that
 // rows repeat.
 //
 // An iteration takes 2n² multiplications: 512 rows of the plane take about 10 to 50 ms. It is
@@ -36,6 +35,12 @@ type Entropic struct {
 	// by then is an error of Pair.
 	Iterations int
 }
+
+// Bridge draws pairs from the plan of the Schrödinger bridge of a Brownian motion whose variance
+// grows by sigma² in a unit of time: [Entropic] with Epsilon = 2·sigma² (Tong et al. 2024,
+// arXiv:2307.03672, proposition 3.1). Iterations, or a larger Tolerance, may be needed where sigma
+// is small beside the data.
+func Bridge(sigma float64) Entropic { return Entropic{Epsilon: 2 * sigma * sigma} }
 
 // Validate reports parameters that are out of range.
 func (e Entropic) Validate() error {
@@ -63,17 +68,21 @@ func (e Entropic) Pair(random *rand.Rand, source, target, _ *tensors.Tensor) ([]
 		return nil, fmt.Errorf("coupling.Entropic: after %d iterations a row of the source comes %.2g times too often or too seldom, and %.2g is allowed: give a larger Epsilon, more Iterations, or a larger Tolerance", e.Iterations, off, e.Tolerance)
 	}
 	rows := make([]int, n)
-	sums := make([]float64, n)
 	for i := range rows {
-		sum := 0.0
-		for j, p := range plan[i*n : (i+1)*n] {
-			sum += p
-			sums[j] = sum
-		}
-		u := random.Float64() * sum
-		rows[i] = min(n-1, sort.Search(n, func(j int) bool { return sums[j] > u }))
+		rows[i] = drawFrom(random, plan[i*n:(i+1)*n])
 	}
 	return rows, nil
+}
+
+// drawFrom draws one of the places of a list in proportion to what stands there.
+func drawFrom(random *rand.Rand, weights []float64) int {
+	sums, sum := make([]float64, len(weights)), 0.0
+	for j, w := range weights {
+		sum += w
+		sums[j] = sum
+	}
+	u := random.Float64() * sum
+	return min(len(sums)-1, sort.Search(len(sums), func(j int) bool { return sums[j] > u }))
 }
 
 // Plan is the plan of two batches, float64 [n, n]: how much of row i of target (data) goes with
@@ -102,28 +111,35 @@ func (e Entropic) plan(source, target *tensors.Tensor) (plan []float64, n int, o
 		return nil, 0, 0, err
 	}
 	e = e.WithDefaults()
-	epsilon := e.Epsilon
-	if epsilon == 0 {
-		sum := 0.0
-		for _, c := range costs {
-			sum += c / float64(len(costs))
-		}
-		epsilon = max(sum/20, math.SmallestNonzeroFloat32) // all rows may be equal
-	}
-	s := newSinkhorn(costs, n, epsilon)
-	for range e.Iterations {
-		if off = s.step(); off <= e.Tolerance {
-			break
-		}
-	}
+	s := newSinkhorn(costs, n, e.epsilon(costs), 1, 1)
+	off = s.run(e)
 	return s.plan(), n, off, nil
 }
 
-// sinkhorn looks for the plan exp((f + g - cost)/ε)·u·v whose rows and columns add up to 1/n.
+// epsilon is how much entropy counts for a batch with these costs.
+func (e Entropic) epsilon(costs []float64) float64 {
+	if e.Epsilon > 0 {
+		return e.Epsilon
+	}
+	sum := 0.0
+	for _, c := range costs {
+		sum += c / float64(len(costs))
+	}
+	return max(sum/20, math.SmallestNonzeroFloat32) // all rows may be equal
+}
+
+// sinkhorn looks for the plan exp((f + g - cost)/ε)·u·v whose rows and columns add up to 1/n, or
+// nearly where that is relaxed.
 type sinkhorn struct {
 	costs   []float64
 	n       int
 	epsilon float64
+
+	// By which power of what an iteration would change rows and columns it does: 1, or
+	// τ/(τ + ε) where sums that aren't 1/n cost τ times their divergence from it (Chizat et al.
+	// 2018, arXiv:1607.05816, table 1).
+	rowPower, columnPower float64
+
 	f, g    []float64 // potentials of rows and columns
 	kernel  []float64 // exp((f + g - cost)/ε)
 	u, v    []float64 // scalings beside the potentials
@@ -131,9 +147,9 @@ type sinkhorn struct {
 	stepped bool      // columns are known
 }
 
-func newSinkhorn(costs []float64, n int, epsilon float64) *sinkhorn {
+func newSinkhorn(costs []float64, n int, epsilon, rowPower, columnPower float64) *sinkhorn {
 	s := &sinkhorn{
-		costs: costs, n: n, epsilon: epsilon,
+		costs: costs, n: n, epsilon: epsilon, rowPower: rowPower, columnPower: columnPower,
 		f: make([]float64, n), g: make([]float64, n), kernel: make([]float64, n*n),
 		u: make([]float64, n), v: make([]float64, n), columns: make([]float64, n),
 	}
@@ -146,10 +162,10 @@ func newSinkhorn(costs []float64, n int, epsilon float64) *sinkhorn {
 func (s *sinkhorn) softly() {
 	n := s.n
 	for pass := range 2 {
-		from, to := s.g, s.f
+		from, to, power := s.g, s.f, s.rowPower
 		at := func(i, j int) float64 { return s.costs[i*n+j] }
 		if pass == 1 {
-			from, to = s.f, s.g
+			from, to, power = s.f, s.g, s.columnPower
 			at = func(j, i int) float64 { return s.costs[i*n+j] }
 		}
 		for i := range n {
@@ -161,7 +177,7 @@ func (s *sinkhorn) softly() {
 			for j := range n {
 				sum += math.Exp((from[j] - at(i, j) - most) / s.epsilon)
 			}
-			to[i] = -most - s.epsilon*math.Log(float64(n)*sum)
+			to[i] = -power*(most+s.epsilon*math.Log(sum)) - s.epsilon*math.Log(float64(n))
 		}
 	}
 	for i := range n {
@@ -172,14 +188,33 @@ func (s *sinkhorn) softly() {
 	}
 }
 
-// step makes an iteration, after which the rows add up to 1/n, and returns by how much a column
-// is off, as a share of 1/n.
+// run makes iterations until columns are within the tolerance, and returns by how much one is off.
+func (s *sinkhorn) run(e Entropic) (off float64) {
+	for range e.Iterations {
+		if off = s.step(); off <= e.Tolerance {
+			break
+		}
+	}
+	return off
+}
+
+// scaling is that which a row or a column with the given potential gets, if it adds up to sum
+// without one.
+func (s *sinkhorn) scaling(sum, potential, power float64) float64 {
+	if power == 1 {
+		return 1 / float64(s.n) / sum
+	}
+	return math.Pow(sum, -power) * math.Exp((power-1)*potential/s.epsilon) / float64(s.n)
+}
+
+// step makes an iteration, after which the rows add up to what they should, and returns by how much
+// a column is off, as a share of that.
 func (s *sinkhorn) step() (off float64) {
 	const far = 1e30 // of a scaling: from there on the potentials take it over
-	n, each := s.n, 1/float64(s.n)
+	n := s.n
 	if s.stepped {
 		for j, sum := range s.columns {
-			s.v[j] = each / sum
+			s.v[j] = s.scaling(sum, s.g[j], s.columnPower)
 		}
 	}
 	clear(s.columns)
@@ -190,7 +225,7 @@ func (s *sinkhorn) step() (off float64) {
 		for j, k := range row {
 			sum += k * s.v[j]
 		}
-		u := each / sum
+		u := s.scaling(sum, s.f[i], s.rowPower)
 		extreme = extreme || !(u > 1/far && u < far)
 		for j, k := range row {
 			s.columns[j] += k * u
@@ -199,7 +234,7 @@ func (s *sinkhorn) step() (off float64) {
 	}
 	for j, sum := range s.columns {
 		extreme = extreme || !(s.v[j] > 1/far && s.v[j] < far)
-		off = max(off, math.Abs(s.v[j]*sum/each-1))
+		off = max(off, math.Abs(s.v[j]/s.scaling(sum, s.g[j], s.columnPower)-1))
 	}
 	if s.stepped = !extreme && !math.IsNaN(off); s.stepped {
 		return off

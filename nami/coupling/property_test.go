@@ -32,5 +32,14 @@ func TestAnyBatches(t *testing.T) {
 				return nil, nil
 			})
 		}
+		for _, c := range []coupling.Coupling{coupling.Entropic{}, coupling.Unbalanced{Target: 1}, coupling.Partial{LeaveOut: 0.3}} {
+			gomlxtest.Bears(t, "Pair", func() ([]*tensors.Tensor, error) {
+				pair, err := c.Pair(rand.New(rand.NewPCG(1, 0)), source, target, nil)
+				if err == nil && len(pair) != source.Shape().Dim(0) {
+					t.Errorf("%v: %d pairs of %s", c, len(pair), source.Shape())
+				}
+				return nil, err
+			})
+		}
 	})
 }

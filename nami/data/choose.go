@@ -2,6 +2,7 @@ package data
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -30,6 +31,38 @@ func (t *Table) Complete(columns ...string) (complete *Table, dropped int, err e
 	return t.pick(rows), t.length - len(rows), nil
 }
 
+// Where is the table of the rows whose value of a column keep accepts, and the number of those
+// that were dropped: a cut, or a class.
+//
+//	gluons, dropped, err := data.Where(table, "kind", func(kind string) bool { return kind == "gluon" })
+//	hard, dropped, err := data.Where(table, "pt", func(pt float64) bool { return pt > 30 })
+//
+// A column of numbers can be asked for float64, with NaN for what is missing, as [Table.Floats]
+// does; otherwise T is what the column holds, and a value that is missing is an error.
+func Where[T float64 | int64 | string | bool](t *Table, column string, keep func(value T) bool) (kept *Table, dropped int, err error) {
+	var values any
+	switch any(*new(T)).(type) {
+	case float64:
+		values, err = t.Floats(column)
+	case int64:
+		values, err = t.Ints(column)
+	case string:
+		values, err = t.Texts(column)
+	case bool:
+		values, err = t.Bools(column)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("data.Where: %w", err)
+	}
+	var rows []int
+	for row, v := range values.([]T) {
+		if keep(v) {
+			rows = append(rows, row)
+		}
+	}
+	return t.pick(rows), t.length - len(rows), nil
+}
+
 // Shuffle is the table with its rows in an order that depends on the seed.
 func (t *Table) Shuffle(seed int64) *Table { return t.pick(order(t.length, seed)) }
 
@@ -38,67 +71,106 @@ func order(n int, seed int64) []int {
 	return rand.New(rand.NewPCG(uint64(seed), uint64(n))).Perm(n)
 }
 
-// cut says how many of n things go into the first part of two.
-func cut(fraction float64, n int, things string) (int, error) {
-	first := int(math.Round(fraction * float64(n)))
-	if !(fraction > 0 && fraction < 1) || first < 1 || first >= n {
-		return 0, fmt.Errorf("a fraction of %v of %d %s leaves one of the two parts empty: expected a fraction between 0 and 1, and at least one in each", fraction, n, things)
+// cuts are where parts of n things end, which have the given fractions of them, and the last one
+// the rest.
+func cuts(fractions []float64, n int, things string) (ends []int, err error) {
+	if err := checkFractions(fractions); err != nil {
+		return nil, err
 	}
-	return first, nil
+	sum, before := 0.0, 0
+	for _, fraction := range fractions {
+		sum += fraction
+		end := int(math.Round(sum * float64(n)))
+		if end <= before || end >= n {
+			return nil, fmt.Errorf("with the fractions %v of %d %s a part is empty: each part, and the rest, needs at least one", fractions, n, things)
+		}
+		ends, before = append(ends, end), end
+	}
+	return append(ends, n), nil
 }
 
-// Split divides the rows at random in two, as [Events.Split] does: the first part gets the
-// given fraction of them, to the nearest number. It is an error if one would be empty. The
-// seed alone decides which row goes where.
-func (t *Table) Split(fraction float64, seed int64) (first, rest *Table, err error) {
-	n, err := cut(fraction, t.length, "rows")
+// checkFractions refuses fractions that leave no rest.
+func checkFractions(fractions []float64) error {
+	sum := 0.0
+	for _, fraction := range fractions {
+		sum += fraction
+		if !(fraction > 0) || !(sum < 1-1e-9) {
+			return fmt.Errorf("the fractions are %v: expected numbers above 0 that add up to less than 1; the last part is the rest", fractions)
+		}
+	}
+	if len(fractions) == 0 {
+		return errors.New("there are no fractions: expected one for each part but the last, which is the rest")
+	}
+	return nil
+}
+
+// Split divides the rows at random, as [Events.Split] does: a part for each fraction, with so many
+// of them, to the nearest number, and a last one of the rest. It is an error if a part would be
+// empty. The seed alone decides which row goes where.
+//
+//	parts, err := table.Split(1, 0.1, 0.2) // a tenth, a fifth, and the rest
+func (t *Table) Split(seed int64, fractions ...float64) (parts []*Table, err error) {
+	ends, err := cuts(fractions, t.length, "rows")
 	if err != nil {
-		return nil, nil, t.wrap("Split", err)
+		return nil, t.wrap("Split", err)
 	}
-	rows := order(t.length, seed)
-	return t.pick(rows[:n]), t.pick(rows[n:]), nil
+	rows, first := order(t.length, seed), 0
+	for _, end := range ends {
+		parts = append(parts, t.pick(rows[first:end]))
+		first = end
+	}
+	return parts, nil
 }
 
-// SplitBy divides the rows at random in two so that all of a group, those with the same value
-// of a column, are in the same part: a patient's images, or a run's events. Groups go to the
-// first part, in random order, as long as that brings its number of rows closer to the
-// fraction. It is an error if a value is missing, or if one part would be empty. Rows keep
-// their order.
-func (t *Table) SplitBy(column string, fraction float64, seed int64) (first, rest *Table, err error) {
+// SplitBy divides the rows at random, as [Table.Split] does, so that all of a group, those with the
+// same value of a column, are in the same part: a patient's images, or a run's events. Groups go
+// to a part, in random order, as long as that brings its number of rows closer to the fraction. It
+// is an error if a value is missing, or if there are fewer groups than parts. Rows keep their
+// order.
+func (t *Table) SplitBy(column string, seed int64, fractions ...float64) (parts []*Table, err error) {
 	c, err := t.column(column)
 	if err != nil {
-		return nil, nil, t.wrap("SplitBy", err)
+		return nil, t.wrap("SplitBy", err)
 	}
 	for row := range c.Len() {
 		if c.IsMissing(row) {
-			return nil, nil, fmt.Errorf("data.Table.SplitBy: %w", missingError(t.origin, row, column))
+			return nil, fmt.Errorf("data.Table.SplitBy: %w", missingError(t.origin, row, column))
 		}
 	}
+	if err := checkFractions(fractions); err != nil {
+		return nil, t.wrap("SplitBy", err)
+	}
 	group, groups := groupsOf(c)
+	if groups < len(fractions)+1 {
+		return nil, t.wrap("SplitBy", fmt.Errorf("the column %q has %d different values, and %d parts are asked for: expected a group for each at least", column, groups, len(fractions)+1))
+	}
 	size := make([]int, groups)
 	for _, g := range group {
 		size[g]++
 	}
-	if _, err := cut(fraction, t.length, "rows"); err != nil || groups < 2 {
-		return nil, nil, t.wrap("SplitBy", fmt.Errorf("a fraction of %v of %d rows in %d groups of %q: expected a fraction between 0 and 1, and two groups or more", fraction, t.length, groups, column))
-	}
-	wanted, have, taken := fraction*float64(t.length), 0, make([]bool, groups)
-	left := groups
-	for _, g := range order(groups, seed) {
-		if with := float64(have + size[g]); left > 1 && (have == 0 || math.Abs(with-wanted) < math.Abs(float64(have)-wanted)) {
-			taken[g], have = true, have+size[g]
-			left--
+	partOf, left := slices.Repeat([]int{len(fractions)}, groups), order(groups, seed)
+	for part, fraction := range fractions {
+		wanted, have, parts := fraction*float64(t.length), 0, len(fractions)-part // that come after
+		var later []int
+		for i, g := range left {
+			after := len(later) + len(left) - i - 1 // groups, if this one is taken
+			closer := math.Abs(float64(have+size[g])-wanted) < math.Abs(float64(have)-wanted)
+			if after >= parts && (have == 0 || closer) {
+				partOf[g], have = part, have+size[g]
+			} else {
+				later = append(later, g)
+			}
 		}
+		left = later
 	}
-	var in, out []int
+	rows := make([][]int, len(fractions)+1)
 	for row, g := range group {
-		if taken[g] {
-			in = append(in, row)
-		} else {
-			out = append(out, row)
-		}
+		rows[partOf[g]] = append(rows[partOf[g]], row)
 	}
-	return t.pick(in), t.pick(out), nil
+	for _, r := range rows {
+		parts = append(parts, t.pick(r))
+	}
+	return parts, nil
 }
 
 // groupsOf numbers the different values of a column, in their order.

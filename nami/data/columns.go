@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nami-flow/go-nami/nami/internal/table"
 )
@@ -46,6 +47,10 @@ type Class struct {
 	// Names are the values in the order of their places in the context, integers in digits.
 	// [Columns.Fit] fills them in if there are none.
 	Names []string `json:"names"`
+
+	// Most is how many different values Fit takes for classes: 50 numbers or 1000 texts if 0.
+	// More are probably no classes.
+	Most int `json:"-"`
 }
 
 // Names are the names of all columns that are used.
@@ -118,12 +123,18 @@ func (c Columns) validateClasses() error {
 	return nil
 }
 
-// mostClasses is how many classes a column may have: more are probably no classes.
-const mostClasses = 1000
+// How many classes a column may have unless Class.Most says otherwise: more are probably no
+// classes, but numbers or names.
+const (
+	mostNumbers = 50
+	mostTexts   = 1000
+)
 
 // Fit fills in the names of the classes that have none: all values of the column in the
 // table, sorted, numbers by their size. Fit on the whole table, before it is split, so that
-// all parts know the same classes.
+// all parts know the same classes. It is an error if there are more of them than Class.Most, or
+// if two differ by spaces or capitals alone, as "gluon" and " Gluon" do: then one is probably a
+// slip. Names that are given are taken as they are.
 func (c Columns) Fit(t *Table) (Columns, error) {
 	if err := c.Validate(); err != nil {
 		return Columns{}, err
@@ -140,11 +151,14 @@ func (c Columns) Fit(t *Table) (Columns, error) {
 		if err != nil {
 			return Columns{}, err
 		}
-		found := &classes{}
-		if err := found.add(column, t.origin); err != nil {
+		found := &classes{most: class.Most}
+		err = found.add(column, t.origin)
+		if err == nil {
+			c.Classes[i], err = found.of(class.Column)
+		}
+		if err != nil {
 			return Columns{}, fmt.Errorf("data.Columns.Fit: %w", err)
 		}
-		c.Classes[i].Names = found.sorted()
 	}
 	return c, nil
 }
@@ -153,6 +167,7 @@ func (c Columns) Fit(t *Table) (Columns, error) {
 type classes struct {
 	numbers map[int64]bool
 	texts   map[string]bool
+	most    int // Class.Most
 }
 
 // add adds those of a column.
@@ -166,11 +181,30 @@ func (s *classes) add(c table.Column, from origin) error {
 		} else {
 			s.texts[text] = true
 		}
-		if len(s.numbers)+len(s.texts) > mostClasses {
-			return fmt.Errorf("column %q has more than %d different values: is it a column of classes? Name it in Context if it is one of numbers", c.Name, mostClasses)
+		switch {
+		case s.most > 0 && len(s.numbers)+len(s.texts) > s.most:
+			return fmt.Errorf("column %q has more than %d different values, the Most of its Class", c.Name, s.most)
+		case s.most == 0 && len(s.numbers) > mostNumbers:
+			return fmt.Errorf("column %q has more than %d different numbers: name it in Context if they aren't classes, or allow as many as they are with Class{Column: %q, Most: …}", c.Name, mostNumbers, c.Name)
+		case s.most == 0 && len(s.texts) > mostTexts:
+			return fmt.Errorf("column %q has more than %d different texts: if they are classes, allow as many as they are with Class{Column: %q, Most: …}", c.Name, mostTexts, c.Name)
 		}
 		return nil
 	})
+}
+
+// of is the class of a column with these names.
+func (s *classes) of(column string) (Class, error) {
+	names := s.sorted()
+	like := map[string]string{}
+	for _, name := range names {
+		bare := strings.ToLower(strings.Join(strings.Fields(name), " "))
+		if other, twice := like[bare]; twice {
+			return Class{}, fmt.Errorf("column %q has the values %q and %q, which differ by spaces or capitals alone: mend the table if they are one class, or give the Names of the Class if they are two", column, other, name)
+		}
+		like[bare] = name
+	}
+	return Class{Column: column, Names: names}, nil
 }
 
 // sorted are their names.

@@ -2,8 +2,11 @@ package data_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,7 +42,7 @@ func TestEventsOfColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []data.Class{{"kind", []string{"electron", "muon"}}, {"charge", []string{"-1", "1"}}}; !reflect.DeepEqual(columns.Classes, want) || columns.ContextSize() != 5 {
+	if want := []data.Class{{Column: "kind", Names: []string{"electron", "muon"}}, {Column: "charge", Names: []string{"-1", "1"}}}; !reflect.DeepEqual(columns.Classes, want) || columns.ContextSize() != 5 {
 		t.Errorf("the classes are %v, %d in all, expected %v", columns.Classes, columns.ContextSize(), want)
 	}
 	events, err := table.Events(columns)
@@ -129,7 +132,7 @@ func TestBadColumns(t *testing.T) {
 		"quoted numbers":       {"x\n\"1\"\n", data.Columns{X: []string{"x"}}, `column "x" holds numbers as texts, such as "1"`},
 		"missing":              {"x\n1\n\nNA\n", data.Columns{X: []string{"x"}}, `line 4, column "x": the value is missing: Table.Complete drops such rows`},
 		"a missing weight":     {"x,w\n1,\n2,0.5\n", data.Columns{X: []string{"x"}, Weight: "w"}, `line 2, column "w": the value is missing`},
-		"a missing class":      {"x,k\n1,a\n2,\n", data.Columns{X: []string{"x"}, Classes: []data.Class{{"k", []string{"a"}}}}, `line 3, column "k": the value is missing`},
+		"a missing class":      {"x,k\n1,a\n2,\n", data.Columns{X: []string{"x"}, Classes: []data.Class{{Column: "k", Names: []string{"a"}}}}, `line 3, column "k": the value is missing`},
 		"infinite":             {"x\n1\n-inf\n", data.Columns{X: []string{"x"}}, `line 3, column "x": the value is -Inf`},
 		"large":                {"x\n1\n1e39\n", data.Columns{X: []string{"x"}}, `line 3, column "x": 1e+39 is larger than float32 holds`},
 		"small":                {"x\n1e-50\n0.0\n", data.Columns{X: []string{"x"}}, `column "x": its largest value is 1e-50, which float32 takes for 0`},
@@ -137,9 +140,9 @@ func TestBadColumns(t *testing.T) {
 		"an integer, float64":  {"x\n1\n9007199254740993\n", data.Columns{X: []string{"x"}, Float64: true}, `line 3, column "x": float64 can't hold the integer 9007199254740993`},
 		"the largest integer":  {"x\n1\n9223372036854775807\n", data.Columns{X: []string{"x"}, Float64: true}, `float64 can't hold the integer 9223372036854775807`},
 		"classes unnamed":      {particles, data.Columns{X: []string{"x"}, Classes: []data.Class{{Column: "kind"}}}, `the classes of "kind" have no names: columns.Fit(table)`},
-		"classes named twice":  {particles, data.Columns{X: []string{"x"}, Classes: []data.Class{{"kind", []string{"a", "a"}}}}, `have the name "a" twice`},
-		"an unknown class":     {particles, data.Columns{X: []string{"x"}, Classes: []data.Class{{"kind", []string{"muon", "tau"}}}}, `line 3, column "kind": "electron" is none of the classes "muon", "tau"`},
-		"a class of fractions": {"x,k\n1,0.5\n", data.Columns{X: []string{"x"}, Classes: []data.Class{{"k", []string{"1"}}}}, `line 2, column "k": 0.5 can't be a class`},
+		"classes named twice":  {particles, data.Columns{X: []string{"x"}, Classes: []data.Class{{Column: "kind", Names: []string{"a", "a"}}}}, `have the name "a" twice`},
+		"an unknown class":     {particles, data.Columns{X: []string{"x"}, Classes: []data.Class{{Column: "kind", Names: []string{"muon", "tau"}}}}, `line 3, column "kind": "electron" is none of the classes "muon", "tau"`},
+		"a class of fractions": {"x,k\n1,0.5\n", data.Columns{X: []string{"x"}, Classes: []data.Class{{Column: "k", Names: []string{"1"}}}}, `line 2, column "k": 0.5 can't be a class`},
 		"no rows":              {"x\n", data.Columns{X: []string{"x"}}, "the table has no rows"},
 	} {
 		_, err := decode(t, c.text).Events(c.columns)
@@ -148,10 +151,10 @@ func TestBadColumns(t *testing.T) {
 	var many strings.Builder
 	many.WriteString("x,k\n")
 	for i := range 1001 {
-		fmt.Fprintf(&many, "1,%d\n", i)
+		fmt.Fprintf(&many, "1,k%d\n", i)
 	}
 	_, err := data.Columns{X: []string{"x"}, Classes: []data.Class{{Column: "k"}}}.Fit(decode(t, many.String()))
-	gomlxtest.Says(t, "many classes", err, `column "k" has more than 1000 different values: is it a column of classes?`)
+	gomlxtest.Says(t, "many classes", err, `column "k" has more than 1000 different texts`)
 	_, err = decode(t, particles).Context(data.Columns{X: []string{"x"}})
 	gomlxtest.Says(t, "no context", err, "the columns have neither Context nor Classes")
 }
@@ -216,10 +219,18 @@ func TestTable(t *testing.T) {
 		"bools":     {second(table.Bools("a")), `column "a" is of the kind integer: expected booleans; Ints reads it`},
 		"large":     {second(decode(t, "k\n9007199254740993\n").Floats("k")), "float64 can't hold the integer 9007199254740993"},
 		"tensor":    {second(data.FromTensor(nil)), "the tensor is nil"},
-		"dims":      {second(data.FromTensor(tensors.FromValue([]float32{1}), "x")), "the tensor is (Float32)[1], and there are 1 names"},
-		"fractions": {third(table.Split(1.5, 1)), "a fraction of 1.5 of 4 rows leaves one of the two parts empty"},
-		"no group":  {third(table.SplitBy("b", 0.5, 1)), `line 3, column "b": the value is missing`},
-		"a group":   {third(decode(t, "a\n1\n1\n").SplitBy("a", 0.5, 1)), "two groups or more"},
+		"dims":      {second(data.FromTensor(gomlxtest.Filled(1, 3, 5), "x")), "the tensor is (Float32)[3, 5], and there are 1 names"},
+		"names":     {second(data.FromTensor(gomlxtest.Filled(1, 3, 5), "x", "y")), "the tensor is (Float32)[3, 5], and there are 2 names"},
+		"no names":  {second(data.FromTensor(gomlxtest.Filled(1, 3, 5))), "there are 0 names"},
+		"fractions": {second(table.Split(1, 1.5)), "the fractions are [1.5]: expected numbers above 0 that add up to less than 1"},
+		"no rest":   {second(table.Split(1, 0.5, 0.5)), "the fractions are [0.5 0.5]"},
+		"too few":   {second(table.Split(1, 0.1)), "with the fractions [0.1] of 4 rows a part is empty"},
+		"no split":  {second(table.Split(1)), "there are no fractions"},
+		"no group":  {second(table.SplitBy("b", 1, 0.5)), `line 3, column "b": the value is missing`},
+		"a group":   {second(decode(t, "a\n1\n1\n").SplitBy("a", 1, 0.5)), `the column "a" has 1 different values, and 2 parts are asked for`},
+		"NaN":       {second(table.SplitBy("a", 1, math.NaN())), "the fractions are [NaN]"},
+		"where":     {third(data.Where(table, "b", func(string) bool { return true })), `line 3, column "b": the value is missing`},
+		"a kind":    {third(data.Where(table, "b", func(float64) bool { return true })), `column "b" is of the kind text: expected numbers`},
 	} {
 		gomlxtest.Says(t, name, c.err, c.says)
 	}
@@ -259,43 +270,61 @@ func TestAnySplit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		check := func(first, rest *data.Table, err error, slack float64) {
-			if err != nil {
-				return // parts that would be empty
+		fractions := []float64{fraction}
+		if rest := rapid.Float64Range(0.1, 0.9).Draw(t, "of the rest"); fraction < 0.9 {
+			fractions = append(fractions, rest*(1-fraction))
+		}
+		check := func(parts []*data.Table, slack float64) {
+			var all []int64
+			for i, part := range parts {
+				rows, err := part.Ints("row")
+				if err != nil || len(rows) == 0 {
+					t.Fatalf("part %d has %d rows (%v)", i, len(rows), err)
+				}
+				if i < len(fractions) && math.Abs(float64(len(rows))-fractions[i]*float64(n)) > slack {
+					t.Fatalf("%d of %d rows were taken for the fraction %v", len(rows), n, fractions[i])
+				}
+				all = append(all, rows...)
 			}
-			a, err := first.Ints("row")
-			b, other := rest.Ints("row")
-			if err != nil || other != nil {
-				t.Fatal(err, other)
-			}
-			all := slices.Sorted(slices.Values(slices.Concat(a, b)))
+			slices.Sort(all)
 			for i, r := range all {
 				if int(r) != i || len(all) != n {
 					t.Fatalf("the rows are %v", all)
 				}
 			}
-			if off := math.Abs(float64(len(a)) - fraction*float64(n)); len(a) == 0 || len(b) == 0 || off > slack {
-				t.Fatalf("%d of %d rows were taken, %v off the fraction %v", len(a), n, off, fraction)
-			}
 		}
-		first, rest, err := table.Split(fraction, seed)
-		check(first, rest, err, 0.5)
+		parts, err := table.Split(seed, fractions...)
+		if err == nil { // else parts would be empty
+			check(parts, 1)
+		}
 		largest := 0
 		for _, s := range size {
 			largest = max(largest, s)
 		}
-		first, rest, err = table.SplitBy("group", fraction, seed)
-		check(first, rest, err, float64(largest))
+		parts, err = table.SplitBy("group", seed, fractions...)
+		if (err == nil) != (len(size) > len(fractions)) {
+			t.Fatalf("%d groups in %d parts: %v", len(size), len(fractions)+1, err)
+		}
 		if err == nil {
-			g, _ := first.Texts("group")
-			h, _ := rest.Texts("group")
-			for _, name := range g {
-				if slices.Contains(h, name) {
-					t.Fatalf("the group %s is in both parts", name)
+			slack := float64(largest)
+			if len(fractions) > 1 && len(size) < 5*len(parts) { // so few that parts leave the last ones to others
+				slack = float64(n)
+			}
+			check(parts, slack)
+			in := map[string]int{}
+			for i, part := range parts {
+				groups, _ := part.Texts("group")
+				for _, name := range groups {
+					if before, known := in[name]; known && before != i {
+						t.Fatalf("the group %s is in the parts %d and %d", name, before, i)
+					}
+					in[name] = i
 				}
 			}
-			again, _, _ := table.SplitBy("group", fraction, seed)
-			same(t, "again", again, first)
+			again, _ := table.SplitBy("group", seed, fractions...)
+			for i := range parts {
+				same(t, "again", again[i], parts[i])
+			}
 		}
 		shuffled, err := table.Shuffle(seed).Ints("row")
 		if err != nil || len(shuffled) != n {
@@ -306,4 +335,96 @@ func TestAnySplit(t *testing.T) {
 			t.Fatalf("shuffled are %v", shuffled)
 		}
 	})
+}
+
+// Samples and log-densities become tables whatever their axes are.
+func TestFromTensor(t *testing.T) {
+	x := tensors.FromFlatDataAndDimensions([]float32{1, 2, 3, 4, 5, 6, 7, 8}, 2, 1, 2, 2)
+	for names, want := range map[string][]float64{"a b": {2, 4, 6, 8}, "a b c d": {2, 6}} {
+		table, err := data.FromTensor(x, strings.Fields(names)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := table.Floats("b"); err != nil || !slices.Equal(b, want) {
+			t.Errorf("%s: b is %v (%v), expected %v", names, b, err, want)
+		}
+	}
+	for _, shape := range [][]int{{3}, {3, 1}, {1, 3, 1}} {
+		table, err := data.FromTensor(tensors.FromFlatDataAndDimensions([]float64{1, 2, 3}, shape...), "logp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := table.Floats("logp"); err != nil || !slices.Equal(v, []float64{1, 2, 3}) {
+			t.Errorf("%v: the column is %v (%v)", shape, v, err)
+		}
+	}
+}
+
+func TestWhere(t *testing.T) {
+	table := decode(t, "pt,kind,n,good\n10,gluon,1,true\nInf,quark,2,false\n,gluon,3,true\n40,gluon,4,false\n")
+	finite, dropped, err := data.Where(table, "pt", func(pt float64) bool { return pt-pt == 0 })
+	if err != nil || dropped != 2 || finite.Len() != 2 {
+		t.Fatalf("%d rows were dropped (%v)", dropped, err)
+	}
+	gluons, dropped, err1 := data.Where(table, "kind", func(kind string) bool { return kind == "gluon" })
+	few, _, err2 := data.Where(gluons, "n", func(n int64) bool { return n < 4 })
+	good, _, err3 := data.Where(few, "good", func(good bool) bool { return good })
+	if err := errors.Join(err1, err2, err3); err != nil || dropped != 1 || good.Len() != 2 {
+		t.Fatalf("%d rows are left (%v)", good.Len(), err)
+	}
+	if n, err := good.Ints("n"); err != nil || !slices.Equal(n, []int64{1, 3}) {
+		t.Errorf("the rows are %v (%v)", n, err)
+	}
+	if none, dropped, err := data.Where(table, "n", func(float64) bool { return false }); err != nil || dropped != 4 || none.Len() != 0 {
+		t.Errorf("none: %d rows are left (%v)", none.Len(), err)
+	}
+}
+
+// Columns that are probably no classes, and classes that are probably one, are errors that say
+// what allows them; in a table and in a file alike.
+func TestUnlikelyClasses(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("x,run,kind\n")
+	for i := range 60 {
+		fmt.Fprintf(&text, "%d,%d,%s\n", i, 1000+i, []string{"gluon", "quark", " Gluon"}[i%3])
+	}
+	path := filepath.Join(t.TempDir(), "events.csv")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table, err := data.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		class data.Class
+		says  string
+		names int
+	}{
+		{data.Class{Column: "run"}, `column "run" has more than 50 different numbers: name it in Context if they aren't classes, or allow as many as they are with Class{Column: "run", Most: …}`, 0},
+		{data.Class{Column: "run", Most: 59}, "more than 59 different values, the Most of its Class", 0},
+		{data.Class{Column: "run", Most: 60}, "", 60},
+		{data.Class{Column: "kind"}, `the values " Gluon" and "gluon", which differ by spaces or capitals alone`, 0},
+		{data.Class{Column: "kind", Names: []string{" Gluon", "gluon", "quark"}}, "", 3},
+	} {
+		columns := data.Columns{X: []string{"x"}, Classes: []data.Class{c.class}}
+		fitted, err := columns.Fit(table)
+		file, err2 := data.Open(path, columns)
+		if c.says != "" {
+			gomlxtest.Says(t, "a table", err, c.says)
+			gomlxtest.Says(t, "a file", err2, c.says)
+			continue
+		}
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		for _, got := range []data.Columns{fitted, file.Columns()} {
+			if n := len(got.Classes[0].Names); n != c.names || got.Classes[0].Most != 0 && c.class.Names == nil {
+				t.Errorf("%+v: there are %d names, and Most is %d", c.class, n, got.Classes[0].Most)
+			}
+		}
+		if err := file.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -209,7 +210,7 @@ func fill[T number](out []T, width, at int, c table.Column, from origin, absent 
 	if err := notNumber(from, c); err != nil {
 		return err
 	}
-	return fmt.Errorf("column %q is text, such as %s: name it in Classes if its values are classes", c.Name, table.Short(c.Text(0)))
+	return advise(": name it in Classes if its values are classes", "column %q is text, such as %s", c.Name, table.Short(c.Text(0)))
 }
 
 // floats fills in floats.
@@ -231,12 +232,15 @@ func floats[T, S number](out []T, width, at int, v []S, name string, from origin
 		case value != value:
 			return missingError(from, row, name)
 		case math.IsInf(float64(value), 0):
-			return fmt.Errorf("%s, column %q: the value is %v: drop the row, or mend the file", from.at(row), name, value)
+			return table.Advised{
+				Fact: fmt.Sprintf("%s, column %q: the value is %v", from.at(row), name, value), Kind: ErrMissing,
+				Advice: ": data.Where drops such rows, or mend the file",
+			}
 		}
-		return fmt.Errorf("%s, column %q: %v is larger than float32 holds: rescale the column, or set Columns.Float64", from.at(row), name, value)
+		return advise(": rescale the column, or set Columns.Float64", "%s, column %q: %v is larger than float32 holds", from.at(row), name, value)
 	}
 	if T(largest) == 0 && largest > 0 {
-		return fmt.Errorf("column %q: its largest value is %v, which float32 takes for 0: rescale the column, or set Columns.Float64", name, largest)
+		return advise(": rescale the column, or set Columns.Float64", "column %q: its largest value is %v, which float32 takes for 0", name, largest)
 	}
 	return nil
 }
@@ -264,9 +268,9 @@ func wholes[T number](out []T, width, at int, v []int64, c table.Column, from or
 					continue
 				}
 				if single {
-					return fmt.Errorf("%s, column %q: float32 can't hold the integer %d, and would make it %.0f: set Columns.Float64, take the difference to a typical value, or name the column in Classes if its values are classes", from.at(row), c.Name, value, to)
+					return advise(": set Columns.Float64, take the difference to a typical value, or name the column in Classes if its values are classes", "%s, column %q: float32 can't hold the integer %d, and would make it %.0f", from.at(row), c.Name, value, to)
 				}
-				return fmt.Errorf("%s, column %q: float64 can't hold the integer %d, and would make it %.0f: take the difference to a typical value, or name the column in Classes if its values are classes", from.at(row), c.Name, value, to)
+				return advise(": take the difference to a typical value, or name the column in Classes if its values are classes", "%s, column %q: float64 can't hold the integer %d, and would make it %.0f", from.at(row), c.Name, value, to)
 			}
 		}
 		out[row*width+at] = T(value)
@@ -274,9 +278,21 @@ func wholes[T number](out []T, width, at int, v []int64, c table.Column, from or
 	return nil
 }
 
+// ErrMissing is in an error (see [errors.Is]) of a value that is missing or infinite, where an
+// event needs one.
+var ErrMissing = errors.New("a value is missing")
+
+// advise is an error with advice to programs.
+func advise(advice, format string, args ...any) error {
+	return table.Advised{Fact: fmt.Sprintf(format, args...), Advice: advice}
+}
+
 // missingError is that of a value that is missing where it can't be.
 func missingError(from origin, row int, column string) error {
-	return fmt.Errorf("%s, column %q: the value is missing: Table.Complete drops such rows, and says how many", from.at(row), column)
+	return table.Advised{
+		Fact: fmt.Sprintf("%s, column %q: the value is missing", from.at(row), column), Kind: ErrMissing,
+		Advice: ": Table.Complete drops such rows, and says how many",
+	}
 }
 
 // notNumber is the error of a column of texts of which some are numbers: it names the first
@@ -288,8 +304,9 @@ func notNumber(from origin, c table.Column) error {
 	}
 	for row, s := range texts {
 		if !c.IsMissing(row) && !csv.Number(s) {
-			return fmt.Errorf("%s, column %q: %s isn't a number, while others in the column are: mend the file, list the text in Options.Missing if it stands for a missing value, or name the column in Classes if its values are classes", from.at(row), c.Name, table.Short(s))
+			return advise(", list the text in Options.Missing if it stands for a missing value, or name the column in Classes if its values are classes",
+				"%s, column %q: %s isn't a number, while others in the column are: mend the file", from.at(row), c.Name, table.Short(s))
 		}
 	}
-	return fmt.Errorf("column %q holds numbers as texts, such as %s: write them without quotes, leave the column out of Options.Text, or name it in Classes if its values are classes", c.Name, table.Short(texts[0]))
+	return advise(", leave the column out of Options.Text, or name it in Classes if its values are classes", "column %q holds numbers as texts, such as %s: write them without quotes", c.Name, table.Short(texts[0]))
 }

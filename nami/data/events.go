@@ -206,26 +206,31 @@ func (e Events) pick(rows []int32) (Events, error) {
 	return e.each(func(p Part) (*tensors.Tensor, error) { return gomlx.Rows(p.Value, rows) })
 }
 
-// Split divides events at random in two: the first gets the given fraction of them, to the
-// nearest number of events. It is an error if one of the two would be empty. The seed alone
+// Split divides events at random: a part for each fraction, with so many of them, to the nearest
+// number, and a last one of the rest. It is an error if a part would be empty. The seed alone
 // decides which event goes where.
 //
-//	validation, training, err := events.Split(0.1, seed)
-func (e Events) Split(fraction float64, seed int64) (first, rest Events, err error) {
+//	parts, err := events.Split(seed, 0.1)
+//	validation, training := parts[0], parts[1]
+func (e Events) Split(seed int64, fractions ...float64) (parts []Events, err error) {
 	if err := e.checkShapes(); err != nil {
-		return Events{}, Events{}, fmt.Errorf("data.Events.Split: %w", err)
+		return nil, fmt.Errorf("data.Events.Split: %w", err)
 	}
-	n, err := cut(fraction, e.Len(), "events")
+	ends, err := cuts(fractions, e.Len(), "events")
 	if err != nil {
-		return Events{}, Events{}, fmt.Errorf("data.Events.Split: %w", err)
+		return nil, fmt.Errorf("data.Events.Split: %w", err)
 	}
 	rows := make([]int32, e.Len())
 	for i, row := range order(e.Len(), seed) {
 		rows[i] = int32(row)
 	}
-	if first, err = e.pick(rows[:n]); err != nil {
-		return Events{}, Events{}, err
+	first := 0
+	for _, end := range ends {
+		part, err := e.pick(rows[first:end])
+		if err != nil {
+			return nil, err
+		}
+		parts, first = append(parts, part), end
 	}
-	rest, err = e.pick(rows[n:])
-	return first, rest, err
+	return parts, nil
 }

@@ -84,10 +84,11 @@ func ExampleEvents_Split() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	validation, training, err := data.Events{X: points, Context: classes}.Split(0.1, 1)
+	parts, err := data.Events{X: points, Context: classes}.Split(1, 0.1)
 	if err != nil {
 		log.Fatal(err)
 	}
+	validation, training := parts[0], parts[1]
 	fmt.Println(validation.X.Shape(), training.Context.Shape())
 	// Output: (Float32)[100, 2] (Float32)[900, 2]
 }

@@ -84,7 +84,7 @@ func (f *File) fit(columns Columns) (Columns, error) {
 			continue
 		}
 		at := slices.IndexFunc(f.file.Fields(), func(field table.Field) bool { return field.Name == class.Column })
-		found := &classes{}
+		found := &classes{most: class.Most}
 		for first := 0; first < f.Len(); first += block {
 			read, err := f.file.Read([]int{at}, first, min(first+block, f.Len()))
 			if err != nil {
@@ -94,7 +94,10 @@ func (f *File) fit(columns Columns) (Columns, error) {
 				return Columns{}, err
 			}
 		}
-		columns.Classes[i].Names = found.sorted()
+		var err error
+		if columns.Classes[i], err = found.of(class.Column); err != nil {
+			return Columns{}, err
+		}
 	}
 	return columns, nil
 }

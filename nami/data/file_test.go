@@ -82,7 +82,7 @@ func TestOpenParquetOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"none", "snappy", "gzip", "brotli", "zstd", "lz4", "v2", "encodings"} {
-		columns := data.Columns{X: []string{"double", "small", "half"}, Classes: []data.Class{{"kind", []string{"", "electron", "muon", "τ"}}}, Weight: "boolean"}
+		columns := data.Columns{X: []string{"double", "small", "half"}, Classes: []data.Class{{Column: "kind", Names: []string{"", "electron", "muon", "τ"}}}, Weight: "boolean"}
 		file, err := data.Open("testdata/"+name+".parquet", columns)
 		if err != nil {
 			t.Fatal(err)

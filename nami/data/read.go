@@ -132,7 +132,7 @@ func formatOf(path string) (format Format, packed bool, err error) {
 			return f, packed, nil
 		}
 	}
-	return "", false, fmt.Errorf("%s: the name doesn't say which format the file is in: end it in .csv, .tsv, .csv.gz, .tsv.gz, .npy, .npz or .parquet, or use Decode", path)
+	return "", false, advise(", or use Decode", "%s: the name doesn't say which format the file is in: end it in .csv, .tsv, .csv.gz, .tsv.gz, .npy, .npz or .parquet", path)
 }
 
 // diskFile is an open file that knows its size.

@@ -177,20 +177,36 @@ func TestRowsAndSplit(t *testing.T) {
 	_, err = e.Rows(1, 10)
 	gomlxtest.Says(t, "a row too far", err, "row 10 is asked for, and there are 10")
 
-	first, rest, err := e.Split(0.3, 5)
-	a, b := rows(t, first, err), rows(t, rest, err)
-	all := slices.Concat(a, b)
-	if slices.Sort(all); len(a) != 3 || !slices.Equal(all, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
-		t.Errorf("the parts are %v and %v", a, b)
+	parts, err := e.Split(5, 0.3, 0.2)
+	if err != nil {
+		t.Fatal(err)
 	}
-	again, _, err := e.Split(0.3, 5)
-	other, _, otherErr := e.Split(0.3, 6)
-	if !slices.Equal(rows(t, again, err), a) || slices.Equal(rows(t, other, otherErr), a) {
+	var all []int
+	for i, n := range []int{3, 2, 5} {
+		if r := rows(t, parts[i], nil); len(r) != n {
+			t.Errorf("part %d has the rows %v, expected %d", i, r, n)
+		} else {
+			all = append(all, r...)
+		}
+	}
+	if slices.Sort(all); !slices.Equal(all, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+		t.Errorf("the rows are %v", all)
+	}
+	again, err1 := e.Split(5, 0.3)
+	other, err2 := e.Split(6, 0.3)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if a := rows(t, parts[0], nil); !slices.Equal(rows(t, again[0], nil), a) || slices.Equal(rows(t, other[0], nil), a) {
 		t.Error("a seed doesn't decide what goes where")
 	}
-	for _, fraction := range []float64{0, 1, -1, 0.01, 0.99, math.NaN()} {
-		_, _, err := e.Split(fraction, 1)
-		gomlxtest.Says(t, fmt.Sprint("a fraction of ", fraction), err, fmt.Sprintf("a fraction of %v of 10 events", fraction))
+	for _, fraction := range []float64{0, 1, -1, math.NaN()} {
+		_, err := e.Split(1, fraction)
+		gomlxtest.Says(t, fmt.Sprint("a fraction of ", fraction), err, fmt.Sprintf("the fractions are [%v]", fraction))
+	}
+	for _, fraction := range []float64{0.01, 0.99} {
+		_, err := e.Split(1, fraction)
+		gomlxtest.Says(t, fmt.Sprint("a fraction of ", fraction), err, fmt.Sprintf("with the fractions [%v] of 10 events a part is empty", fraction))
 	}
 }
 

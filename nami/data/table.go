@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,24 +129,26 @@ func (t *Table) add(columns []Column) error {
 	return nil
 }
 
-// FromTensor is a table of a tensor of shape [n, d], such as samples, with a name for each of
-// its d columns. The values are copied.
+// FromTensor is a table of events, such as samples: a tensor of the shape lead+event, with a row
+// for each place of lead, in their order, and a name for each value of an event. So samples of
+// the shape (n)+batch_shape+event_shape become n rows for each of the batch, and those of masked
+// events a column for each feature of each object. With one name it takes numbers of the shape
+// [n], such as log-densities, or lead+[1]. The values are copied.
 func FromTensor(x *tensors.Tensor, names ...string) (*Table, error) {
 	if x == nil {
-		return nil, fmt.Errorf("data.FromTensor: the tensor is nil")
+		return nil, errors.New("data.FromTensor: the tensor is nil")
 	}
-	dims := x.Shape().Dimensions
-	if d := x.DType(); d != dtypes.Float32 && d != dtypes.Float64 || len(dims) != 2 || dims[1] != len(names) {
-		return nil, fmt.Errorf("data.FromTensor: the tensor is %s, and there are %d names: expected Float32 or Float64 values of shape [n, %d]", x.Shape(), len(names), len(names))
+	if d := x.DType(); d != dtypes.Float32 && d != dtypes.Float64 || !endsIn(x.Shape().Dimensions, len(names)) {
+		return nil, fmt.Errorf("data.FromTensor: the tensor is %s, and there are %d names: expected Float32 or Float64 values, a row for each place of the first axes, whose last axes have %d values, one for each name", x.Shape(), len(names), len(names))
 	}
 	columns := make([]Column, len(names))
 	err := x.ConstFlatData(func(flat any) {
 		for j, name := range names {
 			switch flat := flat.(type) {
 			case []float64:
-				columns[j] = NewColumn(name, every(flat, j, dims[1]))
+				columns[j] = NewColumn(name, every(flat, j, len(names)))
 			case []float32:
-				columns[j] = NewColumn(name, every(flat, j, dims[1]))
+				columns[j] = NewColumn(name, every(flat, j, len(names)))
 			}
 		}
 	})
@@ -153,6 +156,21 @@ func FromTensor(x *tensors.Tensor, names ...string) (*Table, error) {
 		return nil, err
 	}
 	return NewTable(columns...)
+}
+
+// endsIn says whether the last axes of dims, at least one of them, have so many values; of one
+// value, the axis may be left out behind a single one of rows.
+func endsIn(dims []int, values int) bool {
+	if values == 1 && len(dims) == 1 {
+		return true
+	}
+	size := 1
+	for i := len(dims) - 1; i >= 0; i-- {
+		if size *= dims[i]; size == values {
+			return true
+		}
+	}
+	return false
 }
 
 // every is each stride-th value, from the first on.
@@ -166,6 +184,9 @@ func every[T any](flat []T, first, stride int) []T {
 
 // Len is the number of rows.
 func (t *Table) Len() int { return t.length }
+
+// Place says where a row comes from, as errors do: the file, with its line or row there.
+func (t *Table) Place(row int) string { return t.origin.at(row) }
 
 // Names are the names of the columns.
 func (t *Table) Names() []string {

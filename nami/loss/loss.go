@@ -4,6 +4,8 @@
 //	loss         learns                                       sampled by
 //	FM           the velocity of a path from noise to data    nami.FlowMatching
 //	Interpolant  the drift of a stochastic interpolant        nami.FlowMatching
+//	Bridge       both fields of a Schrödinger bridge          nami.FlowMatching
+//	Trajectory   the velocity of curves through snapshots     nami.FlowMatching
 //	Denoising    noise, score, data or velocity of diffusion  nami.Diffusion
 //	NLL          a flow, by maximum likelihood                nami.FlowMatching
 //	Transformed     any of them, in other units than the data's

@@ -2,6 +2,7 @@ package modelfile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,14 +38,19 @@ type description struct {
 var _ train.Describer = File{}
 
 // Validate reports what is wrong with a file, but for its weights: a model that can't be
-// described, columns that don't fit it, units of columns that there aren't.
-func (f File) Validate() error {
+// described, columns that don't fit it, units of columns that there aren't, and a Which that isn't
+// among the names of weights, if those are known: see [train.Describer]. A fit that is given
+// [train.Describe] with the file does so before its first step.
+func (f File) Validate(weights []string) error {
 	if f.Model == nil {
 		return errors.New("modelfile: " + noModel)
 	}
 	_, err := f.model()
 	if err == nil {
 		_, err = f.settled()
+	}
+	if err == nil && f.Which != "" && weights != nil && !slices.Contains(weights, f.Which) {
+		err = fmt.Errorf("the Which is %q, and the training keeps no weights of that name: expected one of %q; there are %q with a train.Validate, and others with train.Average", f.Which, weights, train.Best)
 	}
 	if err != nil {
 		return fmt.Errorf("modelfile: %w", err)
@@ -185,7 +191,7 @@ func (f File) text() (string, error) {
 		return "", fmt.Errorf("the description can't be written: %w", err)
 	}
 	if f.Store == nil {
-		return "", errors.New("the Store is nil: give the store that the model was trained in")
+		return "", errNoStore
 	}
 	// What can't be loaded isn't saved.
 	if _, err := read(text, bytesOf(f.Store)+int64(len(text))); err != nil {
@@ -280,10 +286,14 @@ func load(c *checkpoint.Checkpoint, which string) (*File, error) {
 		return nil, err
 	}
 	f.Weights, f.Warnings = c.Names(), c.Notes
+	if which != "" && which == f.Training.Weights && !slices.Contains(f.Weights, which) {
+		which = "" // the file has no others
+	}
 	weights, err := c.Weights(which)
 	if err != nil {
 		return nil, err
 	}
+	f.Training.Weights = cmp.Or(which, f.Training.Weights)
 	f.Store = model.NewStore()
 	if err := weights.Put(f.Store); err != nil {
 		return nil, err

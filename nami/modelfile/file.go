@@ -1,10 +1,14 @@
 package modelfile
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/data"
+	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
+	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -30,6 +34,11 @@ type File struct {
 	// asked for.
 	Store *model.Store
 
+	// Which names the weights in Store that [Save] writes and Bind takes: a moving average, or
+	// train.Best for those with the least validation loss. Where it is empty they are those of the
+	// last step, and Save writes the others beside them. [Load] leaves it empty.
+	Which string
+
 	// Event is the shape of one event in the data's units, as the model samples it. [Save] takes it from the
 	// model where it is nil; after [Load] it is there.
 	Event []int
@@ -54,7 +63,7 @@ type File struct {
 	// Notes are for people: where the data came from, what the model is good for.
 	Notes string
 
-	// Weights are the names of the weights that the file holds beside the last ones: moving
+	// Weights are the names of the weights that the file holds beside its own ones: moving
 	// averages, and train.Best. [Load] fills it in, and takes such a name; [Save] ignores it.
 	Weights []string
 
@@ -70,10 +79,34 @@ func (f File) Bind(backend compute.Backend, context *tensors.Tensor, options ...
 	case f.Model == nil:
 		return nil, errors.New("modelfile: the Model is nil: load a file, or give a nami.FlowMatching or nami.Diffusion")
 	case f.Store == nil:
-		return nil, errors.New("modelfile: the Store is nil: load a file, or give the store that the model was trained in")
+		return nil, fmt.Errorf("modelfile: %w, or load a file", errNoStore)
+	}
+	f, err := f.chosen()
+	if err != nil {
+		return nil, fmt.Errorf("modelfile: %w", err)
 	}
 	return f.Model.Bind(backend, f.Store, context, append([]nami.Option{nami.DType(f.DType())}, options...)...)
 }
+
+// chosen is the file with the weights that Which names as its own, and what Training says of them.
+func (f File) chosen() (File, error) {
+	if f.Which != "" {
+		if f.Store == nil {
+			return f, errNoStore
+		}
+		store, err := train.Weights(f.Store, f.Which)
+		if err != nil {
+			return f, fmt.Errorf("the Which is %q: %w", f.Which, err)
+		}
+		f.Store, f.Which = store, ""
+	}
+	if f.Store != nil {
+		f.Training.Weights = cmp.Or(checkpoint.Which(f.Store), f.Training.Weights)
+	}
+	return f, nil
+}
+
+var errNoStore = errors.New("the Store is nil: give the store that the model was trained in")
 
 // DType is what the weights are: Float32, or Float64.
 func (f File) DType() dtypes.DType { return dtypeOf(f.Store) }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/nami-flow/go-nami/nami/internal/checkpoint"
 	"github.com/nami-flow/go-nami/nami/internal/safetensors"
@@ -49,7 +50,11 @@ func fromPath(path, which string) (*File, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no file and no folder %s: expected a file that modelfile.Save made, or the name of a checkpoint", path)
+		where := ""
+		if folder, err := os.Getwd(); err == nil && !filepath.IsAbs(path) {
+			where = "; the current folder is " + folder
+		}
+		return nil, fmt.Errorf("there is no file and no folder %s: expected a model's file, or the name of a checkpoint%s", path, where)
 	case err != nil:
 		return nil, err
 	case info.IsDir():
@@ -135,6 +140,8 @@ func only(which []string) (string, error) {
 func decode(name string, file []byte, which string) (*File, error) {
 	c, err := checkpoint.Decode(file)
 	switch {
+	case errors.Is(err, safetensors.ErrDamaged):
+		err = fmt.Errorf("%w: copy it again from where it is whole", err)
 	case errors.Is(err, safetensors.ErrFormat):
 		err = fmt.Errorf("it isn't a model of nami's: %s", seems(file))
 	case errors.Is(err, checkpoint.ErrForeign):

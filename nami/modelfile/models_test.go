@@ -48,6 +48,10 @@ func TestModelsSampleAsBefore(t *testing.T) {
 	} {
 		models = append(models, nami.FlowMatching{Field: f, Base: normal, Solver: solver.Euler(3)})
 	}
+	bridge := interpolant.Bridge{Velocity: velocity, Push: velocity, Sigma: 0.5}
+	for _, s := range []solver.Solver{solver.Euler(3), solver.SRA1(3)} {
+		models = append(models, nami.FlowMatching{Field: bridge, Base: normal, Solver: s})
+	}
 	for _, s := range []solver.Solver{
 		solver.Dopri5(1e-3, 1e-3), solver.LMS(3, 5), solver.DPM2(3), solver.DPMSolverPP2M(3),
 		{Method: solver.HeunTableau, Steps: 4, Grid: solver.Karras{}},

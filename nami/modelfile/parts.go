@@ -52,6 +52,7 @@ var ours = map[string]any{
 	"interpolant.Brownian":                interpolant.Brownian{},
 	"interpolant.ScaledBrownian":          interpolant.ScaledBrownian{},
 	"interpolant.Zero":                    interpolant.Zero{},
+	"interpolant.Bridge":                  interpolant.Bridge{},
 	"interpolant.ScoreFromNoise":          interpolant.ScoreFromNoise{},
 	"interpolant.DriftFromVelocityScore":  interpolant.DriftFromVelocityScore{},
 	"interpolant.MirrorVelocityFromScore": interpolant.MirrorVelocityFromScore{},

@@ -56,6 +56,7 @@ var examples = map[string][]any{
 		schedule.Preconditioned{Field: mlp, Schedule: schedule.EDM{}},
 		schedule.Converted{Field: mlp, Schedule: schedule.VP{}, From: schedule.Eps, To: schedule.Velocity},
 		schedule.Rescheduled{Field: mlp, From: schedule.VP{}, Prediction: schedule.X0, To: schedule.Linear{}, As: schedule.Velocity},
+		interpolant.Bridge{Velocity: mlp, Push: mlp, Sigma: 0.5},
 		interpolant.ScoreFromNoise{Noise: mlp, Gamma: interpolant.Brownian{}},
 		interpolant.DriftFromVelocityScore{Velocity: mlp, Score: mlp, Gamma: interpolant.ScaledBrownian{Scale: 2, Eps: 1e-3}},
 		interpolant.MirrorVelocityFromScore{Score: mlp, Gamma: interpolant.Zero{}},

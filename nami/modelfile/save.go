@@ -46,6 +46,10 @@ func (f File) Write(w io.Writer) error {
 var keptBy = map[string]string{"kept by": "modelfile.Save"}
 
 func (f File) encode() ([]byte, error) {
+	f, err := f.chosen()
+	if err != nil {
+		return nil, err
+	}
 	text, err := f.text()
 	if err != nil {
 		return nil, err

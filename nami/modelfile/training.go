@@ -1,8 +1,10 @@
 package modelfile
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/nami-flow/go-nami/nami/train"
@@ -13,6 +15,10 @@ type Training struct {
 	// Steps is the number of the optimiser's steps, and Loss the mean loss of the last hundred.
 	Steps int     `json:"steps,omitempty"`
 	Loss  float64 `json:"loss,omitempty"`
+
+	// Weights says which weights of the training the file's are: an average, or train.Best; empty
+	// for those of the last step. [Save] and [Load] fill it in.
+	Weights string `json:"weights,omitempty"`
 
 	// Validation is the least loss of the validation data, and when it was; nil without any.
 	Validation *train.Validated `json:"validation,omitempty"`
@@ -46,6 +52,25 @@ func TrainingOf(h *train.History) Training {
 		}
 	}
 	return t.withVersions()
+}
+
+// After says after which step the weights were as the file has them, "last, after step 100", and
+// whether others were found better by the validation data; empty if no step is known. others are
+// the names of the file's other weights.
+func (t Training) After(others []string) string {
+	if t.Steps == 0 {
+		return ""
+	}
+	best := func(v *train.Validated) string { return fmt.Sprintf("best, after step %d", v.Steps) }
+	switch {
+	case t.Weights == train.Best && t.Validation != nil:
+		return best(t.Validation)
+	case t.Weights != "":
+		return fmt.Sprintf("average %s, after step %d", t.Weights, t.Steps)
+	case t.Validation != nil && t.Validation.Steps < t.Steps && slices.Contains(others, train.Best):
+		return fmt.Sprintf("last, after step %d; better ones by validation: %s", t.Steps, best(t.Validation))
+	}
+	return fmt.Sprintf("last, after step %d", t.Steps)
 }
 
 // withVersions fills in the versions that are empty.

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -58,6 +59,12 @@ func newAssembly(store *model.Store, o Options) (*assembly, error) {
 	}
 	if o.Description != "" {
 		a.about = append(a.about, [2]string{"description", o.Description})
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Metadata)) {
+		if name == "description" || name == "" {
+			return nil, fmt.Errorf("onnx: Options.Metadata has the name %q: expected another one; Options.Description is for a description", name)
+		}
+		a.about = append(a.about, [2]string{name, o.Metadata[name]})
 	}
 	return a, nil
 }

@@ -46,6 +46,10 @@ type Options struct {
 
 	// Description is a text that the file carries in its metadata; none if empty.
 	Description string
+
+	// Metadata are further texts by name that the file carries, such as the names of columns and
+	// classes: see modelfile.File.Metadata.
+	Metadata map[string]string
 }
 
 // Export writes the sampler of a process to a file; one that is there already is replaced at
@@ -73,12 +77,15 @@ func Export(path string, process *nami.Process, o Options) error {
 //	data      n+event_shape
 //	context   n+context_shape  one for each row, if the process is bound to a context
 //	mask      n+[objects]      if it has a mask
+//	uniform   n+[numbers]      if the model's Transform adds noise
 //	log_prob  n                in nats
 //
 // The numbers are those of [nami.Process.LogProb], up to rounding. Options.LogProb is the
-// estimator, without random numbers; nil asks the field, which must be a field.Divergent. A
-// Transform that adds noise, as transform.Dequantize does, is an error. The rest is as with
-// [Export].
+// estimator, without random numbers; nil asks the field, which must be a field.Divergent. Where
+// a Transform adds noise, as transform.Dequantize and transform.Circle do, whoever runs the file
+// draws its random numbers: uniform ones from 0 up to but not 1, as many for each event as the
+// input's shape says. A logarithm of the mean density over several draws is what nami.Draws gives.
+// The rest is as with [Export].
 func ExportLogProb(path string, process *nami.Process, o Options) error {
 	return export(path, process, o, "data", "log_prob", func() (nami.Graphs, error) { return process.LogProbGraphs(o.LogProb) })
 }

@@ -96,7 +96,7 @@ func TestFile(t *testing.T) {
 		files := map[int][]byte{}
 		for _, steps := range []int{64, 640} {
 			path := filepath.Join(t.TempDir(), "model.onnx")
-			if err := onnx.Export(path, bind(t, backend, solver.RK4(steps)), onnx.Options{Description: "moons"}); err != nil {
+			if err := onnx.Export(path, bind(t, backend, solver.RK4(steps)), onnx.Options{Description: "moons", Metadata: map[string]string{"units": `{"x": "cm"}`, "columns": `["x", "y"]`}}); err != nil {
 				t.Fatal(err)
 			}
 			files[steps] = read(t, path)
@@ -114,8 +114,9 @@ func TestFile(t *testing.T) {
 		if size := len(files[64]) - weights; size > 20_000 {
 			t.Errorf("the file has %d bytes beside its weights, expected less than 20,000", size)
 		}
-		if description := fields(t, files[64], 14); len(description) != 1 || !bytes.Contains(description[0], []byte("moons")) {
-			t.Errorf("the metadata are %q, expected a description", description)
+		if description := fields(t, files[64], 14); len(description) != 3 || !bytes.Contains(description[0], []byte("moons")) ||
+			!bytes.Contains(description[1], []byte(`["x", "y"]`)) || !bytes.Contains(description[2], []byte("cm")) {
+			t.Errorf("the metadata are %q, expected a description, columns and units", description)
 		}
 		graph := fields(t, files[64], 7)[0]
 		loops := 0

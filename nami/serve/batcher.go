@@ -10,6 +10,7 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/nami/transform"
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -58,7 +59,8 @@ type LogProb struct {
 	// Context and Mask are as in [Sample].
 	Context, Mask *tensors.Tensor
 
-	// Seed is that of the probes of [divergence.Hutchinson]; others need none.
+	// Seed is where the random numbers start where log-densities are noisy: see
+	// [nami.Process.Noisy].
 	Seed int64
 }
 
@@ -97,6 +99,9 @@ func NewBatcher(process *nami.Process, config Config) (*Batcher, error) {
 		return nil, err
 	}
 	b := &Batcher{config: config, process: bare, example: process, ended: make(chan struct{})}
+	if err := b.schema().check(b.sizes()); err != nil {
+		return nil, err
+	}
 	// A process that can't be joined is refused before anyone asks.
 	two, err := b.newJob(sampling, process.Context(), process.Mask(), nil, 2)
 	if err == nil {
@@ -111,6 +116,9 @@ func NewBatcher(process *nami.Process, config Config) (*Batcher, error) {
 	go b.work()
 	return b, nil
 }
+
+// schema is what the values of events and contexts are.
+func (b *Batcher) schema() schema { return schema{b.config.Columns} }
 
 // Sample draws samples, of shape (N)+batch_shape+event_shape: those of
 // process.Rebind(Context).Masked(Mask).Seeded(Seed).Sample(ctx, N). It returns when they are
@@ -206,8 +214,10 @@ func (b *Batcher) logProbJob(l LogProb) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := j.process.CheckData(l.X); err != nil {
-		return nil, err
+	if err := j.process.CheckData(l.X); errors.Is(err, transform.ErrOutside) {
+		return nil, b.schema().outside(err)
+	} else if err != nil {
+		return nil, hinted(err, b.schema().event())
 	}
 	dims, event := l.X.Shape().Dimensions, b.process.EventShape()
 	j.shape = slices.Clone(dims[:len(dims)-len(event)])
@@ -225,8 +235,14 @@ func (b *Batcher) newJob(k kind, given, mask *tensors.Tensor, dims []int, rows i
 		given, example *tensors.Tensor
 	}{{"context", given, b.example.Context()}, {"mask", mask, b.example.Mask()}} {
 		if err := fits(part.name, part.given, part.example, b.one(part.example)); err != nil {
+			if part.name == "context" && part.example != nil {
+				err = hinted(err, b.schema().context())
+			}
 			return nil, err
 		}
+	}
+	if err := b.schema().checkClasses(given); err != nil {
+		return nil, err
 	}
 	process, err := b.process.Rebind(given)
 	if err == nil && mask != nil {

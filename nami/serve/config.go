@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/divergence"
 )
 
@@ -47,6 +48,14 @@ type Config struct {
 	// Estimator is that of log-densities, as in [nami.Process.LogProb]. What it refuses, as a
 	// solver of stochastic equations, is served without log-densities.
 	Estimator divergence.Estimator
+
+	// Columns are the names of the values of events and contexts, such as modelfile.File.Columns.
+	// With them a context can be given by names in JSON, errors name columns, and contexts whose
+	// classes aren't one-hot are refused. The zero value says nothing.
+	Columns data.Columns
+
+	// Ready, if not nil, is called once all programs are compiled, before the first answer.
+	Ready func()
 
 	// About, if not nil, describes what is served: GET / returns it, as JSON.
 	About any

@@ -20,7 +20,9 @@
 // query, and must if the body isn't JSON. One array alone is the context of samples, and x of
 // log-densities.
 //
-//   - context: batch_shape+context_shape, if the model has a context.
+//   - context: batch_shape+context_shape, if the model has a context. With Config.Columns JSON may
+//     have {"energy": 1.5, "kind": "gluon"} for one, or a list of such objects; in numbers a class
+//     is one-hot, in the order of its names, and anything else is refused.
 //   - mask: batch_shape+[objects], if the process is a masked one.
 //   - n: how many samples are drawn for each context; 1 without.
 //   - x: the events of log-densities, of shape sample_shape+batch_shape+event_shape.
@@ -34,7 +36,9 @@
 // -Inf, as it is outside of a uniform base, the answer is an error unless it is asked for as a
 // NumPy array.
 //
-// GET / says what is served and within which limits. GET /healthz is 200 while the server
+// GET / says what is served and within which limits. With "noisy" log-densities depend on the
+// seed, as the model adds noise to events, or as they are estimates: see nami.Process.LogProb, and
+// nami.Draws for the process that is served. GET /healthz is 200 while the server
 // lives, GET /readyz while it takes requests: not before it has compiled its programs, and
 // not while it stops. GET /metrics is for Prometheus.
 //

@@ -49,6 +49,9 @@ func NewHandler(process *nami.Process, config Config) (*Handler, error) {
 func (h *Handler) Warm(ctx context.Context) error {
 	err := h.Batcher.Warm(ctx)
 	if err == nil {
+		if h.config.Ready != nil {
+			h.config.Ready()
+		}
 		h.ready.Store(true)
 	}
 	return err
@@ -127,13 +130,14 @@ func (h *Handler) about() any {
 		Context []int  `json:"context,omitempty"`
 		Mask    []int  `json:"mask,omitempty"`
 		LogProb bool   `json:"logprob"`
+		Noisy   bool   `json:"noisy"`
 		DType   string `json:"dtype"`
 		Most    limits `json:"most"`
 		Batches []int  `json:"batches"`
 		About   any    `json:"about,omitempty"`
 	}{
 		Event: h.process.EventShape(), Context: h.one(h.example.Context()), Mask: h.one(h.example.Mask()),
-		LogProb: h.example.CheckLogProb(h.config.Estimator) == nil, DType: h.process.DType().String(),
+		LogProb: h.example.CheckLogProb(h.config.Estimator) == nil, Noisy: h.example.Noisy(h.config.Estimator), DType: h.process.DType().String(),
 		Most: limits{h.config.MaxEvents, h.config.MaxBody, h.config.Timeout.String()}, Batches: h.config.Batches, About: h.config.About,
 	}
 	if out.Event == nil {

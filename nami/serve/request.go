@@ -73,7 +73,7 @@ func (h *Handler) read(w *answer, r *http.Request) (in request, held int64, wron
 	}
 	switch body {
 	case typeJSON:
-		err = in.fromJSON(content, fields)
+		err = in.fromJSON(content, fields, h.schema(), h.config.MaxEvents)
 	case typeNPY:
 		err = in.fromNPY(content, r.URL.Path)
 	case typeNPZ:
@@ -224,7 +224,7 @@ func short(text string) string {
 }
 
 // fromJSON reads the body as JSON. Its parameters go into fields.
-func (in *request) fromJSON(content []byte, fields map[string]string) error {
+func (in *request) fromJSON(content []byte, fields map[string]string, columns schema, most int) error {
 	var body struct {
 		Context json.RawMessage `json:"context"`
 		Mask    json.RawMessage `json:"mask"`
@@ -242,7 +242,7 @@ func (in *request) fromJSON(content []byte, fields map[string]string) error {
 		}
 	}
 	if err != nil {
-		return jsonError(content, err)
+		return hinted(jsonError(content, err), columns.context())
 	}
 	for name, raw := range map[string]json.RawMessage{"n": body.N, "seed": body.Seed, "timeout": body.Timeout} {
 		if raw == nil {
@@ -268,7 +268,19 @@ func (in *request) fromJSON(content []byte, fields map[string]string) error {
 		if part.raw == nil || string(part.raw) == "null" {
 			continue
 		}
+		if part.name == "context" && isNamed(part.raw) {
+			if *part.into, err = columns.named(part.raw, most); err != nil {
+				return err
+			}
+			continue
+		}
 		if *part.into, err = parseNumbers(part.name, part.raw); err != nil {
+			switch part.name {
+			case "context":
+				err = hinted(err, columns.context())
+			case "x":
+				err = hinted(err, columns.event())
+			}
 			return err
 		}
 	}

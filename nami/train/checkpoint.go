@@ -18,8 +18,10 @@ import (
 // Describer says of what model a fit's weights are, so that its checkpoints hold the model, too:
 // see [Describe].
 type Describer interface {
-	// Validate reports what is wrong with the description, before the first step.
-	Validate() error
+	// Validate reports what is wrong with the description, before the first step. weights are
+	// the names of those that the fit will keep beside the last ones: its averages, and [Best]
+	// with a [Validation].
+	Validate(weights []string) error
 
 	// Describe returns the description, with the store and the history as they are now. It is
 	// an error if the weights in store aren't those of the model.

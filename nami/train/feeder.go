@@ -16,6 +16,9 @@ type feeder struct {
 	perStep int      // batches
 	like    data.Events
 	ready   chan prepared // of what is being made; nil if nothing is
+
+	coupled      []withSource // batches that were paired at once, the newest ones
+	firstCoupled int          // the number of the first of them
 }
 
 // prepared is what the steps before end are given. If err isn't nil, it is what failed in
@@ -67,43 +70,29 @@ func (f *feeder) prepare(first, end int) prepared {
 // add makes one batch more.
 func (f *feeder) add(to *feed, number int) error {
 	indexed, inMemory := f.batches.(data.Indexed)
-	var batch data.Events
-	var err error
 	if inMemory {
 		to.fixed = indexed.All()
-		rows := indexed.Rows(number)
-		to.rows = append(to.rows, rows)
-		if f.sources == nil {
-			return nil
-		}
-		batch, err = f.targets(rows)
-	} else {
-		batch, err = f.made(number)
-	}
-	if err != nil {
-		return err
-	}
-	own := batch
-	if inMemory {
-		own = data.Events{}
 	}
 	if f.sources != nil {
-		if own.Source, err = f.sources.of(number, batch); err != nil {
+		made, err := f.withSource(number)
+		if err != nil {
 			return err
 		}
+		if inMemory {
+			to.rows = append(to.rows, made.rows)
+		}
+		to.own = append(to.own, made.own)
+		return nil
 	}
-	to.own = append(to.own, own)
-	return nil
-}
-
-// targets are the events and contexts of rows of what is in memory: what a coupling looks at.
-func (f *feeder) targets(rows []int32) (batch data.Events, err error) {
-	all := f.batches.(data.Indexed).All()
-	if batch.X, err = gomlx.Rows(all.X, rows); err != nil || all.Context == nil {
-		return batch, err
+	if inMemory {
+		to.rows = append(to.rows, indexed.Rows(number))
+		return nil
 	}
-	batch.Context, err = gomlx.Rows(all.Context, rows)
-	return batch, err
+	batch, err := f.made(number)
+	if err == nil {
+		to.own = append(to.own, batch)
+	}
+	return err
 }
 
 // made is a batch that isn't rows of what is in memory.

@@ -92,7 +92,7 @@ func newFit(backend compute.Backend, store *model.Store, l loss.Loss, source dat
 		return nil, err
 	}
 	if c.describer != nil {
-		if err := gomlx.Guard("the description's Validate", c.describer.Validate); err != nil {
+		if err := gomlx.Guard("the description's Validate", func() error { return c.describer.Validate(c.weights()) }); err != nil {
 			return nil, fmt.Errorf("train: Describe: %w", err)
 		}
 	}

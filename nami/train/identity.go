@@ -46,6 +46,9 @@ func identify(c config, l loss.Loss, batches data.Batches) (identity, error) {
 	}
 	if c.coupling != nil {
 		id["coupling"] = fingerprint.Describe(c.coupling)
+		if c.together > 1 {
+			id["coupling"] += fmt.Sprintf(" of %d batches together", c.together)
+		}
 	}
 	return id, id.addData(c, batches)
 }

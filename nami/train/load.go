@@ -45,6 +45,7 @@ func Load(store *model.Store, name string, which ...string) (*History, error) {
 	if err := put(store, kept); err != nil {
 		return nil, err
 	}
+	checkpoint.SetWhich(store, strings.Join(which, ""))
 	return historyOf(kept)
 }
 

@@ -25,6 +25,7 @@ type config struct {
 	steps      int
 	start      *tensors.Tensor // events of the source that belong to no event of the data
 	coupling   coupling.Coupling
+	together   int // batches that are paired at once
 	checkpoint string
 	validation *Validation
 	afterBurst []func(*History) error
@@ -59,7 +60,7 @@ type average struct {
 // configure makes a configuration of the options, of which only those named in known have
 // a meaning for the caller; all have if there are none.
 func configure(who string, options []Option, known ...string) (config, error) {
-	c := config{steps: 1000, accumulate: 1, firstBatch: continued}
+	c := config{steps: 1000, accumulate: 1, together: 1, firstBatch: continued}
 	for i, option := range options {
 		if option == nil {
 			return c, fmt.Errorf("train: option %d of %d is nil: leave it out", i, len(options))
@@ -104,6 +105,10 @@ func (c *config) check() error {
 		return errors.New("train: the events to StartFrom are nil: give a tensor of them, [m, event...], or leave the option out for what the loss draws")
 	case c.has("Couple") && c.coupling == nil:
 		return errors.New("train: the coupling to Couple with is nil: give one, as coupling.OptimalTransport{}, or leave the option out")
+	case c.together < 1:
+		return fmt.Errorf("train: CoupleTogether is %d: at least 1 batch is paired at a time", c.together)
+	case c.has("CoupleTogether") && c.coupling == nil:
+		return errors.New("train: there is a CoupleTogether, and nothing to couple with: give a coupling by Couple, or leave the option out")
 	case c.has("Describe") && c.describer == nil:
 		return errors.New("train: Describe's description is nil: give one, as modelfile.File{Model: …}, or leave the option out")
 	case c.has("Describe") && c.checkpoint == "":
@@ -183,9 +188,20 @@ func StartFrom(events *tensors.Tensor) Option {
 // Couple pairs the data of each batch with its source, on the host while the device makes
 // the steps before: with [StartFrom]'s events, or with those of the distribution that the
 // loss draws from. Where events have contexts, only a coupling that keeps to them is taken:
-// see [coupling.Conditional].
+// see [coupling.Conditional]. Where events have a mask, those of equal masks are paired, with zeros
+// in the padding of both sides: so each number of objects keeps its noise.
 func Couple(pairing coupling.Coupling) Option {
 	return named("Couple", func(c *config) { c.coupling = pairing })
+}
+
+// CoupleTogether pairs the events of so many batches at once, 1 if not given, which are then trained
+// on one after the other: a pairing comes the closer to that of the distributions, the more events
+// it is of, and a batch needn't be that large (Cheng & Schwing 2025, arXiv:2503.10636, take 1,024
+// for batches of 256). Within contexts or masks it matters most, as a batch may have few events of
+// each. Batches 0 to n-1 belong together, n to 2n-1, and so on, so that a resumed run has the same
+// pairs. A [data.Func] is asked for all of them at once, also those after the last step.
+func CoupleTogether(batches int) Option {
+	return named("CoupleTogether", func(c *config) { c.together = batches })
 }
 
 // Checkpoint keeps the run in a folder: weights, averages, the optimiser's and the random

@@ -126,8 +126,8 @@ func TestAnyTraining(t *testing.T) {
 			wrong = "an event of the Validation is"
 		case paired && given["source"]:
 			wrong = "there is nothing to pair"
-		case paired && given["mask"]:
-			wrong = "a coupling or events to start from, and a mask"
+		case given["start from"] && given["mask"]:
+			wrong = "events to start from, and a mask"
 		case given["optimal"] && given["context"]:
 			wrong = "across conditions"
 		}

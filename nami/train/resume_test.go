@@ -39,10 +39,11 @@ func everything() (loss.Loss, data.Events, []train.Option) {
 		X: tensors.FromFlatDataAndDimensions(x, n, 2, 2), Context: tensors.FromFlatDataAndDimensions(c, n, 2),
 		Mask: gomlxtest.Filled(1, n, 2), Weight: tensors.FromFlatDataAndDimensions(w, n),
 	}
-	validation, events, err := events.Split(0.25, 1)
+	parts, err := events.Split(1, 0.25)
 	if err != nil {
 		panic(err)
 	}
+	validation, events := parts[0], parts[1]
 	return l, events, []train.Option{
 		train.BatchSize(10), train.Seed(9), train.LearningRate(0.02), train.WeightDecay(0.01), train.ClipNorm(0.5), train.Accumulate(2),
 		train.Schedule(train.WarmUp{Steps: 5, Then: train.Cosine{Steps: 60}}), train.Average("fast", 0.9), train.Average("slow", 0.99),

@@ -3,7 +3,6 @@ package train
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -28,6 +27,7 @@ import (
 type sources struct {
 	seed     int64
 	coupling coupling.Coupling // nil for none
+	together int               // batches that are paired at once
 	start    *tensors.Tensor   // events to start from; nil for those of a distribution
 	order    data.Shuffle      // of start's rows
 	draw     *loop.Single      // events of the distribution
@@ -53,10 +53,10 @@ func newSources(backend compute.Backend, c config, l loss.Loss, like data.Events
 		return nil, err
 	}
 	// Another seed, or both would go through their rows in the same order.
-	s := &sources{seed: ^c.seed, coupling: c.coupling, start: c.start, like: tensors.FromShape(inModel)}
+	s := &sources{seed: ^c.seed, coupling: c.coupling, together: c.together, start: c.start, like: tensors.FromShape(inModel)}
 	if c.coupling != nil && (units.event != nil || units.context != nil) {
 		s.toModel = loop.NewSingle(backend, model.NewStore(), func(_ *model.Scope, in [][]*Node) []*Node {
-			x, c := units.toModel(in[0][0], first(in[1]))
+			x, c := units.toModel(in[0][0], first(in[1]), first(in[2]))
 			if c == nil {
 				return []*Node{x}
 			}
@@ -75,7 +75,7 @@ func newSources(backend compute.Backend, c config, l loss.Loss, like data.Events
 	store := model.NewStore()
 	s.draw = loop.NewSingle(backend, store, func(scope *model.Scope, in [][]*Node) []*Node {
 		g := in[0][0].Graph()
-		_, c := units.toModel(nil, first(in[1]))
+		_, c := units.toModel(nil, nil, first(in[1]))
 		random := gomlx.NewCounter(in[0][0], Const(g, uint32(0)))
 		x := distribution.Given(s.base, scope, c).Sample(random, g, like.X.DType(), like.Len())
 		if store.NumVariables() > 0 {
@@ -84,7 +84,7 @@ func newSources(backend compute.Backend, c config, l loss.Loss, like data.Events
 		}
 		return []*Node{x}
 	})
-	_, err = s.drawn(0, like)
+	_, err = s.drawn(0, like.Context)
 	return s, err
 }
 
@@ -102,8 +102,8 @@ func checkSources(c config, like data.Events, x shapes.Shape) error {
 	switch {
 	case like.Source != nil:
 		return fmt.Errorf("the events have a source each, %s, so there is nothing to pair: leave out Couple and StartFrom, or the Source of the data", like.Source.Shape())
-	case like.Mask != nil:
-		return fmt.Errorf("there are a coupling or events to start from, and a mask, %s: which objects would be paired with which isn't defined; leave out one of them", like.Mask.Shape())
+	case like.Mask != nil && c.start != nil:
+		return fmt.Errorf("there are events to start from, and a mask, %s: how many objects the events have that are started from isn't known; leave out one of them", like.Mask.Shape())
 	case c.coupling != nil && like.Context != nil && !coupling.TakesContexts(c.coupling):
 		return fmt.Errorf("the coupling %T would pair noise with data across conditions, which makes the model of a condition wrong (Cheng & Schwing 2025, arXiv:2503.10636): leave it out where there is a context, or use one that keeps to contexts, such as coupling.OptimalTransport with a weight for Context", c.coupling)
 	case c.start == nil:
@@ -119,35 +119,20 @@ func checkSources(c config, like data.Events, x shapes.Shape) error {
 	return nil
 }
 
-// of are the source events of a batch, by its number.
-func (s *sources) of(number int, batch data.Events) (*tensors.Tensor, error) {
-	var source *tensors.Tensor
-	var err error
+// of are the source events of a batch with the given contexts, nil for none, before they are
+// paired.
+func (s *sources) of(number int, context *tensors.Tensor) (*tensors.Tensor, error) {
 	if s.start != nil {
-		source, err = gomlx.Rows(s.start, s.order.Batch(number))
-	} else {
-		source, err = s.drawn(number, batch)
+		return gomlx.Rows(s.start, s.order.Batch(number))
 	}
-	if err != nil || s.coupling == nil {
-		return source, err
-	}
-	rows, err := s.pair(number, source, batch)
-	if err != nil {
-		return nil, errors.Join(err, source.FinalizeAll())
-	}
-	paired, err := gomlx.Rows(source, rows)
-	return paired, errors.Join(err, source.FinalizeAll())
+	return s.drawn(number, context)
 }
 
 // drawn are events of the loss's base, which depend on the seed and the number only.
-func (s *sources) drawn(number int, batch data.Events) (*tensors.Tensor, error) {
+func (s *sources) drawn(number int, context *tensors.Tensor) (*tensors.Tensor, error) {
 	key := gomlx.Key(s.seed, uint64(number))
 	defer key.MustFinalizeAll()
-	var contexts []*tensors.Tensor
-	if batch.Context != nil {
-		contexts = append(contexts, batch.Context)
-	}
-	out, err := s.draw.Call([]*tensors.Tensor{key}, contexts)
+	out, err := s.draw.Call([]*tensors.Tensor{key}, given(context))
 	if err != nil {
 		return nil, err
 	}
@@ -158,52 +143,10 @@ func (s *sources) drawn(number int, batch data.Events) (*tensors.Tensor, error) 
 	return out[0], nil
 }
 
-// inModel are the events and contexts of a batch in the loss's units.
-func (s *sources) inModel(batch data.Events) (data.Events, error) {
-	var contexts []*tensors.Tensor
-	if batch.Context != nil {
-		contexts = append(contexts, batch.Context)
+// given is a list of t, empty if it is nil.
+func given(t *tensors.Tensor) []*tensors.Tensor {
+	if t == nil {
+		return nil
 	}
-	out, err := s.toModel.Call([]*tensors.Tensor{batch.X}, contexts)
-	if err != nil {
-		return data.Events{}, err
-	}
-	mapped := data.Events{X: out[0]}
-	if len(out) > 1 {
-		mapped.Context = out[1]
-	}
-	return mapped, nil
-}
-
-// pair asks the coupling, with random numbers of the batch's own.
-func (s *sources) pair(number int, source *tensors.Tensor, batch data.Events) (rows []int, err error) {
-	what := fmt.Sprintf("the coupling %T", s.coupling)
-	if s.toModel != nil {
-		var inModel data.Events
-		if inModel, err = s.inModel(batch); err != nil {
-			return nil, err
-		}
-		defer func() {
-			for _, p := range inModel.Parts() {
-				err = errors.Join(err, p.Value.FinalizeAll())
-			}
-		}()
-		batch.X, batch.Context = inModel.X, inModel.Context
-	}
-	err = gomlx.Guard("Pair", func() (err error) {
-		rows, err = s.coupling.Pair(rand.New(rand.NewPCG(uint64(s.seed), uint64(number))), source, batch.X, batch.Context)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	if len(rows) != batch.Len() {
-		return nil, fmt.Errorf("%s paired %d of %d events: expected a row of the source for each (coupling.Check tests a coupling)", what, len(rows), batch.Len())
-	}
-	for i, row := range rows {
-		if row < 0 || row >= source.Shape().Dimensions[0] {
-			return nil, fmt.Errorf("%s paired event %d with row %d of a source of %d (coupling.Check tests a coupling)", what, i, row, source.Shape().Dimensions[0])
-		}
-	}
-	return rows, nil
+	return []*tensors.Tensor{t}
 }

@@ -56,6 +56,7 @@ func newTrainer(backend compute.Backend, store *model.Store, s *stepper) (*Train
 		return nil, err
 	}
 	t := &Trainer{backend: backend, store: store, stepper: s, first: firstBatch(store, s.config), known: map[string]bool{}}
+	checkpoint.SetWhich(store, "") // they are going to be others
 	err := gomlx.Try(func() error {
 		if err := forget(store, s.optimizer); err != nil {
 			return err

@@ -69,10 +69,14 @@ func (u units) validate(backend compute.Backend, e data.Events) error {
 	return nil
 }
 
-// toModel maps events and contexts to the field's units, without noise.
-func (u units) toModel(x, c *Node) (y, d *Node) {
+// toModel maps events, with a mask or nil, and contexts to the field's units, without noise.
+func (u units) toModel(x, mask, c *Node) (y, d *Node) {
 	if u.event != nil && x != nil {
-		x, _ = u.event.Forward(nil, x)
+		event := u.event
+		if mask != nil {
+			event = transform.Masked(event, mask)
+		}
+		x, _ = event.Forward(nil, x)
 	}
 	if u.context != nil && c != nil {
 		c, _ = u.context.Forward(nil, c)

@@ -53,6 +53,18 @@ func (v *Validation) check(averages []average) error {
 	return nil
 }
 
+// weights are the names of the weights that there will be beside the last ones.
+func (c *config) weights() []string {
+	names := []string{}
+	for _, a := range c.averages {
+		names = append(names, a.name)
+	}
+	if c.validation != nil {
+		names = append(names, Best)
+	}
+	return names
+}
+
 // every is Every, or its default.
 func (v *Validation) every() int {
 	if v.Every == 0 {

@@ -41,5 +41,6 @@ func Weights(store *model.Store, which string) (*model.Store, error) {
 	for path, value := range store.IterParams() {
 		copied.SetParam(path, value)
 	}
+	checkpoint.SetWhich(copied, which)
 	return copied, nil
 }

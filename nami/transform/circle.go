@@ -23,8 +23,12 @@ import (
 //
 // Without noise, as for contexts, the radius is 1.
 //
+// Every finite x is an angle: one beyond a period is the same as that within it, and comes back
+// there. So 3π and π are one event with one density, which is that of an angle within a period; to
+// refuse angles beyond it, look at them before.
+//
 // The two columns of a column stand together: (x₀, x₁) becomes (y₀₀, y₀₁, y₁₀, y₁₁). Derivatives
-// of Inverse are right to first order.
+// of Inverse are right up to the fourth.
 type Circle struct {
 	// Period is that of x. 0 is 2π.
 	Period float64
@@ -67,11 +71,13 @@ func (c Circle) Inverse(y *Node) (x, logDet *Node) {
 	return x, c.logDet(Add(Square(cos), Square(sin)))
 }
 
-// atan2 is graph.Atan2 with its derivative, (cos·dsin - sin·dcos)/r², which GoMLX lacks.
+// atan2 is graph.Atan2 with its derivatives, which GoMLX lacks: those of the angle by which a
+// point is turned from where it is, atan(t) = t - t³/3 + …, at t = 0.
 func atan2(sin, cos *Node) *Node {
 	s, c := StopGradient(sin), StopGradient(cos)
-	r2 := Max(Add(Square(s), Square(c)), ConstAs(sin, 1e-30))
-	zero := Div(Sub(Mul(c, Sub(sin, s)), Mul(s, Sub(cos, c))), r2)
+	along := Max(Add(Mul(c, cos), Mul(s, sin)), ConstAs(sin, 1e-30))
+	t := Div(Sub(Mul(c, sin), Mul(s, cos)), along)
+	zero := Sub(t, Mul(ConstAs(t, 1./3), Mul(t, Square(t))))
 	return Add(Atan2(s, c), zero)
 }
 

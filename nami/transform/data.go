@@ -24,7 +24,10 @@ type Data struct {
 	// Weight says how much each event counts, of shape [n]. Weights may be negative.
 	Weight *tensors.Tensor
 
-	columns []int // the numbers of the columns in the data that was given; nil where they are the same
+	// What a step of a transform gets is traced back to the data that was given.
+	given   *tensors.Tensor   // nil for X
+	columns []int             // the numbers of X's columns there; nil where they are the same
+	ends    []*tensors.Tensor // the least and the largest values that noise can make of X's; nil without noise
 }
 
 // width is the number of columns, the size of the last axis; 1 for events that are scalars.
@@ -46,10 +49,24 @@ func (d Data) column(j int) int {
 	return d.columns[j]
 }
 
+// source is the data that was given.
+func (d Data) source() *tensors.Tensor {
+	if d.given == nil {
+		return d.X
+	}
+	return d.given
+}
+
+// origin is the flat index in the data that was given of what value i of X was made of.
+func (d Data) origin(i int) int {
+	from := Data{X: d.source()}
+	return i/d.width()*from.width() + d.column(i%d.width())
+}
+
 // place names a value in errors.
 func (d Data) place(i int) string {
-	row := i / (d.X.Size() / d.X.Shape().Dimensions[0])
-	return fmt.Sprintf("row %d, column %d of the data, %s,", row, d.column(i%d.width()), d.X.Shape())
+	from, at := Data{X: d.source()}, d.origin(i)
+	return fmt.Sprintf("row %d, column %d of the data, %s,", at/(from.X.Size()/from.X.Shape().Dimensions[0]), at%from.width(), from.X.Shape())
 }
 
 // rows are the values of data that count, with their weights.

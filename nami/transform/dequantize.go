@@ -7,6 +7,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -38,12 +39,21 @@ func (d Dequantize) Forward(random distribution.Random, x *Node) (y, logDet *Nod
 	if random != nil {
 		u = random.RandomUniform(x.Graph(), x.Shape())
 	}
-	// In Float32 cell+u may round to the next integer; u is never 0, so that a logarithm can
-	// follow.
+	// In Float32 cell+u may round to the next integer, or to cell, at which a logarithm that
+	// follows may be infinite.
 	next := Add(cell, ConstAs(x, 1))
-	largest := Sub(next, Mul(Max(magnitude(next), ConstAs(x, 1)), ConstAs(x, gomlx.Epsilon(x.DType()))))
-	y = Min(Add(cell, Max(u, ConstAs(x, 0x1p-24))), largest)
+	margin := func(at *Node) *Node {
+		return Mul(Max(magnitude(at), ConstAs(x, 1)), ConstAs(x, gomlx.Epsilon(x.DType())))
+	}
+	y = Min(Max(Add(cell, u), Add(cell, margin(cell))), Sub(next, margin(next)))
 	return y, ZerosLike(x)
+}
+
+// ends are the least and the largest number, in Float32, that Forward makes of x.
+func (d Dequantize) ends(x float64) (low, high float64) {
+	cell := math.Round(x / d.step())
+	margin := func(at float64) float64 { return max(math.Abs(at), 1) * gomlx.Epsilon(dtypes.Float32) }
+	return cell + margin(cell), cell + 1 - margin(cell+1)
 }
 
 // Inverse implements [Transform].

@@ -12,11 +12,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Draws says whether Forward draws random numbers for events of a shape in the data's units. It
+// Draws is how many random numbers Forward draws for an event of a shape in the data's units. It
 // is an error if t doesn't fit such an event.
-func Draws(backend compute.Backend, t Transform, event ...int) (bool, error) {
+func Draws(backend compute.Backend, t Transform, event ...int) (int, error) {
 	if t == nil || backend == nil {
-		return false, errors.New("transform.Draws: the transform or the backend is nil")
+		return 0, errors.New("transform.Draws: the transform or the backend is nil")
 	}
 	var asked witness
 	err := gomlx.Try(func() error {
@@ -25,14 +25,21 @@ func Draws(backend compute.Backend, t Transform, event ...int) (bool, error) {
 		t.Forward(&asked, Parameter(g, "x", shapes.Make(dtypes.Float64, slices.Concat([]int{1}, event)...)))
 		return nil
 	})
-	return bool(asked), err
+	return asked.asked, err
 }
 
-// witness notes that it was asked for random numbers.
-type witness bool
+// witness counts the random numbers that it was asked for, and gives the least of them, 0, or the
+// largest.
+type witness struct {
+	asked int
+	most  bool
+}
 
 // RandomUniform implements [distribution.Random].
 func (w *witness) RandomUniform(g *Graph, s shapes.Shape) *Node {
-	*w = true
-	return AddScalar(Zeros(g, s), 0.5)
+	w.asked += s.Size()
+	if w.most {
+		return AddScalar(Zeros(g, s), 1-0x1p-24)
+	}
+	return Zeros(g, s)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 	"github.com/nami-flow/go-nami/nami/shape"
@@ -94,14 +95,11 @@ func (w walker) chain(c Chain, d Data) (Transform, error) {
 		if !slices.ContainsFunc(c[i+1:], w.looks) {
 			return append(fitted[:i+1], c[i+1:]...), nil
 		}
-		x, err := w.forward(fitted[i], d.X)
-		if err != nil {
+		var free func()
+		if d, free, err = w.forward(fitted[i], d); err != nil {
 			return nil, fmt.Errorf("transform.Chain: step %d: %w", i, err)
 		}
-		defer x.MustFinalizeAll()
-		if d.X = x; d.width() != len(d.columns) {
-			d.columns = nil
-		}
+		defer free()
 	}
 	return fitted, nil
 }
@@ -116,22 +114,44 @@ func (w walker) columns(c Columns, d Data) (Transform, error) {
 	}
 	fitted := slices.Clone(c)
 	for i, g := range c {
-		part := d
-		part.columns = nil
-		for _, j := range g.Of {
-			part.columns = append(part.columns, d.column(j))
-		}
-		var err error
-		if part.X, err = CallOnce(w.backend, func(x *Node) *Node { return pick(x, g.Of) }, d.X); err != nil {
+		part, free, err := w.part(d, g.Of)
+		if err != nil {
 			return nil, err
 		}
 		fitted[i].By, err = w.step(g.By, part)
-		part.X.MustFinalizeAll()
+		free()
 		if err != nil {
 			return nil, fmt.Errorf("transform.Columns: group %d, of the columns %v: %w", i, g.Of, err)
 		}
 	}
 	return fitted, nil
+}
+
+// part is the data of some columns, and what frees it.
+func (w walker) part(d Data, of []int) (part Data, free func(), err error) {
+	part = d
+	part.given, part.columns, part.ends = d.source(), nil, nil
+	for _, j := range of {
+		part.columns = append(part.columns, d.column(j))
+	}
+	in := []any{d.X}
+	for _, end := range d.ends {
+		in = append(in, end)
+	}
+	picked, err := CallOnceN(w.backend, func(in []*Node) []*Node {
+		out := make([]*Node, len(in))
+		for i, x := range in {
+			out[i] = pick(x, of)
+		}
+		return out
+	}, in...)
+	if err != nil {
+		return part, nil, err
+	}
+	if part.X = picked[0]; len(picked) > 1 {
+		part.ends = picked[1:]
+	}
+	return part, func() { gomlx.Finalize(picked) }, nil
 }
 
 // looks is true for a transform that looks at the data.
@@ -150,24 +170,104 @@ func (w walker) looks(t Transform) bool {
 	return true // for its shape
 }
 
-func (w walker) forward(t Transform, x *tensors.Tensor) (*tensors.Tensor, error) {
-	return CallOnce(w.backend, func(key, x *Node) *Node {
-		y, _ := t.Forward(gomlx.NewCounter(key, Const(key.Graph(), uint32(0))), x)
-		return y
-	}, gomlx.Key(0, 0), x)
+// forward is the data as a step gives it to the next one, and what frees it: with noise as Fit
+// needs it, and the least and the largest values that noise can make, for domains.
+func (w walker) forward(t Transform, d Data) (out Data, free func(), err error) {
+	least, largest := d.X, d.X
+	if d.ends != nil {
+		least, largest = d.ends[0], d.ends[1]
+	}
+	noise := &witness{}
+	in := []any{gomlx.Key(0, 0), d.X, least, largest}
+	made, err := CallOnceN(w.backend, func(in []*Node) []*Node {
+		low, _ := t.Forward(noise, in[2])
+		if noise.asked == 0 && d.ends == nil {
+			return []*Node{low}
+		}
+		high, _ := t.Forward(&witness{most: true}, in[3])
+		y, _ := t.Forward(gomlx.NewCounter(in[0], Const(in[0].Graph(), uint32(0))), in[1])
+		return []*Node{y, low, high}
+	}, in...)
+	if err != nil {
+		return d, nil, err
+	}
+	out = d
+	out.given, out.X, out.ends = d.source(), made[0], nil
+	if len(made) > 1 {
+		out.ends = made[1:]
+	}
+	if out.columns, err = d.columnsAfter(t, out.X.Shape().Dimensions); err != nil {
+		return d, nil, err
+	}
+	return out, func() { gomlx.Finalize(made) }, nil
+}
+
+// columnsAfter are the numbers, in the data that was given, of what the columns of t's result are
+// made of. Of a transform that makes more columns, those of each stand together.
+func (d Data) columnsAfter(t Transform, dims []int) ([]int, error) {
+	width := 1
+	if len(dims) > 1 {
+		width = dims[len(dims)-1]
+	}
+	columns := make([]int, width)
+	if c, ok := t.(Columns); ok {
+		places, err := c.placesOfModel(dims)
+		if err != nil {
+			return nil, err
+		}
+		model, data := places.model()
+		for i, of := range model {
+			for j, column := range of {
+				columns[column] = d.column(data[i][j*len(data[i])/len(of)])
+			}
+		}
+		return columns, nil
+	}
+	for j := range columns {
+		columns[j] = d.column(j * d.width() / width)
+	}
+	return columns, nil
 }
 
 func checkDomain(t Domain, d Data) error {
-	rows, err := d.rows()
-	if err != nil {
+	looked := d.ends
+	if looked == nil {
+		looked = []*tensors.Tensor{d.X}
+	}
+	source := d.source()
+	given := make([]float64, source.Size())
+	if err := gomlx.EachFloat(source, func(i int, v float64) { given[i] = v }); err != nil {
 		return err
 	}
-	return rows.eachValue(func(i int, v float64) error {
-		if err := t.Admit(v); err != nil {
-			return outside{fmt.Errorf("the value in %s is %v: %w", d.place(i), v, err)}
+	perEvent := len(given) / source.Shape().Dimensions[0]
+	for _, x := range looked {
+		as := d
+		as.X = x
+		rows, err := as.rows()
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		var refused *OutsideError
+		err = rows.eachValue(func(i int, v float64) error {
+			err := t.Admit(v)
+			if err == nil {
+				return nil
+			}
+			at := as.origin(i)
+			if d.given != nil && v != given[at] {
+				err = fmt.Errorf("%w, and gets %s", err, strconv.FormatFloat(v, 'g', -1, x.DType().Bits()))
+			}
+			refused = refused.and(at, perEvent, given[at], err, func() string { return as.place(i) })
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			return refused
+		}
+	}
+	return nil
 }
 
 // Apply maps data to the model's units: y, [n, event'...], and the log-determinant of each

@@ -1,8 +1,11 @@
 package transform_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nami-flow/go-nami/nami/internal/gomlx/gomlxtest"
@@ -130,32 +133,32 @@ func TestBadData(t *testing.T) {
 	nan := math.NaN()
 	s, w, l := transform.Standardize{}, transform.Whiten{}, transform.Logarithm{}
 	for want, err := range map[string]error{
-		"transform.Fit: the transform is nil":                                        fit(nil, transform.Data{X: x}),
-		"the data is nil":                                                            fit(s, transform.Data{}),
-		"the data is (Int32)[2]: expected [n, event...]":                             fit(s, transform.Data{X: tensors.FromValue([]int32{1, 2})}),
-		"column 1 is 0.10000000149011612 in every row":                               fit(s, transform.Data{X: x}),
-		"1 of its rows count":                                                        of(s, []float64{1, 2}),
-		"row 1, column 0 of the data, (Float64)[2, 2], is NaN":                       of(s, []float64{1, 2}, []float64{nan, 3}),
-		"the weight is (Float32)[2], the data (Float32)[3, 3]":                       fit(s, transform.Data{X: x, Weight: tensors.FromValue([]float32{1, 2})}),
-		"the weight of row 1 is NaN":                                                 fit(s, transform.Data{X: x, Weight: tensors.FromValue([]float32{1, float32(nan), 1})}),
-		"an effective number of 0.03":                                                fit(s, transform.Data{X: x, Weight: tensors.FromValue([]float32{-2, 5, -2})}),
-		"the mask is (Float32)[3]":                                                   fit(s, transform.Data{X: x, Mask: gomlxtest.Filled(1, 3)}),
-		"has 0.5 in row 1":                                                           fit(s, transform.Data{X: gomlxtest.Filled(1, 2, 2, 1), Mask: tensors.FromValue([][]float32{{1, 1}, {1, 0.5}})}),
-		"0 of its rows count":                                                        fit(s, transform.Data{X: gomlxtest.Filled(1, 2, 2, 1), Mask: gomlxtest.Filled(0, 2, 2)}),
-		"PerValue is set and the data has a mask":                                    fit(transform.Standardize{PerValue: true}, transform.Data{X: gomlxtest.Filled(1, 2, 2, 1), Mask: gomlxtest.Filled(1, 2, 2)}),
-		"the variance of column 0 is -":                                              fit(s, transform.Data{X: tensors.FromValue([][]float32{{1}, {2}, {6}}), Weight: tensors.FromValue([]float32{3, 3, -0.5})}),
-		"column 0, column 1 depend linearly on each other":                           of(w, []float64{1, 2, 5}, []float64{2, 4, 1}, []float64{3, 6, 7}, []float64{9, 18, -4}),
-		"row 1, column 1 of the data, (Float64)[2, 2], is -3: transform.Log":         of(l, []float64{1, 2}, []float64{3, -3}),
-		"is 0: transform.Logarithm expects values above 0":                           of(l, []float64{0}),
-		"expects values above -2":                                                    of(transform.Logarithm{Shift: 2}, []float64{-2}),
-		"is 1.5: transform.Logit expects values from 0 to 1":                         of(transform.Logit{}, []float64{1.5}),
-		"is -4: transform.Logit expects values from -3 to 5":                         of(transform.Logit{Low: -3, High: 5}, []float64{-4}),
-		"is 2.5: transform.Dequantize expects multiples of 1":                        of(transform.Dequantize{}, []float64{2.5}),
-		"is 0.3: transform.Dequantize expects multiples of 0.25":                     of(transform.Dequantize{Step: 0.25}, []float64{0.3}),
-		"transform.Dequantize expects at most 1048576 steps":                         of(transform.Dequantize{}, []float64{1e9}),
-		"step 1: the value in row 0, column 0 of the data, (Float64)[1, 1], is -0.6": of(transform.Chain{transform.Logarithm{}, transform.Logarithm{}}, []float64{0.5}),
-		"step 0 of 1 is nil":                                                         of(transform.Chain{nil}, []float64{0.5}),
-		"group 1, of the columns [2]: the value in row 1, column 2 of":               of(transform.Columns{{Of: []int{0}, By: l}, {Of: []int{2}, By: l}}, []float64{1, 2, 3}, []float64{1, 2, -3}),
+		"transform.Fit: the transform is nil":                                fit(nil, transform.Data{X: x}),
+		"the data is nil":                                                    fit(s, transform.Data{}),
+		"the data is (Int32)[2]: expected [n, event...]":                     fit(s, transform.Data{X: tensors.FromValue([]int32{1, 2})}),
+		"column 1 is 0.10000000149011612 in every row":                       fit(s, transform.Data{X: x}),
+		"1 of its rows count":                                                of(s, []float64{1, 2}),
+		"row 1, column 0 of the data, (Float64)[2, 2], is NaN":               of(s, []float64{1, 2}, []float64{nan, 3}),
+		"the weight is (Float32)[2], the data (Float32)[3, 3]":               fit(s, transform.Data{X: x, Weight: tensors.FromValue([]float32{1, 2})}),
+		"the weight of row 1 is NaN":                                         fit(s, transform.Data{X: x, Weight: tensors.FromValue([]float32{1, float32(nan), 1})}),
+		"an effective number of 0.03":                                        fit(s, transform.Data{X: x, Weight: tensors.FromValue([]float32{-2, 5, -2})}),
+		"the mask is (Float32)[3]":                                           fit(s, transform.Data{X: x, Mask: gomlxtest.Filled(1, 3)}),
+		"has 0.5 in row 1":                                                   fit(s, transform.Data{X: gomlxtest.Filled(1, 2, 2, 1), Mask: tensors.FromValue([][]float32{{1, 1}, {1, 0.5}})}),
+		"0 of its rows count":                                                fit(s, transform.Data{X: gomlxtest.Filled(1, 2, 2, 1), Mask: gomlxtest.Filled(0, 2, 2)}),
+		"PerValue is set and the data has a mask":                            fit(transform.Standardize{PerValue: true}, transform.Data{X: gomlxtest.Filled(1, 2, 2, 1), Mask: gomlxtest.Filled(1, 2, 2)}),
+		"the variance of column 0 is -":                                      fit(s, transform.Data{X: tensors.FromValue([][]float32{{1}, {2}, {6}}), Weight: tensors.FromValue([]float32{3, 3, -0.5})}),
+		"column 0, column 1 depend linearly on each other":                   of(w, []float64{1, 2, 5}, []float64{2, 4, 1}, []float64{3, 6, 7}, []float64{9, 18, -4}),
+		"row 1, column 1 of the data, (Float64)[2, 2], is -3: transform.Log": of(l, []float64{1, 2}, []float64{3, -3}),
+		"is 0: transform.Logarithm expects values above 0":                   of(l, []float64{0}),
+		"expects values above -2":                                            of(transform.Logarithm{Shift: 2}, []float64{-2}),
+		"is 1.5: transform.Logit expects values from 0 to 1":                 of(transform.Logit{}, []float64{1.5}),
+		"is -4: transform.Logit expects values from -3 to 5":                 of(transform.Logit{Low: -3, High: 5}, []float64{-4}),
+		"is 2.5: transform.Dequantize expects multiples of 1":                of(transform.Dequantize{}, []float64{2.5}),
+		"is 0.3: transform.Dequantize expects multiples of 0.25":             of(transform.Dequantize{Step: 0.25}, []float64{0.3}),
+		"transform.Dequantize expects at most 1048576 steps":                 of(transform.Dequantize{}, []float64{1e9}),
+		"step 1: the value in row 0, column 0 of the data, (Float64)[1, 1], is 0.5: transform.Logarithm expects values above 0, and gets -0.6931471805599453": of(transform.Chain{transform.Logarithm{}, transform.Logarithm{}}, []float64{0.5}),
+		"step 0 of 1 is nil": of(transform.Chain{nil}, []float64{0.5}),
+		"group 1, of the columns [2]: the value in row 1, column 2 of": of(transform.Columns{{Of: []int{0}, By: l}, {Of: []int{2}, By: l}}, []float64{1, 2, 3}, []float64{1, 2, -3}),
 		"group 0, of the columns [3 1]: transform.Standardize: column 1 is 5 in every": of(transform.Columns{{Of: []int{3, 1}, By: s}},
 			[]float64{1, 5, 3, 9}, []float64{2, 5, 3, 1}),
 		"group 0 has column 3, and there are 2":               of(transform.Columns{{Of: []int{3}, By: l}}, []float64{1, 2}),
@@ -206,4 +209,83 @@ func TestString(t *testing.T) {
 	if got != want {
 		t.Errorf("a chain prints as\n%s\nexpected\n%s", got, want)
 	}
+}
+
+// A value outside the domain of a later step, or of one behind noise, is reported as it stands in
+// the data, with all events that have one.
+func TestOutsideError(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	counts := transform.Chain{transform.Dequantize{}, transform.Logarithm{}}
+	inHundreds := transform.Chain{transform.Standardize{Mean: []float64{0}, Std: []float64{100}}, transform.Logit{}}
+	all := transform.Chain{
+		transform.Columns{{Of: []int{0}, By: transform.Circle{}}, {Of: []int{2}, By: counts}},
+		transform.Columns{{Of: []int{3}, By: transform.Asinh{}}},
+	}
+	widened := transform.Chain{transform.Circle{}, transform.Columns{{Of: []int{4, 5}, By: transform.Logit{Low: -9, High: 9}}}}
+	for _, c := range []struct {
+		by         transform.Transform
+		x          []float64 // in rows of three
+		row, place int
+		rows       []int
+		says       string
+	}{
+		{counts, []float64{0, 1, 2, 3, 4, 5, 7, 8, -3}, 2, 2, []int{2}, "is -3: transform.Logarithm expects values above 0, and"},
+		{counts, []float64{0, 1, 2, 3, 4, 0.5, 7, 8, 0.25}, 1, 2, []int{1, 2}, "is 0.5: transform.Dequantize expects multiples of 1"},
+		{inHundreds, []float64{0, 1, 2, 120, 4, 5, 7, 101, 3}, 1, 0, []int{1, 2}, "is 120: transform.Logit expects values from 0 to 1, and gets 1.2"},
+		{transform.Chain{transform.Dequantize{}, inHundreds}, []float64{0, 1, 2, 3, 99, 5, 7, 8, 100}, 2, 2, []int{2}, "is 100: transform.Logit expects values from 0 to 1, and gets 1.0000000000000002"},
+		{all, []float64{100, -1, 0, 4, -5, -1, 3, 3, -2}, 1, 2, []int{1, 2}, "is -1: transform.Logarithm expects values above 0"},
+		{widened, []float64{0, 0, 0, 0, 0, 1, 0, 0, 0}, -1, 0, nil, ""},
+		{transform.Chain{transform.Circle{}, transform.Columns{{Of: []int{4}, By: transform.Logarithm{}}}}, []float64{0, 0, 3, 0, 0, 0, 0, 0, 1}, 0, 2, []int{0}, "is 3: transform.Logarithm expects values above 0, and gets -"},
+	} {
+		x := tensors.FromFlatDataAndDimensions(c.x, len(c.x)/3, 3)
+		err := transform.Validate(backend, c.by, transform.Data{X: x})
+		if c.rows == nil {
+			if err != nil {
+				t.Errorf("%v: %v", c.by, err)
+			}
+			continue
+		}
+		gomlxtest.Says(t, fmt.Sprint(c.by), err, c.says)
+		var outside *transform.OutsideError
+		if !errors.As(err, &outside) || !errors.Is(err, transform.ErrOutside) {
+			t.Errorf("%v: the error is %T", c.by, err)
+			continue
+		}
+		if outside.Row != c.row || outside.Place != c.place || outside.Value != c.x[3*c.row+c.place] || !slices.Equal(outside.Rows, c.rows) {
+			t.Errorf("%v: the value is %v in row %d at %d, the rows are %v: expected row %d, place %d and the rows %v", c.by, outside.Value, outside.Row, outside.Place, outside.Rows, c.row, c.place, c.rows)
+		}
+		moved := outside.From(1000, c.row+1)
+		if moved.Row != 1000+c.row || !slices.Equal(moved.Rows, []int{1000 + c.row}) || !strings.Contains(moved.Error(), fmt.Sprintf("row %d, place %d", 1000+c.row, c.place)) {
+			t.Errorf("%v: moved it is %v, of the rows %v", c.by, moved, moved.Rows)
+		}
+		// What no graph is built for says the same, if it sees it.
+		if err := transform.Admit(c.by, x, nil, []int{3}); err != nil {
+			var admitted *transform.OutsideError
+			if !errors.As(err, &admitted) || admitted.Row != c.row || admitted.Place != c.place || !slices.Equal(admitted.Rows, c.rows) {
+				t.Errorf("%v: Admit says %v", c.by, err)
+			}
+		} else if c.says[:7] != "is 120:" && c.says[:7] != "is 100:" && c.says[:5] != "is 3:" {
+			t.Errorf("%v: Admit takes it", c.by)
+		}
+	}
+}
+
+// All that Dequantize can make of a count that it admits is in the domain behind it, at both ends.
+func TestCountsWithNoise(t *testing.T) {
+	backend := gomlxtest.Go(t)
+	counts := transform.Chain{transform.Dequantize{}, transform.Logarithm{Shift: -5}}
+	n := 1 << 16
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = 5
+	}
+	data := transform.Data{X: tensors.FromFlatDataAndDimensions(x, n, 1)}
+	for seed := range int64(20) {
+		if _, _, err := transform.Apply(backend, counts, data, seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x[7] = 4
+	err := transform.Admit(counts, tensors.FromFlatDataAndDimensions(x, n, 1), nil, []int{1})
+	gomlxtest.Says(t, "a count below", err, "row 7")
 }

@@ -209,3 +209,31 @@ func TestAnyFit(t *testing.T) {
 		})
 	})
 }
+
+// Second derivatives of an angle are those of atan2: θ_xx = 2xy/r⁴, θ_xy = (y²-x²)/r⁴, θ_yy = -θ_xx.
+func TestSecondDerivativesOfAnAngle(t *testing.T) {
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		y := []float64{1, 0.5, -0.3, 2, 0, -1, -2, -0.1}
+		out, err := CallOnceN(backend, func(y *Node) []*Node {
+			x, _ := transform.Circle{}.Inverse(y)
+			first := Gradient(ReduceAllSum(x), y)[0]
+			byX := Gradient(ReduceAllSum(SliceAxis(first, -1, AxisElem(0))), y)[0]
+			byY := Gradient(ReduceAllSum(SliceAxis(first, -1, AxisElem(1))), y)[0]
+			return []*Node{first, byX, byY}
+		}, tensors.FromFlatDataAndDimensions(y, len(y)/2, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var first, byX, byY []float64
+		for i := 0; i < len(y); i += 2 {
+			a, b := y[i], y[i+1]
+			r2 := a*a + b*b
+			first = append(first, -b/r2, a/r2)
+			byX = append(byX, 2*a*b/r2/r2, (b*b-a*a)/r2/r2)
+			byY = append(byY, (b*b-a*a)/r2/r2, -2*a*b/r2/r2)
+		}
+		for i, want := range [][]float64{first, byX, byY} {
+			gomlxtest.Near(t, "derivatives", gomlxtest.Floats(t, out[i], nil), want, 1e-12)
+		}
+	})
+}

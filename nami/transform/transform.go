@@ -14,8 +14,6 @@
 package transform
 
 import (
-	"errors"
-
 	"github.com/nami-flow/go-nami/nami/distribution"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -54,18 +52,6 @@ type Domain interface {
 	// goes on after "the value is …: ", and says what is expected.
 	Admit(x float64) error
 }
-
-// ErrOutside is in an error (see [errors.Is]) that reports a value outside a [Domain].
-var ErrOutside = errors.New("a value is outside the domain of a transform")
-
-// outside is an error that has [ErrOutside] in it.
-type outside struct{ error }
-
-// Is implements what [errors.Is] asks for.
-func (outside) Is(target error) bool { return target == ErrOutside }
-
-// Unwrap implements what [errors.As] asks for.
-func (o outside) Unwrap() error { return o.error }
 
 // Fitter is a transform whose parameters come from data.
 type Fitter interface {

@@ -91,7 +91,15 @@ func module(t *testing.T) (folder string) {
 
 // The page Your own data, from the table in a file to samples drawn by the command.
 func TestYourOwnData(t *testing.T) {
-	folder, _ := run(t, "docs/your-own-data.md", nil)
+	folder, printed := run(t, "docs/your-own-data.md", nil)
+	for _, want := range []string{"best, after step", "rows have no logprob: 4 incomplete, 2 with an infinite value, 0 outside"} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("the commands didn't print %q", want)
+		}
+	}
+	if picture, err := os.Stat(filepath.Join(folder, "marginals.png")); err != nil || picture.Size() < 10_000 {
+		t.Errorf("there is no picture (%v)", err)
+	}
 	judged, err := os.ReadFile(filepath.Join(folder, "judged.csv"))
 	if err != nil {
 		t.Fatal(err)
@@ -103,8 +111,8 @@ func TestYourOwnData(t *testing.T) {
 
 // The page about deployment: the command, and a service with the model inside.
 func TestDeploying(t *testing.T) {
-	_, printed := run(t, "docs/deploying.md", map[string]string{"model.safetensors": "nami/modelfile/testdata/version1-diffusion.safetensors"})
-	for _, want := range []string{"1000 samples are in samples.npy", "computing with go", `{"samples":[[`, `{"logprob":[`, "nami_"} {
+	_, printed := run(t, "docs/deploying.md", map[string]string{"model.safetensors": "nami/modelfile/testdata/version1-flow.safetensors"})
+	for _, want := range []string{"1000 samples are in samples.npy", "computing with go", "ready\n", `{"samples":[[`, `{"logprob":[`, "expected 1 for one of the classes muon, pion, in this order", "nami_"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("the commands didn't print %q", want)
 		}

@@ -100,16 +100,38 @@ func TestExitCodes(t *testing.T) {
 	if err := os.WriteFile(table, []byte("mass,angle,energy,kind,logprob\n1,2,3,muon,4\n1,2,3,tau,4\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	written := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	current, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cutOff := written("cutoff.safetensors", string(whole[:len(whole)-100]))
+	const head = "mass,angle,energy,kind\n"
+	empty, infinite := written("empty.csv", head), written("infinite.csv", head+"Inf,2,3,muon\n")
+	incomplete, words := written("incomplete.csv", head+"1,2,3,muon\n1,,3,muon\n"), written("words.csv", head+"1,2,3,muon\n-,2,3,muon\n")
 	for _, test := range []struct {
 		args []string
 		code int
 		want string
 	}{
-		{[]string{"smaple"}, exitUsage, `unknown command "smaple" for "nami"`},
+		{[]string{"smaple"}, exitUsage, `unknown command "smaple": did you mean sample?`},
+		{[]string{"train"}, exitUsage, `unknown command "train": expected one of completion, help, info, logprob, sample, serve`},
 		{[]string{"sample"}, exitUsage, "there are 0 arguments: expected 1: FILE\nSee nami sample --help."},
 		{[]string{"logprob", path}, exitUsage, "there are 1 arguments: expected 2: FILE and TABLE"},
 		{[]string{"sample", path, "--samples", "3"}, exitUsage, "unknown flag: --samples"},
-		{[]string{"sample", path, "-n", "many"}, exitUsage, "invalid argument"},
+		{[]string{"sample", path, "-n", "many"}, exitUsage, `invalid argument "many" for "-n, --n" flag: expected a whole number in digits, such as 1000`},
+		{[]string{"sample", path, "-n", "1e4"}, exitUsage, "expected a whole number in digits"},
+		{[]string{"sample", path, "-n", "99999999999999999999"}, exitUsage, "the number is too large"},
 		{[]string{"sample", path, "-n", "0"}, exitUsage, "-n is 0: expected at least 1"},
 		{[]string{"sample", path, "-o", "samples.txt"}, exitUsage, "the name doesn't say which format"},
 		{[]string{"sample", path}, exitUsage, `the context's column "energy" has no value: give --set energy=`},
@@ -125,6 +147,16 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"sample", path, "--set", "energy=1", "--set", "kind=muon", "-n", "1000000000000000"}, exitError, "ask for fewer at a time"},
 		{[]string{"sample", filepath.Join(folder, "none.safetensors")}, exitError, "none.safetensors"},
 		{[]string{"sample", table}, exitError, "events.csv"},
+		{[]string{"sample", "none.safetensors"}, exitError, "the current folder is " + current},
+		{[]string{"sample", cutOff}, exitError, "the file was cut off or damaged"},
+		{[]string{"sample", cutOff}, exitError, "copy it again"},
+		{[]string{"sample", path, "--context", empty}, exitError, empty + " has no rows"},
+		{[]string{"logprob", path, empty}, exitError, "the table has no rows"},
+		{[]string{"logprob", path, incomplete}, exitError, `line 3, column "angle": the value is missing; --skip leaves out`},
+		{[]string{"logprob", path, infinite}, exitError, `line 2, column "mass": the value is +Inf; --skip leaves out`},
+		{[]string{"logprob", path, words}, exitError, `line 3, column "mass": "-" isn't a number, while others in the column are: mend the file`},
+		{[]string{"logprob", path, table, "--draws", "0"}, exitUsage, "--draws is 0: expected at least 1"},
+		{[]string{"sample", path, "--context", "/dev/stdin"}, exitError, "/dev/stdin: the name doesn't say which format the file is in"},
 		{[]string{"info", path, "--weights", "best"}, exitError, "best"},
 		{[]string{"logprob", path, table}, exitUsage, `has a column "logprob": give another name with --column`},
 		{[]string{"logprob", path, table, "--column", "score"}, exitError, "tau"},
@@ -134,14 +166,19 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"serve", path, "--batches", "8,4", "--backend", "go"}, exitError, "Batches is [8 4]"},
 		{[]string{"sample", path, "--set", "energy=1", "--set", "kind=muon", "--backend", "abacus"}, exitError, `the backend "abacus" is unknown`},
 	} {
-		command(test.args...).ends(t, strings.Join(test.args, " "), test.code, test.want)
+		o := command(test.args...)
+		o.ends(t, strings.Join(test.args, " "), test.code, test.want)
+		// Who calls the command needn't know the library.
+		if name := regexp.MustCompile(`\b(nami|data|modelfile|transform|serve|solver|train|Table|Options|Columns)\.[A-Z]\w*`).FindString(o.problems); name != "" {
+			t.Errorf("%v: it names %s: %s", test.args, name, o.problems)
+		}
 	}
 }
 
 func TestInfo(t *testing.T) {
 	path, _ := saved(t)
 	o := command("info", path)
-	for _, want := range []string{"mass [GeV], angle", "energy, kind", "kind: electron, muon", "in 4 tensors", "12 steps", "loss 0.5", "seed 3", "made by a test"} {
+	for _, want := range []string{"mass [GeV], angle", "energy, kind", "kind: electron, muon", "in 4 tensors", "last, after step 12", "12 steps", "loss 0.5", "seed 3", "made by a test"} {
 		o.ends(t, "info", exitOK, want)
 	}
 }
@@ -324,6 +361,14 @@ func TestServe(t *testing.T) {
 	}
 	samples, err := process.Seeded(7).Sample(context.Background(), 4)
 	gomlxtest.Near(t, "served", slices.Concat(answer.Samples...), gomlxtest.Floats(t, samples, err), 1e-5)
+	byName, err := http.Post(url+"/sample", "application/json", strings.NewReader(`{"context": {"energy": 12.5, "kind": "muon"}, "n": 4, "seed": 7}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Samples = nil
+	err = json.NewDecoder(byName.Body).Decode(&answer)
+	byName.Body.Close()
+	gomlxtest.Near(t, "served by name", slices.Concat(answer.Samples...), gomlxtest.Floats(t, samples, err), 1e-5)
 	response, err = http.Get(url + "/")
 	if err != nil {
 		t.Fatal(err)
@@ -334,6 +379,9 @@ func TestServe(t *testing.T) {
 		t.Errorf("GET / says %s (%v)", content, err)
 	}
 	stop()
+	if !strings.Contains(problems.String(), "nami: ready\n") {
+		t.Errorf("it doesn't say that it is ready: %s", problems.String())
+	}
 	if got := <-code; got != exitOK {
 		t.Errorf("it ended with %d: %s", got, problems.String())
 	}

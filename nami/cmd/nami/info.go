@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/data"
 	"github.com/nami-flow/go-nami/nami/modelfile"
 	"github.com/nami-flow/go-nami/nami/shape"
+	"github.com/nami-flow/go-nami/nami/train"
 
 	"github.com/spf13/cobra"
 )
@@ -61,6 +63,13 @@ func describe(w io.Writer, f *modelfile.File, c data.Columns) error {
 		}
 	}
 	line("weights", "%d values in %d tensors, %s", values, tensors, f.DType())
+	if after := f.Training.After(f.Weights); after != "" {
+		if strings.HasSuffix(after, "step "+strconv.Itoa(f.Training.Steps)) || f.Training.Weights != "" {
+			line("", "%s", after)
+		} else {
+			line("", "%s: --weights %s", after, train.Best)
+		}
+	}
 	if len(f.Weights) > 0 {
 		line("other weights", "%s", strings.Join(f.Weights, ", "))
 	}

@@ -26,6 +26,7 @@ type options struct {
 	weights   string
 	estimator string
 	set       []string
+	draws     int
 }
 
 // flags adds those that compute.
@@ -43,9 +44,25 @@ func (o *options) estimatorFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.estimator, "estimator", "auto", "how the divergence is computed: exact, hutchinson (an estimate, for events of many values), or auto: what the model itself knows, or exact for events of up to 64 values")
 }
 
+// drawsFlag adds the one of noisy log-densities.
+func (o *options) drawsFlag(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&o.draws, "draws", 1, "over how many draws of the noise a log-density is averaged, if the model adds noise to events, as to counts and angles; it takes as many times as long")
+}
+
+// averaged is the option of a process for drawsFlag.
+func (o *options) averaged() nami.Option { return nami.Draws(o.draws) }
+
 // setFlag adds the one of a context.
 func (o *options) setFlag(cmd *cobra.Command, usage string) {
 	cmd.Flags().StringArrayVar(&o.set, "set", nil, usage)
+}
+
+// checkLogProb refuses what log-densities can't be computed with, before anything is.
+func (o *options) checkLogProb() error {
+	if o.draws < 1 {
+		return usagef("--draws is %d: expected at least 1", o.draws)
+	}
+	return o.checkEstimator()
 }
 
 // load reads the model in a file, and its columns: see [columnsOf].
@@ -109,7 +126,7 @@ func (o *options) checkEstimator() error {
 func bar(problems io.Writer, what string) (option nami.Option, done func()) {
 	file, ok := problems.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return nami.WithProgress(nil), func() {}
+		return nami.WithProgress(inLines(problems, what, time.Now)), func() {}
 	}
 	var b *progressbar.ProgressBar
 	option = nami.WithProgress(func(done, total int) {
@@ -124,4 +141,25 @@ func bar(problems io.Writer, what string) (option nami.Option, done func()) {
 			_ = b.Finish()
 		}
 	})
+}
+
+// inLines shows how a computation goes on where there is no terminal: a line after ten seconds,
+// and then one for each minute. Nothing is done before the first call, but compiling.
+func inLines(problems io.Writer, what string, now func() time.Time) func(done, total int) {
+	var start, next time.Time
+	first := 0
+	return func(done, total int) {
+		at := now()
+		if start.IsZero() {
+			start, first = at, done
+			next = start.Add(10 * time.Second)
+		}
+		if at.Before(next) || done <= first || done >= total {
+			return
+		}
+		next = at.Add(time.Minute)
+		took := at.Sub(start)
+		left := time.Duration(float64(took) * float64(total-done) / float64(done-first))
+		fmt.Fprintf(problems, "nami: %s: %d%% after %v, about %v to go\n", what, 100*done/total, took.Round(time.Second), left.Round(time.Second))
+	}
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
+
+	"github.com/nami-flow/go-nami/nami/internal/table"
 
 	"github.com/spf13/cobra"
 )
@@ -43,11 +46,34 @@ func run(ctx context.Context, args []string, in io.Reader, out, problems io.Writ
 		fmt.Fprintln(problems, "interrupted")
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(problems, "nami: %v\nSee %s --help.\n", err, called(root, args))
+		fmt.Fprintf(problems, "nami: %s\nSee %s --help.\n", plain(err), called(root, args))
 		return exitUsage
 	}
-	fmt.Fprintf(problems, "nami: %s\n", strings.TrimPrefix(err.Error(), "nami: "))
+	fmt.Fprintf(problems, "nami: %s\n", plain(err))
 	return exitError
+}
+
+var (
+	// prefix is what the library's errors begin with: the function that was called.
+	prefix = regexp.MustCompile(`\b(?:nami|(?:data|modelfile|nami|serve|solver|train|transform)\.[A-Z]\w*(?:\.[A-Z]\w*)*|serve|modelfile): `)
+
+	// ofTransform is a transform in an error's text.
+	ofTransform = regexp.MustCompile(`\btransform\.([A-Z]\w*)`)
+
+	// parsing is what is wrong with a number, as Go says it.
+	parsing = regexp.MustCompile(`strconv\.Parse\w+: parsing "[^"]*": (.*)`)
+)
+
+// plain is an error for people who call the command, and needn't know the library.
+func plain(err error) string {
+	text := prefix.ReplaceAllString(table.Plain(err), "")
+	text = ofTransform.ReplaceAllString(text, "the model's $1")
+	return parsing.ReplaceAllStringFunc(text, func(match string) string {
+		if strings.HasSuffix(match, "out of range") {
+			return "the number is too large"
+		}
+		return "expected a whole number in digits, such as 1000"
+	})
 }
 
 // called is the command that the arguments name, with those above it.
@@ -73,7 +99,7 @@ doesn't know, and 130 after Ctrl-C.`,
   nami serve model.safetensors`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
@@ -82,6 +108,22 @@ doesn't know, and 130 after Ctrl-C.`,
 		cmd.Args = checked(cmd.Args)
 	}
 	return root
+}
+
+// known refuses commands that there aren't, and says which one is like it.
+func known(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	root.SuggestionsMinimumDistance = 2
+	like := root.SuggestionsFor(args[0])
+	if len(like) == 0 {
+		for _, cmd := range root.Commands() {
+			like = append(like, cmd.Name())
+		}
+		return fmt.Errorf("unknown command %q: expected one of %s", args[0], strings.Join(like, ", "))
+	}
+	return fmt.Errorf("unknown command %q: did you mean %s?", args[0], strings.Join(like, " or "))
 }
 
 // checked makes usage errors of what is wrong with a command's arguments.

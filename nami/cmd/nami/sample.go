@@ -115,7 +115,7 @@ func (o *options) sample(cmd *cobra.Command, f *modelfile.File, columns data.Col
 	if err != nil {
 		return nil, err
 	}
-	table, err := data.FromTensor(byRow(samples, n, rows, shape.Size(f.Event)), columns.X...)
+	table, err := f.Table(byRow(samples, n, rows, shape.Size(f.Event)))
 	if err != nil || given == nil {
 		return table, err
 	}
@@ -134,7 +134,11 @@ func (o *options) given(f *modelfile.File, c data.Columns, path string) (*data.T
 	case len(needs)+len(c.Mask) == 0:
 		return nil, nil
 	case path != "":
-		return data.Options{Columns: append(needs, c.Mask...)}.Read(path)
+		given, err := data.Options{Columns: append(needs, c.Mask...)}.Read(path)
+		if err == nil && given.Len() == 0 {
+			err = fmt.Errorf("%s has no rows: expected one for each context to sample with", path)
+		}
+		return given, err
 	case len(c.Mask) > 0:
 		return nil, usagef("the model's events have a varying number of objects: give a table with --context whose columns %q say which there are", c.Mask)
 	}

@@ -28,8 +28,8 @@ func serveCommand() *cobra.Command {
 		Long: `Serves a model over HTTP until it gets SIGINT or SIGTERM; then it answers what is in flight
 and takes nothing new. It listens on 127.0.0.1 alone unless --listen names another host.
 
-POST /sample takes {"context": [...], "n": 10, "seed": 7}, POST /logprob {"x": [...],
-"context": [...]}, both NumPy arrays too; GET / says what is served, /healthz that it lives,
+POST /sample takes {"context": {"energy": 2, "kind": "muon"}, "n": 10, "seed": 7}, POST
+/logprob {"x": [...], "context": {...}}, both arrays of numbers and NumPy arrays too; GET / says what is served, /healthz that it lives,
 /readyz that it takes requests, and /metrics is for Prometheus. The documentation of the
 package nami/serve has all of it.
 
@@ -41,7 +41,7 @@ answer doesn't depend, to the bit, on what else is asked for; with several, up t
   curl -d '{"n": 3, "seed": 7}' -H 'Content-Type: application/json' localhost:8080/sample`,
 		Args: exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.checkEstimator(); err != nil {
+			if err := o.checkLogProb(); err != nil {
 				return err
 			}
 			f, columns, err := o.load(args[0])
@@ -71,8 +71,9 @@ answer doesn't depend, to the bit, on what else is asked for; with several, up t
 	cmd.Flags().IntVar(&config.Queue, "queue", 0, "most events that may wait; more are refused with 429 (default 65536)")
 	cmd.Flags().DurationVar(&config.Timeout, "timeout", 0, "the longest that a request may take (default 1m)")
 	cmd.Flags().DurationVar(&config.Grace, "grace", 0, "how long to wait for answers in flight when it stops (default 30s)")
-	o.setFlag(cmd, "name=value for a column of an example of a context, to warm up with, if all of 0, 1 or 0.5 are none; once for each")
+	o.setFlag(cmd, "name=value for a column of an example of a context, to warm up with, in place of one that the model tells; once for each")
 	o.estimatorFlag(cmd)
+	o.drawsFlag(cmd)
 	o.flags(cmd)
 	return cmd
 }
@@ -93,14 +94,15 @@ func (o *options) handler(cmd *cobra.Command, f *modelfile.File, columns data.Co
 	if config.Estimator, err = o.chosen(process); err != nil {
 		return nil, err
 	}
-	config.About = about(f, columns)
+	config.About, config.Columns = about(f, columns), columns
+	config.Ready = func() { fmt.Fprintln(cmd.ErrOrStderr(), "nami: ready") }
 	return serve.NewHandler(process, config)
 }
 
 // example binds a model to an example of a context, which its programs are compiled with.
 func (o *options) example(f *modelfile.File, columns data.Columns, backend compute.Backend) (*nami.Process, error) {
 	if f.Context == nil {
-		return f.Bind(backend, nil)
+		return f.Bind(backend, nil, o.averaged())
 	}
 	if len(o.set) > 0 {
 		table, err := setTable(columns, o.set)
@@ -111,17 +113,17 @@ func (o *options) example(f *modelfile.File, columns data.Columns, backend compu
 		if err != nil {
 			return nil, err
 		}
-		return f.Bind(backend, reshaped(context, f.Context))
+		return f.Bind(backend, reshaped(context, f.Context), o.averaged())
 	}
-	var errs error
-	for _, value := range []float64{0, 1, 0.5} {
-		process, err := f.Bind(backend, filled(f, value, f.Context...))
-		if err == nil {
-			return process, nil
-		}
-		errs = err
+	context, err := f.Example()
+	var process *nami.Process
+	if err == nil {
+		process, err = f.Bind(backend, context, o.averaged())
 	}
-	return nil, fmt.Errorf("no example of a context was found, give one with --set: %w", errs)
+	if err != nil {
+		return nil, fmt.Errorf("no example of a context was found, give one with --set: %w", err)
+	}
+	return process, nil
 }
 
 // filled is a tensor of one value in the dtype of a file's weights.

@@ -22,6 +22,7 @@ const Best = "best"
 const (
 	madeParam  = "/nami_batches_made"    // the batches that it was trained on, over all fits
 	stateParam = "/nami_state_variables" // paths of what isn't the model's
+	whichParam = "/nami_which_weights"   // whose copy the weights are
 )
 
 // RNGPath is the path of the random numbers' state.
@@ -33,6 +34,17 @@ func BatchesMade(store *model.Store) int {
 	n, _ := made.(int)
 	return n
 }
+
+// Which is the name of the weights that a store's are a copy of: an average, or [Best]; empty for
+// those of the last step.
+func Which(store *model.Store) string {
+	name, _ := store.GetParam(whichParam)
+	text, _ := name.(string)
+	return text
+}
+
+// SetWhich notes it.
+func SetWhich(store *model.Store, name string) { store.SetParam(whichParam, name) }
 
 // SetBatchesMade notes on how many batches the store was trained.
 func SetBatchesMade(store *model.Store, n int) { store.SetParam(madeParam, n) }

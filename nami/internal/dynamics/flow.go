@@ -47,8 +47,10 @@ type Flow struct {
 // Rank is the rank of an event.
 func (f *Flow) Rank() int { return f.Field.EventRank() }
 
-// Stochastic is true if the solver runs the reverse process.
-func (f *Flow) Stochastic() bool { return (f.Diffusion || f.byLevels()) && f.Solver.Stochastic() }
+// Stochastic is true if the solver runs the reverse process, or a field's own equation with noise.
+func (f *Flow) Stochastic() bool {
+	return (f.Diffusion || f.byLevels() || f.isDiffusive()) && f.Solver.Stochastic()
+}
 
 // byLevels is true if the solver steps by noise levels, whose equation is the probability
 // flow's.
@@ -61,7 +63,10 @@ func (f *Flow) byLevels() bool {
 // the divergence.
 func (f *Flow) System(scope *model.Scope, in run.Inputs[Node], estimator divergence.Estimator) solver.System {
 	if f.Stochastic() && !f.byLevels() {
-		return f.reverse(scope, in)
+		if f.Diffusion {
+			return f.reverse(scope, in)
+		}
+		return f.diffusive(scope, in)
 	}
 	s := solver.System{Quiet: f.quiet(in), Drift: func(y []*Node, t *Node) []*Node {
 		if _, ok := estimator.(own); ok {

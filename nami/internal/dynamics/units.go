@@ -46,7 +46,9 @@ func NewUnits(backend compute.Backend, event, context transform.Transform, inMod
 		return err
 	})
 	if err == nil {
-		u.Draws, err = transform.Draws(backend, event, u.Shape...)
+		var numbers int
+		numbers, err = transform.Draws(backend, event, u.Shape...)
+		u.Draws = numbers > 0
 	}
 	if err != nil {
 		return u, fmt.Errorf("nami: the Transform doesn't fit events of shape %s, which is the model's: %w", shape.Format(inModel), err)
