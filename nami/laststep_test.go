@@ -23,7 +23,7 @@ func TestLastStepIsOfFirstOrder(t *testing.T) {
 	start := []float64{0.7, -1.3}
 	one := func(s schedule.Schedule, method solver.Method, grid solver.Grid) []float64 {
 		m := nami.Diffusion{
-			Field: modesDenoiser(s), Prediction: schedule.X0, Schedule: s, EventShape: []int{1},
+			Field: exact(modes, s, schedule.X0), Prediction: schedule.X0, Schedule: s, EventShape: []int{1},
 			Solver: solver.Solver{Method: method, Steps: 1, Grid: grid},
 		}
 		x, err := bindDoubles(t, backend, m).SampleFrom(context.Background(), doubles(slices.Clone(start), 2, 1))

@@ -29,6 +29,12 @@ import (
 // v = σ²/(α² + σ²) for data of variance 1). With s² alone, as Chung et al. have it, samples are led
 // too hard at high noise.
 //
+// Where x0 given x_t is far from normal, as between modes, no such variance is right: each sample
+// agrees with the measurement, but the shares of the modes are not those of p(x0|y). Weights
+// p(x)·p(y|x)/q(x), with the density q of the guided samples (SampleWithLogProb) and that of the
+// model without guidance, mend it; a larger v leads samples less hard, and spreads the weights over
+// more of them.
+//
 // It serves diffusion models and flows along affine paths: path.ScheduleOf gives a path's
 // schedule, and a flow's prediction is [Velocity]. It costs a derivative of the field at each
 // evaluation, and binds to the weights of the field that it wraps.
@@ -43,6 +49,10 @@ type LossGuided struct {
 	// Loss builds the graph of the loss of each event: x0 is lead+event, t a scalar or lead, c
 	// the contexts or nil, and the result has the shape of lead.
 	Loss func(x0, t, c *Node) *Node
+
+	// LossContext says that contexts are for Loss alone, and Field gets none: measurements, which a
+	// model is bound to, many at once or one after another, without being compiled again.
+	LossContext bool
 
 	// Scale multiplies the loss; 1 if 0.
 	Scale float64
@@ -77,7 +87,11 @@ func (f LossGuided) EventRank() int {
 // Apply implements [field.Field]. It panics if the loss hasn't one value for each event.
 func (f LossGuided) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	must(f.Validate())
-	value := field.Call(f.Field, scope, x, t, c)
+	known := c
+	if f.LossContext {
+		known = nil
+	}
+	value := field.Call(f.Field, scope, x, t, known)
 	losses := f.Loss(Convert(f.Schedule, f.Prediction, X0, value, x, t), t, c)
 	if lead := shape.Lead(x, f.Field.EventRank()); losses.DType() != x.DType() || !slices.Equal(losses.Shape().Dimensions, lead) {
 		exceptions.Panicf("schedule.LossGuided: Loss returned %s for x0 of %s: it must have one value for each event, of the same dtype: shape %s", losses.Shape(), x.Shape(), shape.Format(lead))

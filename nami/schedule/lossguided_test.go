@@ -52,6 +52,40 @@ func TestLossGuidedIsPosterior(t *testing.T) {
 	})
 }
 
+// A context that is the loss's alone is a measurement of each event, which a network without
+// contexts isn't given: every event is led to its own.
+func TestLossContext(t *testing.T) {
+	s, network := schedule.Linear{}, field.MLP{EventShape: []int{1}, Hidden: []int{4}}
+	squares := func(x0, y *Node) *Node { return MulScalar(ReduceSum(Square(Sub(x0, y)), -1), 0.5) }
+	x, times, y := [][]float64{{-1}, {0.5}}, []float64{0.3, 0.7}, [][]float64{{2}, {-3}}
+	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
+		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x, at, y *Node) (out []*Node) {
+			together := schedule.LossGuided{
+				Field: network, Schedule: s, Prediction: schedule.Velocity, LossContext: true,
+				Loss: func(x0, _, c *Node) *Node { return squares(x0, c) },
+			}
+			out = append(out, field.Call(together, scope, x, at, y))
+			for i := range 2 {
+				alone := together
+				alone.LossContext = false
+				alone.Loss = func(x0, _, c *Node) *Node {
+					if c != nil {
+						panic("there is a context")
+					}
+					return squares(x0, Slice(y, AxisElem(i)))
+				}
+				out = append(out, Slice(field.Call(alone, scope, x, at, nil), AxisElem(i)))
+			}
+			return out
+		}, x, times, y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := append(gomlxtest.Floats(t, out[1], nil), gomlxtest.Floats(t, out[2], nil)...)
+		gomlxtest.Near(t, "both measurements", gomlxtest.Floats(t, out[0], nil), want, 1e-6)
+	})
+}
+
 // Above a noise level of 20, or what Level says, samples are led less, in proportion to its
 // inverse: here the predicted data are moved by -(σ²/α)·∇L without a limit.
 func TestLossGuidedFades(t *testing.T) {

@@ -13,7 +13,9 @@
 //	Digits            8×8×1       the digit                  no
 //
 // A seed gives the same points on every run, and fewer points are the first of more.
-// [Poisson] draws how many there are, where an experiment would count them.
+// [Poisson] draws how many there are, where an experiment would count them. Of a GaussianMixture
+// more is known: what a perfect network would learn of it, and its posterior given a linear
+// measurement.
 package toy
 
 import "github.com/gomlx/gomlx/core/tensors"
