@@ -118,7 +118,10 @@ func orUniform(l Law) Law {
 
 // String describes the times on one line.
 func (l Times) String() string {
-	text := fmt.Sprintf("times %v", orUniform(l.Law))
+	text := "usual times"
+	if l.Law != nil {
+		text = fmt.Sprintf("times %v", l.Law)
+	}
 	if l.Stratified {
 		text += " stratified"
 	}
