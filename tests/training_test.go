@@ -65,6 +65,30 @@ func TestCoupledTraining(t *testing.T) {
 	})
 }
 
+// Fit trains with shared targets: the loss that it reports before the weights differ is that of own
+// ones, the weights then go another way, and where the source is given nothing changes.
+func TestSharedTargetsInTraining(t *testing.T) {
+	onBackends(t, func(t *testing.T, backend compute.Backend) {
+		x := data.Events{X: normals(1, 64, 2, 1)}
+		losses := func(pool loss.Pool, options ...train.Option) []float64 {
+			options = append([]train.Option{train.Steps(10), train.BatchSize(64), train.Seed(1)}, options...)
+			history, err := train.Fit(t.Context(), backend, model.NewStore(), loss.FM{Field: small, Pool: pool}, x, options...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return history.Loss
+		}
+		shared, own := losses(0), losses(loss.Own)
+		if math.Abs(shared[0]/own[0]-1) > 1e-5 || shared[9] == own[9] {
+			t.Errorf("with shared targets the losses are %v, with own ones %v: expected the same at first, and then others", shared, own)
+		}
+		coupled := train.Couple(coupling.Independent{})
+		if shared, own := losses(0, coupled), losses(loss.Own, coupled); !slices.Equal(shared, own) {
+			t.Errorf("with a given source the losses are %v by default and %v with own targets", shared, own)
+		}
+	})
+}
+
 // A flow from one distribution to another: samples of the source's end at the target's.
 func TestTrainingFromASource(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend compute.Backend) {

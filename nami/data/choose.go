@@ -40,6 +40,9 @@ func (t *Table) Complete(columns ...string) (complete *Table, dropped int, err e
 // A column of numbers can be asked for float64, with NaN for what is missing, as [Table.Floats]
 // does; otherwise T is what the column holds, and a value that is missing is an error.
 func Where[T float64 | int64 | string | bool](t *Table, column string, keep func(value T) bool) (kept *Table, dropped int, err error) {
+	if keep == nil {
+		return nil, 0, errors.New("data.Where: keep is nil: give a function that says which values stay")
+	}
 	var values any
 	switch any(*new(T)).(type) {
 	case float64:

@@ -112,7 +112,7 @@ func (p Pool) share(f field.Field, o origin) ends {
 	ratio := Div(perRow(o.mixes.Alpha(o.times)), gomlx.AwayFromZero(perRow(o.mixes.Sigma(o.times))))
 
 	logits := MulScalar(r.lengths(x, noise, ratio), -0.5)
-	may := r.same(b, shape.Size(lead))
+	may := r.same(b)
 	if b.Weight != nil {
 		w := Transpose(r.split(b.Weight, 1), 1, 2) // [groups, 1, size]
 		logits = Add(logits, Log(MaxScalar(w, 1e-30)))

@@ -39,17 +39,16 @@ func (r rows) identity(g *Graph) *Node {
 
 // same is true where the second event of two, [groups, size, size], is there only once, and has
 // the context and the mask of the first.
-func (r rows) same(b Batch, n int) *Node {
+func (r rows) same(b Batch) *Node {
 	g := b.X.Graph()
 	s := shapes.Make(dtypes.Int32, r.groups, r.size, r.size)
 	number := Add(MulScalar(Iota(g, s, 0), r.size), Iota(g, s, 2))
-	same := LessThan(number, ConstAsDType(g, dtypes.Int32, n))
+	same := LessThan(number, ConstAsDType(g, dtypes.Int32, r.n))
 	for _, part := range []*Node{b.Context, b.Mask} {
 		if part == nil {
 			continue
 		}
-		values := part.Shape().Size() / n
-		part = r.split(part, values)
+		part = r.split(part, part.Shape().Size()/r.n)
 		equal := Equal(InsertAxes(part, 2), InsertAxes(part, 1)) // [groups, size, size, values]
 		same = And(same, LogicalAll(equal, -1))
 	}

@@ -2,8 +2,11 @@ package metric
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
+
+	"github.com/nami-flow/go-nami/nami/internal/gomlx"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -140,16 +143,15 @@ func (c *classifiers) call(exec *model.Exec, all labelled, rows [folds][]int, n 
 			label[at], weight[at] = float32(all.labels[row]), float32(all.weights[row])
 		}
 	}
-	out, err := exec.Exec(tensors.FromFlatDataAndDimensions(x, folds, n, c.size),
-		tensors.FromFlatDataAndDimensions(label, folds, n), tensors.FromFlatDataAndDimensions(weight, folds, n))
-	if err != nil {
+	in := []*tensors.Tensor{
+		tensors.FromFlatDataAndDimensions(x, folds, n, c.size),
+		tensors.FromFlatDataAndDimensions(label, folds, n), tensors.FromFlatDataAndDimensions(weight, folds, n),
+	}
+	out, err := exec.Exec(in[0], in[1], in[2])
+	if err = errors.Join(err, finalize(in...)); err != nil {
 		return nil, err
 	}
-	defer func() { _ = out[0].FinalizeAll() }()
-	flat := tensors.MustCopyFlatData[float32](out[0])
-	values := make([]float64, len(flat))
-	for i, v := range flat {
-		values[i] = float64(v)
-	}
-	return values, nil
+	values := make([]float64, out[0].Size())
+	err = gomlx.EachFloat(out[0], func(i int, v float64) { values[i] = v })
+	return values, errors.Join(err, finalize(out...))
 }

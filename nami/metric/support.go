@@ -7,9 +7,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Supported says how two samples cover each other's support. All are 1, or near it, for samples of
-// one distribution; [Support] says what is to be expected.
-type Supported struct {
+// SupportOverlap says how far two samples cover each other's support. All are 1, or near it, for
+// samples of one distribution; [CompareSupport] says what is to be expected.
+type SupportOverlap struct {
 	// Precision is the share of samples within the reference's support: what is not is wrong
 	// (Kynkäänniemi et al. 2019, arXiv:1904.06991).
 	Precision float64
@@ -27,7 +27,7 @@ type Supported struct {
 	Coverage float64
 }
 
-// Support compares the supports of a reference and of samples, float32 or float64 [n]+event and
+// CompareSupport compares the supports of a reference and of samples, float32 or float64 [n]+event and
 // [m]+event: balls around each event that reach to the k-th nearest of its own sample, 5 if k is
 // 0. Both need more than k events. Weights, which must not be negative, weigh the shares; the balls
 // are those of all events alike.
@@ -37,8 +37,8 @@ type Supported struct {
 // have no such formula: compare with two halves of the data.
 //
 // Every pair is compared, on all processors, in O((n+m)²·size) time. Errors are as for [Nearest].
-func Support(reference, samples *tensors.Tensor, k int, settings ...Option) (s Supported, err error) {
-	a, b, err := readPair("Support", reference, samples, settings)
+func CompareSupport(reference, samples *tensors.Tensor, k int, settings ...Option) (s SupportOverlap, err error) {
+	a, b, err := readPair("CompareSupport", reference, samples, settings)
 	if err != nil {
 		return s, err
 	}
@@ -54,7 +54,7 @@ func Support(reference, samples *tensors.Tensor, k int, settings ...Option) (s S
 		}
 	}
 	if err != nil {
-		return s, fmt.Errorf("metric.Support: %w", err)
+		return s, fmt.Errorf("metric.CompareSupport: %w", err)
 	}
 	ofA, ofB := a.reach(k), b.reach(k)
 	within := make([]int, b.count) // how many balls of the reference each sample is in

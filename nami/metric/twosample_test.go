@@ -136,15 +136,15 @@ func TestFrechetDistance(t *testing.T) {
 	gomlxtest.Says(t, "one event", err, "a covariance needs at least 2")
 }
 
-func TestSupport(t *testing.T) {
+func TestCompareSupport(t *testing.T) {
 	data, far := random(1, 60, 2), shifted(random(2, 60, 2), 30, 0)
-	apart, err := metric.Support(data, far, 0)
-	if err != nil || apart != (metric.Supported{}) {
+	apart, err := metric.CompareSupport(data, far, 0)
+	if err != nil || apart != (metric.SupportOverlap{}) {
 		t.Errorf("samples far away: %+v, %v", apart, err)
 	}
 	// Samples of one of two modes are precise, and half of the data is missing.
 	modes := tensors.FromFlatDataAndDimensions(append(tensors.MustCopyFlatData[float64](data), tensors.MustCopyFlatData[float64](far)...), 120, 2)
-	half, err := metric.Support(modes, random(3, 100, 2), 0)
+	half, err := metric.CompareSupport(modes, random(3, 100, 2), 0)
 	if err != nil || half.Precision < 0.85 || half.Recall > 0.51 || half.Coverage > 0.51 || half.Recall < 0.4 || half.Coverage < 0.4 {
 		t.Errorf("one of two modes: %+v, %v", half, err)
 	}
@@ -157,7 +157,7 @@ func TestSupport(t *testing.T) {
 		want *= float64(n-1-i) / float64(n+m-1-i)
 	}
 	for i := range trials {
-		s, err := metric.Support(random(uint64(2*i+10), n, 2), random(uint64(2*i+11), m, 2), k)
+		s, err := metric.CompareSupport(random(uint64(2*i+10), n, 2), random(uint64(2*i+11), m, 2), k)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +166,7 @@ func TestSupport(t *testing.T) {
 	gomlxtest.Close(t, "density", density, 1, 4.5*0.009)
 	gomlxtest.Close(t, "coverage", coverage, 1-want, 4.5*0.006)
 	for _, k := range []int{-1, 60} {
-		_, err = metric.Support(data, far, k)
+		_, err = metric.CompareSupport(data, far, k)
 		gomlxtest.Says(t, fmt.Sprintf("k of %d", k), err, fmt.Sprintf("k is %d, and there are 60 and 60 events", k))
 	}
 }

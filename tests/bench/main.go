@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nami-flow/go-nami/nami"
+	"github.com/nami-flow/go-nami/tests/internal/usage"
 
 	"github.com/gomlx/compute"
 )
@@ -93,7 +94,7 @@ func run(name, config string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if r.PeakRSSMB, err = peakRSS(); err != nil {
+	if r.PeakRSSMB, err = usage.PeakMiB(); err != nil {
 		return err
 	}
 	encoder := json.NewEncoder(os.Stdout)
@@ -109,7 +110,7 @@ func timed(t task, backend compute.Backend, r *result) error {
 		return err
 	}
 	r.CompileSeconds, r.Check = w.compile.Seconds(), w.check
-	before, err := cpuSeconds()
+	before, err := usage.ProcessorSeconds()
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func timed(t task, backend compute.Backend, r *result) error {
 		}
 		r.Reps = append(r.Reps, time.Since(start).Seconds()/float64(t.block))
 	}
-	after, err := cpuSeconds()
+	after, err := usage.ProcessorSeconds()
 	if err != nil {
 		return err
 	}

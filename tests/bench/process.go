@@ -6,31 +6,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
-
-// peakRSS is the peak resident memory of this process, in MiB.
-func peakRSS() (float64, error) {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0, err
-	}
-	unit := 1024.0 // kilobytes on Linux, bytes on macOS
-	if runtime.GOOS == "darwin" {
-		unit = 1024 * 1024
-	}
-	return float64(usage.Maxrss) / unit, nil
-}
-
-// cpuSeconds is the processor time that this process has used.
-func cpuSeconds() (float64, error) {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0, err
-	}
-	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9, nil
-}
 
 // sinceProcessStart is the time since the kernel started this process, in seconds, to
 // 10 ms: loading the program and its libraries counts. Where Linux's /proc isn't, it

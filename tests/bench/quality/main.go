@@ -15,7 +15,6 @@ import (
 	"math"
 	"os"
 	"os/signal"
-	"syscall"
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/data"
@@ -27,6 +26,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/toy"
 	"github.com/nami-flow/go-nami/nami/train"
 	"github.com/nami-flow/go-nami/nami/transform"
+	"github.com/nami-flow/go-nami/tests/internal/usage"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -105,10 +105,18 @@ func measure(ctx context.Context, backend compute.Backend, set toy.Set, l loss.F
 		return result{}, err
 	}
 	fit := func(steps int) (*model.Store, float64, error) {
-		store, before := model.NewStore(), processorSeconds()
-		_, err := train.Fit(ctx, backend, store, loss.Transformed{Of: l, Transform: units}, data.Events{X: x},
+		store := model.NewStore()
+		before, err := usage.ProcessorSeconds()
+		if err != nil {
+			return nil, 0, err
+		}
+		_, err = train.Fit(ctx, backend, store, loss.Transformed{Of: l, Transform: units}, data.Events{X: x},
 			train.Steps(steps), train.BatchSize(512), train.LearningRate(2e-2), train.ClipNorm(1), train.Schedule(train.Cosine{}), train.Seed(seed))
-		return store, processorSeconds() - before, err
+		if err != nil {
+			return nil, 0, err
+		}
+		after, err := usage.ProcessorSeconds()
+		return store, after - before, err
 	}
 	// Two short runs tell how long compiling and a step take.
 	_, short, err := fit(100)
@@ -160,13 +168,4 @@ func measure(ctx context.Context, backend compute.Backend, set toy.Set, l loss.F
 	r.mean = sum / held
 	r.standardError = math.Sqrt((squares/held - r.mean*r.mean) / held)
 	return r, nil
-}
-
-// processorSeconds is the processor time that this process has used.
-func processorSeconds() float64 {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		fail(err)
-	}
-	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 }
