@@ -10,18 +10,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Test is the outcome of a test whether two samples come from one distribution.
-type Test struct {
-	// Value is the statistic: 0 for equal samples, and larger the further they are apart.
-	Value float64
-
-	// P is the probability of at least that value if they come from one distribution.
-	P float64
-
-	// Null are the values that P was counted from, in rising order; nil if P has a formula.
-	Null []float64
-}
-
 // Statistic is how far apart two samples are, such as [EnergyDistance]. [MMD] and
 // [SlicedWasserstein] are one with their other arguments filled in:
 //

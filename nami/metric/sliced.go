@@ -57,36 +57,37 @@ func SlicedWasserstein(x, y *tensors.Tensor, projections int, seed int64, settin
 	return result("SlicedWasserstein", math.Sqrt(sum/float64(projections)))
 }
 
-// readPair reads two samples of the same kind of event, neither empty.
+// readPair reads two samples of the same kind of event, neither empty, called x and y.
 func readPair(name string, x, y *tensors.Tensor, settings []Option) (a, b events, err error) {
+	return readNamed(name, [2]string{"x", "y"}, x, y, settings)
+}
+
+func readNamed(name string, names [2]string, x, y *tensors.Tensor, settings []Option) (a, b events, err error) {
+	fail := func(err error) (events, events, error) {
+		return events{}, events{}, fmt.Errorf("metric.%s: %w", name, err)
+	}
 	o, err := configure(settings, 2)
 	if err != nil {
-		return a, b, fmt.Errorf("metric.%s: %w", name, err)
+		return fail(err)
 	}
-	if a, err = readEvents("x", x); err == nil {
-		if b, err = readEvents("y", y); err == nil {
-			err = sameEvent("x", x, "y", y)
+	var both [2]events
+	for i, x := range []*tensors.Tensor{x, y} {
+		if both[i], err = readEvents(names[i], x); err != nil {
+			return fail(err)
 		}
 	}
-	for _, s := range []struct {
-		name string
-		x    *tensors.Tensor
-		of   events
-	}{{"x", x, a}, {"y", y, b}} {
-		if err == nil && s.of.count == 0 {
-			err = fmt.Errorf("%s is empty (shape %s): give at least one event", s.name, s.x.Shape())
+	if err := sameEvent(names[0], x, names[1], y); err != nil {
+		return fail(err)
+	}
+	for i, x := range []*tensors.Tensor{x, y} {
+		if both[i].count == 0 {
+			return fail(fmt.Errorf("%s is empty (shape %s): give at least one event", names[i], x.Shape()))
+		}
+		if both[i].weights, err = o.of(i, names[i], both[i].count); err != nil {
+			return fail(err)
 		}
 	}
-	if err == nil {
-		a.weights, err = o.of(0, "x", a.count)
-	}
-	if err == nil {
-		b.weights, err = o.of(1, "y", b.count)
-	}
-	if err != nil {
-		return a, b, fmt.Errorf("metric.%s: %w", name, err)
-	}
-	return a, b, nil
+	return both[0], both[1], nil
 }
 
 // result reports a distance too large for a float64.
