@@ -112,11 +112,11 @@ func uniform(name string, ranks []float64, draws int, words rankWords) (c Calibr
 	c.Bias = Test{
 		Name: name + ", mean rank", Value: mean + 0.5,
 		Means: fmt.Sprintf("above ½ %s; below ½ %s", words.high, words.low),
-	}.normal(0.5, math.Sqrt(variance)/root)
+	}.normal(0.5, math.Sqrt(variance)/root, bothSides)
 	c.Spread = Test{
 		Name: name + ", spread of ranks", Value: squares / variance,
 		Means: fmt.Sprintf("above 1 %s; below 1 %s", words.wide, words.narrow),
-	}.normal(1, math.Sqrt(max(0, fourth-variance*variance))/variance/root)
+	}.normal(1, math.Sqrt(max(0, fourth-variance*variance))/variance/root, bothSides)
 	c.Spread.Low = max(0, c.Spread.Low)
 	c.Spread.Value, c.Spread.Low, c.Spread.High = math.Sqrt(c.Spread.Value), math.Sqrt(c.Spread.Low), math.Sqrt(c.Spread.High)
 	c.Finding = c.finding(words)
@@ -193,7 +193,7 @@ func (c *Calibration) curve(name string) {
 		}
 		null[i], _ = farthest(counts)
 	})
-	c.Test = c.Test.counted(null, above, 0, math.Inf(1))
+	c.Test = c.Test.counted(null, above)
 	for i, level := range c.Levels {
 		c.Lower = append(c.Lower, max(0, level-c.High*deviations[i]))
 		c.Upper = append(c.Upper, min(1, level+c.High*deviations[i]))

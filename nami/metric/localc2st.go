@@ -143,5 +143,5 @@ func (l *LocalC2ST) Test(observation, draws *tensors.Tensor) (Test, error) {
 	return Test{
 		Name: "local C2ST", Value: values[0],
 		Means: "mean of (d - ½)² for the probability d that a classifier gives the posterior's draws: 0 where the posterior is right, ¼ at most",
-	}.counted(values[1:], above, 0, 0.25), nil
+	}.counted(values[1:], above), nil
 }

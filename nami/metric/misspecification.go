@@ -54,7 +54,7 @@ func Misspecification(simulations, observations *tensors.Tensor, seed int64) ([]
 		tests[i] = Test{
 			Name: fmt.Sprintf("observation %d, distance to the simulations", i+1), Value: v,
 			Means: "large where the observation is unlike all simulations, so that the model doesn't describe it",
-		}.counted(slices.Clone(others), above, 0, math.Inf(1))
+		}.counted(slices.Clone(others), above)
 	}
 	return tests, nil
 }
@@ -120,19 +120,4 @@ func whitening(e events) (func(events) events, error) {
 		out.Mul(mat.NewDense(x.count, x.size, flat), &axes)
 		return events{count: x.count, size: x.size, flat: out.RawMatrix().Data}
 	}, nil
-}
-
-// moment is a coordinate's mean and deviation.
-type moment struct{ mean, deviation float64 }
-
-func (e events) moment(k int) (m moment) {
-	column := e.column(k)
-	for i, v := range column {
-		m.mean += e.weight(i) * v
-	}
-	for i, v := range column {
-		m.deviation += e.weight(i) * (v - m.mean) * (v - m.mean)
-	}
-	m.deviation = math.Sqrt(m.deviation)
-	return m
 }

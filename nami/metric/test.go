@@ -23,9 +23,8 @@ type Test struct {
 	// hypothesis is true.
 	P float64
 
-	// Low and High hold the value with the probability [BandMass] under the null hypothesis. Where
-	// only large values count, Low is the least that is possible; likewise High where only small
-	// ones do.
+	// Low and High hold the value with the probability [BandMass] under the null hypothesis. Low is
+	// -Inf where only large values count, High is +Inf where only small ones do.
 	Low, High float64
 
 	// Null are the values that P, Low and High were counted from, in rising order; nil if they
@@ -35,7 +34,18 @@ type Test struct {
 
 // String is the test on one line.
 func (t Test) String() string {
-	return fmt.Sprintf("%s %s (%s to %s expected), p %s: %s", t.Name, short(t.Value), short(t.Low), short(t.High), Probability(t.P), t.Means)
+	return fmt.Sprintf("%s %s (%s expected), p %s: %s", t.Name, short(t.Value), t.Expected(), Probability(t.P), t.Means)
+}
+
+// Expected says in words from where to where the value is expected.
+func (t Test) Expected() string {
+	switch {
+	case math.IsInf(t.Low, -1):
+		return "at most " + short(t.High)
+	case math.IsInf(t.High, 1):
+		return "at least " + short(t.Low)
+	}
+	return short(t.Low) + " to " + short(t.High)
 }
 
 // Probability writes a p-value: two significant digits, and bounds for what is very small.
@@ -81,12 +91,11 @@ const (
 	bothSides
 )
 
-// counted fills in P, Low and High from values under the null hypothesis; least and most are the
-// bounds of what is possible. Values that are equal but for rounding count as equal.
-func (t Test) counted(null []float64, far tail, least, most float64) Test {
+// counted fills in P, Low and High from values under the null hypothesis. Values that are equal but
+// for rounding count as equal.
+func (t Test) counted(null []float64, far tail) Test {
 	slices.Sort(null)
 	t.Null = null
-	n := len(null)
 	slack := 1e-9 * math.Abs(t.Value)
 	more, less := 0, 0
 	for _, v := range null {
@@ -97,29 +106,42 @@ func (t Test) counted(null []float64, far tail, least, most float64) Test {
 			less++
 		}
 	}
-	share := func(k int) float64 { return float64(1+k) / float64(1+n) }
+	share := func(k int) float64 { return float64(1+k) / float64(1+len(null)) }
 	quantile := func(q float64) float64 { return stat.Quantile(q, stat.Empirical, null, nil) }
+	t.Low, t.High = math.Inf(-1), math.Inf(1)
 	switch far {
 	case above:
-		t.P, t.Low, t.High = share(more), least, quantile(BandMass)
+		t.P, t.High = share(more), quantile(BandMass)
 	case below:
-		t.P, t.Low, t.High = share(less), quantile(1-BandMass), most
+		t.P, t.Low = share(less), quantile(1-BandMass)
 	default:
 		t.P, t.Low, t.High = min(1, 2*share(min(more, less))), quantile((1-BandMass)/2), quantile((1+BandMass)/2)
 	}
 	return t
 }
 
-// normal fills in P, Low and High, both sides, for a value with a normal law.
-func (t Test) normal(mean, deviation float64) Test {
-	if deviation == 0 { // it can have no other value
-		t.P, t.Low, t.High = 1, mean, mean
-		if t.Value != mean {
-			t.P = 0
-		}
-		return t
+// normal fills in P, Low and High of a value with a normal law, for one side or both.
+func (t Test) normal(mean, deviation float64, far tail) Test {
+	z, mass, sides := t.Value-mean, BandMass, 1.0
+	if far == bothSides {
+		z, mass, sides = math.Abs(z), (1+BandMass)/2, 2
+	} else if far == below {
+		z = -z
 	}
-	width := distuv.UnitNormal.Quantile((1+BandMass)/2) * deviation
-	t.P, t.Low, t.High = 2*distuv.UnitNormal.Survival(math.Abs(t.Value-mean)/deviation), mean-width, mean+width
+	width := distuv.UnitNormal.Quantile(mass) * deviation
+	t.Low, t.High = mean-width, mean+width
+	if far == above {
+		t.Low = math.Inf(-1)
+	} else if far == below {
+		t.High = math.Inf(1)
+	}
+	switch {
+	case deviation > 0:
+		t.P = sides * distuv.UnitNormal.Survival(z/deviation)
+	case z > 0: // it can have no other value
+		t.P = 0
+	default:
+		t.P = 1
+	}
 	return t
 }
