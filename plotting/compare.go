@@ -13,8 +13,8 @@ import (
 // Compare returns a table of how far samples are from a reference, by [metric.Comparer]: a row for each
 // sample and a column for each test, in units of the reference's standard deviations, with a star
 // where a test is significant (p ≤ 0.05, adjusted for the number of tests), and the clearest difference of
-// a column, in words. The first row says what is to be expected of a sample of the reference's
-// distribution, as large as the first sample. For the picture, see [Differences] and [Corner]. An
+// a column, in words. Pairs are those of up to 2,000 events of each. The first row says what is to be
+// expected of a sample of the reference's distribution, as large as the first sample. For the picture, see [Differences] and [Corner]. An
 // error of metric.Comparer is the table's.
 func Compare(reference Sample, others []Sample, seed int64) Table {
 	t := Table{Title: "Distance to " + or(reference.Name, "the reference")}
@@ -23,7 +23,7 @@ func Compare(reference Sample, others []Sample, seed int64) Table {
 	}
 	for i, other := range others {
 		name := or(other.Name, fmt.Sprintf("sample %d", i+1))
-		c, err := metric.Comparer{Tests: metric.Tests{Seed: seed}}.Compare(context.Background(), reference.Points, other.Points, metric.Weights(reference.Weights, other.Weights))
+		c, err := metric.Comparer{Events: 2000, Tests: metric.Tests{Seed: seed}}.Compare(context.Background(), reference.Points, other.Points, metric.Weights(reference.Weights, other.Weights))
 		if err != nil {
 			t.err = fmt.Errorf("plotting.Compare: %s: %w", name, err)
 			return t
@@ -96,6 +96,9 @@ func Differences(reference, other Sample, c metric.Comparison) Figure {
 	}
 	if len(r.columns) != len(s.columns) {
 		return failed("Differences: an event of %s has %d values, one of %s %d: give samples that were compared", r.name, len(r.columns), s.name, len(s.columns))
+	}
+	if r.name == s.name {
+		r.name, s.name = "reference", "sample"
 	}
 	var order []int
 	words := map[int]string{}

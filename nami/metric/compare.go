@@ -110,7 +110,7 @@ func (c Comparer) compare(ctx context.Context, reference, sample *tensors.Tensor
 	switch {
 	case err != nil:
 	case c.Events < 0 || c.Events == 1:
-		err = fmt.Errorf("Events is %d: give how many events of each sample are compared in pairs, at least 2, or 0 for %d", c.Events, usualEvents)
+		err = fmt.Errorf("the Events are %d: give how many events of each sample are compared in pairs, at least 2, or 0 for %d", c.Events, usualEvents)
 	case c.Columns != nil && len(c.Columns) != a.size:
 		err = fmt.Errorf("there are %d Columns, and an event has %d values: give a name for each", len(c.Columns), a.size)
 	}
@@ -262,11 +262,11 @@ func (c *comparing) asked(reference, sample events, shape []int) {
 		c.add("Fréchet distance of the features", func() (Test, error) {
 			of, err := c.Features(x)
 			if err != nil {
-				return Test{}, fmt.Errorf("Features of the reference: %w", err)
+				return Test{}, fmt.Errorf("the features of the reference: %w", err)
 			}
 			ofSample, err := c.Features(y)
 			if err != nil {
-				return Test{}, fmt.Errorf("Features of the sample: %w", err)
+				return Test{}, fmt.Errorf("the features of the sample: %w", err)
 			}
 			return c.FrechetDistance(c.ctx, of, ofSample, Weights(wx, wy))
 		})

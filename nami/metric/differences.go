@@ -183,7 +183,7 @@ func fixed(k int, name string, r, s moment) (Difference, bool) {
 
 func ratio(r float64) string {
 	if r < 0.5 || r > 2 {
-		return short(r) + " of what it should be"
+		return short(r) + " times what it should be"
 	}
 	return fmt.Sprintf("%s %% too %s", short(100*math.Abs(r-1)), either(r > 1, "large", "small"))
 }

@@ -57,8 +57,8 @@ func MMD(x, y *tensors.Tensor, bandwidth float64, settings ...Option) (float64, 
 	return result("MMD", math.Sqrt(squared))
 }
 
-// EnergyDistance tests by [EnergyDistance]. Of more than 2,000 events in all, the null distribution is
-// that of 2,000 of them, in units of its mean, 1/n + 1/m with effective numbers: it has the same
+// EnergyDistance tests by [EnergyDistance]. Of more than 1,000 events in all, the null distribution is
+// that of 1,000 of them, in units of its mean, 1/n + 1/m with effective numbers: it has the same
 // shape for any large samples.
 func (t Tests) EnergyDistance(ctx context.Context, x, y *tensors.Tensor, settings ...Option) (Test, error) {
 	a, b, err := readPair("Tests.EnergyDistance", x, y, settings)
@@ -135,7 +135,7 @@ func (t Tests) kernelNull(ctx context.Context, a, b events, k kernel) ([]float64
 	for p, first := range firsts {
 		for e, in := range first {
 			w := -scales[p][1]
-			if in {
+			if in == 1 {
 				w = scales[p][0]
 			}
 			if all.weights != nil {

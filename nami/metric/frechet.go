@@ -35,7 +35,7 @@ func FrechetDistance(x, y *tensors.Tensor, settings ...Option) (float64, error) 
 	return result("FrechetDistance", v)
 }
 
-// FrechetDistance tests by [FrechetDistance]. Of more than 2,000 events in all, and 20 for each value
+// FrechetDistance tests by [FrechetDistance]. Of more than 1,000 events in all, and 20 for each value
 // of an event, the null distribution is that of so many of them, in units of 1/n + 1/m with effective
 // numbers.
 func (t Tests) FrechetDistance(ctx context.Context, x, y *tensors.Tensor, settings ...Option) (Test, error) {

@@ -32,7 +32,7 @@ type Tests struct {
 
 // mostPermuted is of how many events in all the null distribution is computed where it is known how
 // it depends on their number.
-const mostPermuted = 2000
+const mostPermuted = 1000
 
 const usualPermutations = 499
 
@@ -106,20 +106,20 @@ func (s splits) order(i int) []int {
 	return rand.New(rand.NewPCG(uint64(s.seed), uint64(i))).Perm(s.all)
 }
 
-// labels are those of all splits: which events are in the first sample, and what the weights of the
+// labels are those of all splits: 1 for the events of the first sample, 0 for others, and what the weights of the
 // first sample and of the second are to be multiplied by so that they add up to 1.
-func (s splits) labels(ctx context.Context) (firsts [][]bool, scales [][2]float64, err error) {
-	firsts, scales = make([][]bool, s.count), make([][2]float64, s.count)
+func (s splits) labels(ctx context.Context) (firsts [][]uint8, scales [][2]float64, err error) {
+	firsts, scales = make([][]uint8, s.count), make([][2]float64, s.count)
 	for p := range firsts {
 		if err := context.Cause(ctx); err != nil {
 			return nil, nil, err
 		}
 		order := s.order(p)
-		firsts[p] = make([]bool, s.all)
+		firsts[p] = make([]uint8, s.all)
 		for at, e := range order {
 			part := 1
 			if at < s.ofX {
-				firsts[p][e], part = true, 0
+				firsts[p][e], part = 1, 0
 			}
 			if s.weights != nil {
 				scales[p][part] += s.weights[e]

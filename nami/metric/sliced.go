@@ -70,10 +70,10 @@ func (t Tests) sliced(ctx context.Context, a, b events, projections int) (Test, 
 	value, err := sliced(ctx, a, b, projections, t.Seed, func(along, origin []float64) {
 		line := all.inOrder(all.along(along, origin))
 		eachPart(splits.count, func(from, to int) {
-			var x, y onLine
+			x, y := line.room(a.count), line.room(b.count)
 			for p := from; p < to; p++ {
-				x, y = line.split(firsts[p], scales[p], x, y)
-				sums[p] += squaredWasserstein(x, y) / float64(projections)
+				line.split(firsts[p], scales[p], x, y)
+				sums[p] += squaredWasserstein(x.part(a.count), y.part(b.count)) / float64(projections)
 			}
 		})
 	})
@@ -213,28 +213,47 @@ func (e events) inOrder(at []float64) onLine {
 	return out
 }
 
-// split are the events of which first is true, and the others, with weights times the scales; x and
-// y are used again.
-func (l onLine) split(first []bool, scales [2]float64, x, y onLine) (onLine, onLine) {
-	x.at, x.weights, y.at, y.weights = x.at[:0], x.weights[:0], y.at[:0], y.weights[:0]
+// split are the events of which first is 1, and the others, where it is 0, with weights times the scales; x
+// and y, of the right lengths, are overwritten. Each event is written to both, so that the processor has
+// nothing to guess, which takes a third of the time.
+func (l onLine) split(first []uint8, scales [2]float64, x, y onLine) {
+	in, out := 0, 0
 	for i, v := range l.at {
-		of, scale := &y, scales[1]
-		if first[l.numbers[i]] {
-			of, scale = &x, scales[0]
-		}
-		of.at = append(of.at, v)
+		step := int(first[l.numbers[i]])
+		x.at[in], y.at[out] = v, v
 		if l.weights != nil {
-			of.weights = append(of.weights, scale*l.weights[i])
+			x.weights[in], y.weights[out] = scales[0]*l.weights[i], scales[1]*l.weights[i]
 		}
+		in, out = in+step, out+1-step
 	}
-	if l.weights == nil {
-		x.weights, y.weights = nil, nil
+}
+
+// room is for so many events, and one that overflows.
+func (l onLine) room(n int) onLine {
+	out := onLine{at: make([]float64, n+1)}
+	if l.weights != nil {
+		out.weights = make([]float64, n+1)
 	}
-	return x, y
+	return out
+}
+
+func (l onLine) part(n int) onLine {
+	l.at = l.at[:n]
+	if l.weights != nil {
+		l.weights = l.weights[:n]
+	}
+	return l
 }
 
 // squaredWasserstein is the squared 2-Wasserstein distance on a line.
 func squaredWasserstein(a, b onLine) float64 {
+	if a.weights == nil && b.weights == nil && len(a.at) == len(b.at) {
+		sum := 0.0
+		for i, v := range a.at {
+			sum += (v - b.at[i]) * (v - b.at[i])
+		}
+		return sum / float64(len(a.at))
+	}
 	return transported(a, b, func(d float64) float64 { return d * d })
 }
 

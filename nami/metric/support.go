@@ -161,7 +161,7 @@ func (s *supports) nearest(i, kept int) []neighbour {
 }
 
 // ball are the nearest events of one up to the k-th of its own sample, and those that are as far.
-func (s *supports) ball(i int, first []bool) []neighbour {
+func (s *supports) ball(i int, first []uint8) []neighbour {
 	near := s.near[i]
 	for {
 		own, end := 0, 0
@@ -179,7 +179,7 @@ func (s *supports) ball(i int, first []bool) []neighbour {
 }
 
 // overlap is that of the events of which first is true, the reference, with the others.
-func (s *supports) overlap(first []bool, scales [2]float64) (o SupportOverlap) {
+func (s *supports) overlap(first []uint8, scales [2]float64) (o SupportOverlap) {
 	found := make([]bool, s.all.count) // in a ball of the other sample
 	for i := range s.all.count {
 		other := false
@@ -188,18 +188,18 @@ func (s *supports) overlap(first []bool, scales [2]float64) (o SupportOverlap) {
 				continue
 			}
 			found[n.number], other = true, true
-			if first[i] {
+			if first[i] == 1 {
 				o.Density += scales[1] * s.counts(int(n.number)) / float64(s.k)
 			}
 		}
-		if first[i] && other {
+		if first[i] == 1 && other {
 			o.Coverage += scales[0] * s.counts(i)
 		}
 	}
 	for i, in := range found {
 		switch {
 		case !in:
-		case first[i]:
+		case first[i] == 1:
 			o.Recall += scales[0] * s.counts(i)
 		default:
 			o.Precision += scales[1] * s.counts(i)
@@ -218,13 +218,12 @@ func (s *supports) counts(i int) float64 {
 
 // actual is the overlap of the samples themselves.
 func (s *supports) actual() SupportOverlap {
-	first := make([]bool, s.all.count)
+	first := make([]uint8, s.all.count)
 	var sums [2]float64
 	for i := range first {
-		first[i] = i < s.ofReference
 		part := 1
-		if first[i] {
-			part = 0
+		if i < s.ofReference {
+			first[i], part = 1, 0
 		}
 		sums[part] += s.counts(i)
 	}
