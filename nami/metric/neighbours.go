@@ -1,4 +1,5 @@
-// Package metric holds the numbers that say how close samples are to data.
+// Package metric holds the numbers that say how close samples are to data, and whether posteriors are
+// calibrated, each beside what it is by chance: begin with [Compare].
 package metric
 
 import (
