@@ -14,8 +14,8 @@ import (
 // sample and a column for each test, in units of the reference's standard deviations, with a star
 // where a test is significant (p ≤ 0.05, adjusted for the number of tests), and the clearest difference of
 // a column, in words. Pairs are those of up to 2,000 events of each. The first row says what is to be
-// expected of a sample of the reference's distribution, as large as the first sample. For the picture, see [Differences] and [Corner]. An
-// error of metric.Comparer is the table's.
+// expected of a sample of the reference's distribution, as large as the first sample. For the picture,
+// see [Differences] and [Corner]. An error of metric.Comparer is the table's.
 func Compare(reference Sample, others []Sample, seed int64) Table {
 	t := Table{Title: "Distance to " + or(reference.Name, "the reference")}
 	if len(others) == 0 {

@@ -80,7 +80,7 @@ const (
 //
 // The tests of whole events are the energy distance, the maximum mean discrepancy, the sliced
 // Wasserstein distance and, of one value or up to 200 events of each without weights, the exact one, precision, recall,
-// density and coverage, the fast C2ST, and what the [Comparer] asks for. All events are in units of the
+// density and coverage of events without weights, the fast C2ST, and what the [Comparer] asks for. All events are in units of the
 // reference's standard deviation of each value, so that a value in other units doesn't change the
 // result. If both samples are of one distribution, one of the tests has an adjusted p-value of at
 // most 0.05 with a probability of at most 0.05, and so has one of the differences: means,
@@ -215,7 +215,11 @@ func (c *comparing) pairs(negative bool) {
 	} else {
 		c.leaveOut("the exact Wasserstein distance: of several values, it is compared of up to %d events, as many of both, without weights", mostExact)
 	}
-	if min(a.count, b.count) < leastForShares {
+	switch {
+	case a.weights != nil || b.weights != nil:
+		c.leaveOut("precision, recall, density and coverage: neighbours are those of events without weights")
+		return
+	case min(a.count, b.count) < leastForShares:
 		c.leaveOut("precision, recall, density and coverage: there are fewer than %d events of a sample", leastForShares)
 		return
 	}
@@ -313,6 +317,9 @@ func readCompared(o options, i int, name string, x *tensors.Tensor) (out finiteE
 	}
 	if out.events = out.normalised(); out.weights != nil && !slices.ContainsFunc(out.weights, func(w float64) bool { return w != 0 }) {
 		return out, fmt.Errorf("all finite events of %s have the weight 0", name)
+	}
+	if out.weights != nil && slices.Max(out.weights) == slices.Min(out.weights) { // which are none
+		out.weights = nil
 	}
 	return out, nil
 }

@@ -54,7 +54,8 @@ func CompareSupport(reference, samples *tensors.Tensor, k int, settings ...Optio
 type SupportTests struct{ Precision, Recall, Density, Coverage Test }
 
 // Support tests by [CompareSupport]. The nearest events are searched once, so that permutations take
-// little time.
+// little time. As balls are those of all events alike, weights that depend on where an event is change
+// what is expected: then P holds only if those of both samples do so in the same way.
 func (t Tests) Support(ctx context.Context, reference, samples *tensors.Tensor, k int, settings ...Option) (s SupportTests, err error) {
 	near, err := readSupport(ctx, "Tests.Support", reference, samples, k, settings)
 	if err != nil {
