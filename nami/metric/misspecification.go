@@ -38,11 +38,13 @@ func Misspecification(simulations, observations *tensors.Tensor, seed int64) ([]
 	if err != nil {
 		return nil, fmt.Errorf("metric.Misspecification: %w", err)
 	}
-	known := whiten(s.part(0, n/2))
+	known := whiten(s.part(0, n/2)).lineup()
 	far := func(e events) []float64 {
 		e = whiten(e)
 		out := make([]float64, e.count)
-		each(e.count, func(i int) { out[i] = math.Sqrt(known.nearestTo(e.row(i), TypicalNeighbour)[TypicalNeighbour-1]) })
+		each(e.count, func(i int) {
+			out[i] = math.Sqrt(known.nearest(e.row(i), TypicalNeighbour, -1)[TypicalNeighbour-1].squared)
+		})
 		return out
 	}
 	others, values := far(s.part(n/2, n)), far(o)
@@ -60,21 +62,6 @@ func Misspecification(simulations, observations *tensors.Tensor, seed int64) ([]
 }
 
 const leastSimulations, mostSimulations = 20, 20_000
-
-// nearestTo are the squared distances from a point to the k nearest events, in rising order; fewer
-// if there are fewer.
-func (e events) nearestTo(point []float64, k int) []float64 {
-	nearest := make([]float64, 0, k+1)
-	for j := range e.count {
-		d := squaredDistance(point, e.row(j))
-		if len(nearest) == k && d >= nearest[k-1] {
-			continue
-		}
-		at, _ := slices.BinarySearch(nearest, d)
-		nearest = slices.Insert(nearest, at, d)[:min(len(nearest)+1, k)]
-	}
-	return nearest
-}
 
 // whitening is the map to units in which events like those have the mean 0 and the covariance 1, in
 // the directions in which they have a spread. Of directions in which they have none, relative to the

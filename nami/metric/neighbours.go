@@ -5,10 +5,9 @@ package metric
 import (
 	"fmt"
 	"math"
-	"runtime"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
-	"golang.org/x/sync/errgroup"
 )
 
 // Neighbours holds, for each event of a query, its nearest event of a reference.
@@ -26,8 +25,8 @@ type Neighbours struct {
 // 1-nearest-neighbour classifier (Cover and Hart 1967), and its distances show copies
 // of the training set among samples: compare them with [NearestOther] of the data.
 //
-// Every pair is compared, on all processors, in O(query·reference·size) time. An
-// empty reference, different events, and values that are not finite are errors; an
+// It runs on all processors, in O(query·reference·size) time at most, and less where events have few
+// values: a search goes from near to far in the most spread value. An empty reference, different events, and values that are not finite are errors; an
 // empty query gives an empty answer.
 func Nearest(query, reference *tensors.Tensor) (Neighbours, error) {
 	q, err := readEvents("query", query)
@@ -63,50 +62,17 @@ func NearestOther(x *tensors.Tensor) (Neighbours, error) {
 
 func search(query, reference events, skipSelf bool) (Neighbours, error) {
 	found := Neighbours{Index: make([]int, query.count), Distance: make([]float64, query.count)}
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	const chunk = 32
-	for start := 0; start < query.count; start += chunk {
-		group.Go(func() error {
-			for i := start; i < min(start+chunk, query.count); i++ {
-				skip := -1
-				if skipSelf {
-					skip = i
-				}
-				index, distance := nearest(query.row(i), reference, skip)
-				if math.IsInf(distance, 1) {
-					return fmt.Errorf("metric: the squared distances of event %d overflow float64: scale the data down", i)
-				}
-				found.Index[i], found.Distance[i] = index, distance
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return Neighbours{}, err
+	all := reference.lineup()
+	each(query.count, func(i int) {
+		skip := -1
+		if skipSelf {
+			skip = i
+		}
+		near := all.nearest(query.row(i), 1, skip)[0]
+		found.Index[i], found.Distance[i] = near.number, math.Sqrt(near.squared)
+	})
+	if i := slices.IndexFunc(found.Distance, func(d float64) bool { return math.IsInf(d, 1) }); i >= 0 {
+		return Neighbours{}, fmt.Errorf("metric: the squared distances of event %d overflow float64: scale the data down", i)
 	}
 	return found, nil
-}
-
-func nearest(query []float64, reference events, skip int) (index int, distance float64) {
-	best, index := math.Inf(1), -1
-	for j := range reference.count {
-		if j == skip {
-			continue
-		}
-		row := reference.row(j)
-		sum := 0.0
-		for k, v := range query {
-			d := v - row[k]
-			sum += d * d
-			// A partial sum only grows, so a row that is far can be left early.
-			if k&15 == 15 && sum >= best {
-				break
-			}
-		}
-		if sum < best {
-			best, index = sum, j
-		}
-	}
-	return index, math.Sqrt(best)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -39,7 +38,7 @@ type SupportOverlap struct {
 // 1 - ∏_{i<k} (n-1-i)/(n+m-1-i), which is 1 - 2⁻ᵏ for large samples of one size. Precision and Recall
 // have no such formula: see [Tests.Support].
 //
-// Every pair is compared, on all processors, in O((n+m)²·size) time; each event's nearest ones are
+// It runs on all processors, in O((n+m)²·size) time at most, as [Nearest] does; each event's nearest ones are
 // kept, some 50 if the samples have as many events. Errors are as for [Nearest].
 func CompareSupport(reference, samples *tensors.Tensor, k int, settings ...Option) (SupportOverlap, error) {
 	n, err := readSupport(context.Background(), "CompareSupport", reference, samples, k, settings)
@@ -99,15 +98,10 @@ func (t Tests) support(ctx context.Context, near *supports) (s SupportTests, err
 // supports are both samples, those of the reference first, with each event's nearest ones.
 type supports struct {
 	all         events
-	columns     [][]float64
+	lineup      *lineup
 	ofReference int
 	k           int
 	near        [][]neighbour
-}
-
-type neighbour struct {
-	number  int32
-	squared float64
 }
 
 func readSupport(ctx context.Context, name string, reference, samples *tensors.Tensor, k int, settings []Option) (*supports, error) {
@@ -134,31 +128,12 @@ func readSupport(ctx context.Context, name string, reference, samples *tensors.T
 // all splits, by the ratio of the samples' numbers; others are searched when they are needed.
 func newSupports(ctx context.Context, a, b events, k int) (*supports, error) {
 	s := &supports{all: joined(a, b), ofReference: a.count, k: k}
-	s.columns = s.all.columns()
+	s.lineup = s.all.lineup()
 	smaller := float64(min(a.count, b.count)) / float64(s.all.count)
 	kept := min(s.all.count-1, 400, int(math.Ceil((float64(k)+4*math.Sqrt(float64(k))+4)/smaller)))
 	s.near = make([][]neighbour, s.all.count)
-	err := eachUntil(ctx, s.all.count, func(i int) { s.near[i] = s.nearest(i, kept) })
+	err := eachUntil(ctx, s.all.count, func(i int) { s.near[i] = s.lineup.nearest(s.all.row(i), kept, i) })
 	return s, err
-}
-
-// nearest are the nearest other events of one, in rising order of their distance.
-func (s *supports) nearest(i, kept int) []neighbour {
-	const block = 512
-	var buffer [block]float64
-	out := make([]neighbour, 0, kept+1)
-	for at := 0; at < s.all.count; at += block {
-		part := buffer[:min(block, s.all.count-at)]
-		squaredDistances(s.all.row(i), s.columns, at, part)
-		for j, d := range part {
-			if at+j == i || len(out) == kept && d >= out[kept-1].squared {
-				continue
-			}
-			place, _ := slices.BinarySearchFunc(out, d, func(n neighbour, d float64) int { return cmp.Compare(n.squared, d) })
-			out = slices.Insert(out, place, neighbour{int32(at + j), d})[:min(len(out)+1, kept)]
-		}
-	}
-	return out
 }
 
 // ball are the nearest events of one up to the k-th of its own sample, and those that are as far.
@@ -175,7 +150,7 @@ func (s *supports) ball(i int, first []uint8) []neighbour {
 		if end < len(near) || len(near) == s.all.count-1 {
 			return near[:end]
 		}
-		near = s.nearest(i, min(s.all.count-1, 4*len(near)))
+		near = s.lineup.nearest(s.all.row(i), min(s.all.count-1, 4*len(near)), i)
 	}
 }
 
@@ -190,7 +165,7 @@ func (s *supports) overlap(first []uint8, scales [2]float64) (o SupportOverlap) 
 			}
 			found[n.number], other = true, true
 			if first[i] == 1 {
-				o.Density += scales[1] * s.counts(int(n.number)) / float64(s.k)
+				o.Density += scales[1] * s.counts(n.number) / float64(s.k)
 			}
 		}
 		if first[i] == 1 && other {
