@@ -60,11 +60,11 @@ func (k known) all(t *testing.T) map[string]metric.Calibration {
 	return map[string]metric.Calibration{"first parameter": sbc[0], "second parameter": sbc[1], "coverage": coverage, "TARP": tarp}
 }
 
-// P is at most 0.1 in a tenth of all right posteriors: of 200, 20 ± 4.2, further away than 4
-// deviations once in 15,000 seeds for each of the 16 numbers. Overall, which Holm's method makes
+// P is at most 0.1 in a tenth of all right posteriors: of 100, 10 ± 3, above 24 or at 0 once in
+// 20,000 seeds for each of the 16 numbers. Overall, which Holm's method makes
 // cautious, may be so less often, and the curve leaves its band as often as P is at most 0.05.
 func TestRightPosteriorsPass(t *testing.T) {
-	const posteriors = 200
+	const posteriors = 100
 	rejected := map[string]int{}
 	for i := range posteriors {
 		for name, c := range knownPosterior(uint64(i), 60, 19, 0, 1).all(t) {
@@ -83,12 +83,12 @@ func TestRightPosteriorsPass(t *testing.T) {
 		}
 	}
 	for name, n := range rejected {
-		if least := 3; n > 37 || n < least && !strings.Contains(name, "overall") {
-			t.Errorf("%s: P is at most 0.1 in %d of %d cases, expected 20", name, n, posteriors)
+		if n > 24 {
+			t.Errorf("%s: P is at most 0.1 in %d of %d cases, expected 10", name, n, posteriors)
 		}
 	}
 	if len(rejected) < 12 {
-		t.Errorf("some tests reject none of 200: %v", rejected)
+		t.Errorf("some tests reject none of 100: %v", rejected)
 	}
 }
 
