@@ -132,7 +132,7 @@ func Differences(reference, other Sample, c metric.Comparison) Figure {
 		}, XLabel(column), Title(says)))
 	}
 	if len(figures) == 0 {
-		return failed("Differences: the comparison has no Differences: those of weights that aren't negative are compared")
+		return failed("Differences: the comparison has no Differences: its LeftOut says why")
 	}
 	figure := Grid(min(3, len(figures)), figures...)
 	if len(figures) > 1 {

@@ -3,6 +3,7 @@ package metric_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -263,4 +264,14 @@ func TestCalibrationTeaches(t *testing.T) {
 	} {
 		gomlxtest.Says(t, want, err, want)
 	}
+}
+
+func ExampleSimulationBased() {
+	overconfident := knownPosterior(1, 500, 99, 0, 0.6) // draws spread by 0.6 of what is right
+	parameters, err := metric.SimulationBased(overconfident.truths, overconfident.draws, 1)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(parameters[0].Finding)
+	// Output: overconfident: the true values are in the tails too often, so the posterior is too narrow
 }

@@ -79,13 +79,14 @@ const (
 // reference and of the sample, and what can't do with negative ones is left out.
 //
 // The tests of whole events are the energy distance, the maximum mean discrepancy, the sliced
-// Wasserstein distance and, of one value or up to 200 events of each without weights, the exact one, precision, recall,
-// density and coverage of events without weights, the fast C2ST, and what the [Comparer] asks for. All events are in units of the
-// reference's standard deviation of each value, so that a value in other units doesn't change the
-// result. If both samples are of one distribution, one of the tests has an adjusted p-value of at
+// Wasserstein distance, the exact one of events of one value, or of up to 200 of each without weights,
+// precision, recall, density and coverage of events without weights, the fast C2ST, and what the
+// [Comparer] asks for. All events are in units of the reference's standard deviation of each value, so
+// that a value in other units doesn't change the result. If both samples are of one distribution, one of the tests has an adjusted p-value of at
 // most 0.05 with a probability of at most 0.05, and so has one of the differences: means,
 // standard deviations, distribution functions (Kolmogorov and Smirnov) and, of up to 20 values,
-// correlations. The latter hold for some 50 events and more, as their laws are normal for many events.
+// correlations. The latter are compared of 20 events and more, and their laws, which are normal for many
+// events, hold better for 50.
 func (c Comparer) Compare(ctx context.Context, reference, sample *tensors.Tensor, settings ...Option) (Comparison, error) {
 	out, err := c.compare(ctx, reference, sample, settings)
 	if err != nil {
@@ -119,10 +120,13 @@ func (c Comparer) compare(ctx context.Context, reference, sample *tensors.Tensor
 	}
 	out.Reference, out.Sample = Counts{a.count, a.dropped}, Counts{b.count, b.dropped}
 	negative := a.notNegative("the reference") != nil || b.notNegative("the sample") != nil
-	if !negative {
-		out.Differences = differences(a.events, b.events, c.Columns)
-	} else {
+	switch {
+	case negative:
 		out.LeftOut = append(out.LeftOut, "all but the energy distance and the maximum mean discrepancy: some weights are negative")
+	case min(a.effective(), b.effective()) < leastForShares:
+		out.LeftOut = append(out.LeftOut, fmt.Sprintf("single values and their correlations: there are fewer than %d events of a sample, by their weights", leastForShares))
+	default:
+		out.Differences = differences(a.events, b.events, c.Columns)
 	}
 	run := comparing{Comparer: c, ctx: ctx, out: &out}
 	run.inUnits(a.events, b.events)

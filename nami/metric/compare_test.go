@@ -138,7 +138,7 @@ func TestCompareTakesWhatSuits(t *testing.T) {
 			metric.Weights(tensors.FromFlatDataAndDimensions(negative, 60)))),
 		"discrepancy, Wasserstein distance of order 2, precision":  names(metric.Comparer{Tests: few}.Compare(t.Context(), random(1, 300, 1), random(2, 60, 1))),
 		"the exact Wasserstein distance: of several values, it is": names(metric.Comparer{Tests: few}.Compare(t.Context(), random(1, 300, 2), random(2, 60, 2))),
-		"precision, recall, density and coverage: there are fewer": names(metric.Comparer{Tests: few}.Compare(t.Context(), random(1, 300, 2), random(2, 6, 2))),
+		"single values and their correlations: there are fewer":    names(metric.Comparer{Tests: few}.Compare(t.Context(), random(1, 300, 2), random(2, 6, 2))),
 		"Fréchet distance, nearer to": names(metric.Comparer{
 			Tests: few, Training: random(3, 20, 2),
 			Features: func(x *tensors.Tensor) (*tensors.Tensor, error) { return x, nil },
