@@ -154,8 +154,7 @@ func columns(w *Node, from, to int) *Node {
 func activated(act activation.Type, z *Node) (a, rate *Node) {
 	switch act {
 	case activation.TypeSilu, activation.TypeSwish:
-		// The logistic function by tanh, which XLA computes faster; both need it, once.
-		s := AddScalar(MulScalar(Tanh(MulScalar(z, 0.5)), 0.5), 0.5)
+		s := Sigmoid(z) // both need it, once
 		a = Mul(z, s)
 		return a, Add(s, Mul(a, OneMinus(s)))
 	case activation.TypeTanh:
