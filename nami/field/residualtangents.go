@@ -46,13 +46,13 @@ func (r Residual) withTrace(scope *model.Scope, x, t, c, counted *Node) (value, 
 	scope = scope.At("residual")
 	last := layer.Weights(scope.At("output").At("last"), x)
 	n, start := shape.Size(lead), r.startOfTangents(scope, x)
-	trace = inBlocks(n, d, r.Width, counted, func(from, to int) (tangents, factor *Node) {
+	trace = inBlocks(n, d, r.Width, counted, asRows(passed.scale), func(from, to int) *Node {
 		j := start(from, to)
 		for i, b := range passed.blocks {
 			j = b.through(scope.At("block_%d", i), j)
 		}
 		end := Transpose(columns(last, from, to), 0, 1)
-		return Mul(j, InsertAxes(end, 0)), asRows(passed.scale)
+		return Mul(j, InsertAxes(end, 0))
 	})
 	return value, Reshape(trace, lead...)
 }

@@ -10,9 +10,15 @@ import (
 // costs no product, as its tangents are the rows of its weights, and neither does the last, of
 // which a trace takes one column for each direction.
 
-// blockValues is the number of values that the tangents of one layer have at most: with more of
-// them (of many events, wide layers and large events) directions are taken in blocks.
-const blockValues = 1 << 22
+// Directions are taken in blocks: as many at once as have about cacheValues tangents of one layer
+// together, which stay in a processor's cache (one by one for 1,000 events and layers of 128), but
+// more where that would make more than mostBlocks blocks, each of which makes the program longer,
+// and never so many that they have more than memoryValues.
+const (
+	cacheValues  = 1 << 17
+	mostBlocks   = 8
+	memoryValues = 1 << 22
+)
 
 // chain is a network of linear layers without a nonlinear one around them, whose Jacobian is
 // W₀·D₁·W₁·D₂ ⋯ D_L·W_L: the weights Wᵢ, [in, out], the first with a row for each value of the
@@ -48,17 +54,18 @@ func (c chain) trace(counted *Node) *Node {
 	for _, rate := range c.rates {
 		width = max(width, rate.Shape().Dim(-1))
 	}
-	return inBlocks(c.n, d, width, counted, func(from, to int) (tangents, factor *Node) {
+	factor := c.rates[max(1, last-2)]
+	return inBlocks(c.n, d, width, counted, factor, func(from, to int) *Node {
 		front := spread(c.rates[0], rows(w[0], from, to), w[1])
 		for i := 1; i < last-2; i++ {
 			front = through(Mul(front, InsertAxes(c.rates[i], 1)), w[i+1])
 		}
 		end := Transpose(columns(w[last], from, to), 0, 1) // [directions, units]
 		if last == 2 {
-			return Mul(front, InsertAxes(end, 0)), c.rates[1]
+			return Mul(front, InsertAxes(end, 0))
 		}
 		back := spread(c.rates[last-1], end, Transpose(w[last-1], 0, 1))
-		return Mul(front, back), c.rates[last-2]
+		return Mul(front, back)
 	})
 }
 
@@ -71,24 +78,26 @@ func (c chain) ofDiagonal(diagonal, counted *Node) *Node {
 }
 
 // inBlocks is the sum over directions and units of what of makes of the directions from one to
-// before another, [n, directions, units], times a factor of each unit, [n, units], for as many at
-// once as blockValues allows. A direction that isn't counted is left out.
-func inBlocks(n, d, width int, counted *Node, of func(from, to int) (tangents, factor *Node)) (total *Node) {
-	size := min(d, max(1, blockValues/(n*width)))
+// before another, [n, directions, units], times a factor of each unit, [n, units]. A direction
+// that isn't counted is left out.
+func inBlocks(n, d, width int, counted, factor *Node, of func(from, to int) *Node) *Node {
+	each := n * width
+	size := max(1, cacheValues/each, (d+mostBlocks-1)/mostBlocks)
+	size = min(d, size, max(1, memoryValues/each))
+	var total *Node
 	for from := 0; from < d; from += size {
 		to := min(d, from+size)
-		u, factor := of(from, to)
+		u := of(from, to)
 		if counted != nil {
 			u = Mul(u, InsertAxes(columns(counted, from, to), -1))
 		}
-		part := sum(Mul(overDirections(u), factor))
-		if total == nil {
-			total = part
-		} else {
-			total = Add(total, part)
+		u = overDirections(u)
+		if total != nil {
+			u = Add(total, u)
 		}
+		total = u
 	}
-	return total
+	return sum(Mul(total, factor))
 }
 
 // overDirections sums u, [n, directions, units], over the directions: few of them one by one,

@@ -155,19 +155,19 @@ func TestTangents(t *testing.T) {
 	})
 }
 
-// Directions that are taken in blocks, as there are many events or large ones, have the same sum.
+// Directions that are taken in blocks, as there are many events or large ones, have the same sum
+// as all at once.
 func TestTangentsInBlocks(t *testing.T) {
 	backend := gomlxtest.Go(t)
-	const n, d = 300, 150 // 300 events times 200 units times 150 directions are more than one block
+	const n, d = 300, 30 // 8 blocks of at most 4
 	for _, f := range []field.Field{
 		field.MLP{EventShape: []int{d}, Hidden: []int{200, 20, 10}},
 		field.Residual{EventShape: []int{d}, Width: 200, Blocks: 1},
 	} {
-		store := model.NewStore()
-		out, err := model.CallOnceN(backend, store, func(scope *model.Scope, x *Node) []*Node {
+		out, err := model.CallOnceN(backend, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
 			at := ConstAs(x, 0.3)
 			_, all := field.CallWithDivergence(f.(field.Divergent), scope, x, at, nil)
-			_, few := field.CallWithDivergence(f.(field.Divergent), scope, Slice(x, AxisRange(0, 3)), at, nil)
+			_, few := field.CallWithDivergence(f.(field.Divergent), scope, Slice(x, AxisRange(0, 3)), at, nil) // one block
 			return []*Node{Slice(all, AxisRange(0, 3)), few}
 		}, values(0, n, d))
 		if err != nil {
