@@ -10,9 +10,10 @@ import (
 )
 
 // Divergent is a field that knows its own divergence, in closed form or by a network that
-// was built for it: exact log-densities ask it. [MLP] and [Residual] carry tangents forward,
-// which costs less than a derivative for each value; fields around them pass theirs on. Whether
-// a field can be asked is what [KnowsDivergence] says.
+// was built for it: exact log-densities ask it, and those without an estimator. [MLP] and
+// [Residual] carry tangents forward, which costs less than a reverse pass for each value (see
+// [CarriesTangents]); fields around them pass theirs on. Whether a field can be asked is what
+// [KnowsDivergence] says.
 type Divergent interface {
 	Field
 
@@ -48,13 +49,32 @@ func KnowsDivergence(f Field) bool {
 		return false
 	}
 	known := true
+	inside(f, func(inner Field) { known = known && KnowsDivergence(inner) })
+	return known
+}
+
+// CarriesTangents is true if f is a network of this package that carries tangents forward, or
+// wraps one: its divergence costs the more the larger an event is, unlike a closed form.
+func CarriesTangents(f Field) bool {
+	switch f := f.(type) {
+	case tracer:
+		return true
+	case masked:
+		return CarriesTangents(f.Field)
+	}
+	carries := false
+	inside(f, func(inner Field) { carries = carries || CarriesTangents(inner) })
+	return carries
+}
+
+// inside calls look with each field that f wraps.
+func inside(f Field, look func(inner Field)) {
 	if w, ok := f.(Wrapper); ok {
 		w.Map(func(inner Field) Field {
-			known = known && inner != nil && KnowsDivergence(inner)
+			look(inner)
 			return inner
 		})
 	}
-	return known
 }
 
 // tracer is a network that carries tangents.

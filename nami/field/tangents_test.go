@@ -221,6 +221,19 @@ func TestKnowsDivergence(t *testing.T) {
 	}
 	check("nil inside", field.Scoped{Scope: "a"}, false, false)
 	check("nil", nil, false, false)
+	for _, tt := range []struct {
+		field field.Field
+		want  bool
+	}{
+		{spring{}, false},
+		{field.Scoped{Scope: "a", Field: spring{}}, false},
+		{field.Masked(net, nil), true},
+		{field.Scoped{Scope: "a", Field: field.Unconditional{Field: field.Residual{}}}, true},
+	} {
+		if got := field.CarriesTangents(tt.field); got != tt.want {
+			t.Errorf("%v carries tangents: %v, expected %v", tt.field, got, tt.want)
+		}
+	}
 }
 
 // Fields around a network pass its divergence on, with masks too.

@@ -41,8 +41,9 @@ func (own) Estimate(func(*Node) *Node, *Node, int, *Node) (value, div *Node) {
 	panic("nami: a field's own divergence was estimated")
 }
 
-// Estimator is the one that is to be used: the field's own divergence, if it knows one, where
-// none is given, and in the place of the exact one.
+// Estimator is the one that is to be used: the field's own divergence, if it knows one, in the
+// place of the exact one, and where none is given if the field has a closed form: what a network
+// computes must be asked for, as it may cost much.
 func (f *Flow) Estimator(given divergence.Estimator, masked bool) (divergence.Estimator, error) {
 	_, exact := given.(divergence.Exact)
 	if given != nil && !exact {
@@ -57,16 +58,19 @@ func (f *Flow) Estimator(given divergence.Estimator, masked bool) (divergence.Es
 		asked = field.Masked(known, nil)
 	}
 	switch {
-	case field.KnowsDivergence(asked):
+	case field.KnowsDivergence(asked) && (exact || !field.CarriesTangents(known)):
 		return own{given}, nil
 	case exact:
 		return given, nil
 	}
-	what := "the field doesn't know its divergence"
-	if field.KnowsDivergence(known) {
+	what := "the field doesn't know its divergence in closed form"
+	if closed(known) {
 		what = "the divergence that the field knows is that of a whole event, padding included, so a mask can't use it"
-	} else if field.KnowsDivergence(f.Field) {
+	} else if closed(f.Field) {
 		what = "the divergence that the field knows isn't that of the guided prediction"
 	}
 	return nil, errors.New("nami: the estimator of the divergence is nil, and " + what + ": use divergence.Exact{} for events of few values, divergence.Hutchinson{} for large ones")
 }
+
+// closed is true if a field knows its divergence in closed form.
+func closed(f field.Field) bool { return field.KnowsDivergence(f) && !field.CarriesTangents(f) }
