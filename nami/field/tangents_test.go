@@ -97,7 +97,9 @@ func compareTraces(t rapid.TB, backend compute.Backend, f field.Field, x, at, c,
 			n++
 			moved[i] += 0.3 * math.Sin(2*n)
 		}
-		v.MustSetValue(tensors.FromFlatDataAndDimensions(moved, v.Shape().Dimensions...))
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(moved, v.Shape().Dimensions...)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	out, err := model.CallOnceN(backend, store, build, in...)
 	if err != nil {
