@@ -15,6 +15,17 @@ func Normalized(h *Node) *Node {
 	return Div(h, Sqrt(AddScalar(variance, 1e-5)))
 }
 
+// NormalizedTangents are the derivatives of [Normalized] at h, [n, k], along tangents j,
+// [n, directions, k]: with y = (h - mean)/σ they are (j - mean(j) - y·mean(y·j))/σ.
+func NormalizedTangents(h, j *Node) *Node {
+	h = Sub(h, ReduceAndKeep(h, ReduceMean, -1))
+	sigma := Sqrt(AddScalar(ReduceAndKeep(Square(h), ReduceMean, -1), 1e-5))
+	y := InsertAxes(Div(h, sigma), 1)
+	j = Sub(j, ReduceAndKeep(j, ReduceMean, -1))
+	j = Sub(j, Mul(y, ReduceAndKeep(Mul(y, j), ReduceMean, -1)))
+	return Div(j, InsertAxes(sigma, 1))
+}
+
 // GroupNormalized has mean 0 and variance 1 over the pixels and channels of each group of channels
 // of an image, [n, height, width, channels] (Wu & He 2018, arXiv:1803.08494), and then a scale and
 // an offset for each channel.
