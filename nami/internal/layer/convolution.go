@@ -3,12 +3,10 @@ package layer
 import (
 	"math"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
-	"github.com/gomlx/gomlx/ml/nn"
 )
 
 // Convolution is the convolution of images h, [n, height, width, channels], with a window of rows ×
@@ -16,37 +14,48 @@ import (
 // [rows, columns, channels, out], and biases start as those of [Dense].
 func Convolution(scope *model.Scope, h *Node, out int, window, stride [2]int, gain float64) *Node {
 	scope = scope.In("conv")
-	in := window[0] * window[1] * h.Shape().Dim(-1)
+	in := window[0] * window[1] * h.Shape().Dim(0)
 	limit := 1 / math.Sqrt(float64(in))
 	weights := scope.WithInitializer(initializer.RandomUniformFn(scope, -gain*limit, gain*limit)).
-		VariableWithShape("weights", shapes.Make(h.DType(), window[0], window[1], h.Shape().Dim(-1), out)).NodeValue(h)
+		VariableWithShape("weights", shapes.Make(h.DType(), window[0], window[1], h.Shape().Dim(0), out)).NodeValue(h)
 	biases := scope.WithInitializer(initializer.RandomUniformFn(scope, -limit, limit)).
 		VariableWithShape("biases", shapes.Make(h.DType(), out)).NodeValue(h)
-	// As a product with what the window shows at each place: on processors that is no slower
-	// with XLA than its convolution, and much quicker in pure Go.
-	return nn.Dense(windows(h, window, stride), Reshape(weights, in, out), biases, compute.DenseLayoutInputOutputs)
+	seen := Concatenate(shifted(h, 2, window[1], stride[1]), 0) // [columns·channels, height, width, n]
+	dims := seen.Shape().Dimensions
+	products := DotGeneral(Reshape(TransposeAllAxes(weights, 0, 3, 1, 2), window[0]*out, -1), []int{1}, nil, Reshape(seen, dims[0], -1), []int{0}, nil)
+	products = Reshape(products, window[0]*out, dims[1], dims[2], dims[3])
+	var y *Node
+	for i := range window[0] {
+		row := shiftedBy(Slice(products, AxisRange(i*out, (i+1)*out)), 1, i, window[0], stride[0])
+		if y == nil {
+			y = row
+		} else {
+			y = Add(y, row)
+		}
+	}
+	return Add(y, Reshape(biases, out, 1, 1, 1))
 }
 
 // Both is a window of so many rows and columns, or a stride along both.
 func Both(side int) [2]int { return [2]int{side, side} }
 
-// windows are the pixels that a window shows around each pixel of h, or around every stride-th
-// one, beside each other: [n, height/stride, width/stride, rows·columns·channels].
-func windows(h *Node, window, stride [2]int) *Node {
-	if window == Both(1) && stride == Both(1) {
+func shifted(h *Node, axis, window, stride int) []*Node {
+	var all []*Node
+	for i := range window {
+		all = append(all, shiftedBy(h, axis, i, window, stride))
+	}
+	return all
+}
+
+func shiftedBy(h *Node, axis, i, window, stride int) *Node {
+	if window == 1 && stride == 1 {
 		return h
 	}
-	dims := h.Shape().Dimensions
-	around := func(axis int) PadAxis { return PadAxis{Start: window[axis] / 2, End: window[axis] / 2} }
-	padded := Pad(h, ScalarZero(h.Graph(), h.DType()), PadAxis{}, around(0), around(1), PadAxis{})
-	var shifted []*Node
-	for i := range window[0] {
-		for j := range window[1] {
-			shifted = append(shifted, Slice(padded, AxisRange(),
-				AxisRange(i, i+dims[1]).Stride(stride[0]), AxisRange(j, j+dims[2]).Stride(stride[1]), AxisRange()))
-		}
-	}
-	return Concatenate(shifted, -1)
+	pads := make([]PadAxis, 4)
+	pads[axis] = PadAxis{Start: window / 2, End: window / 2}
+	ranges := []SliceAxisSpec{AxisRange(), AxisRange(), AxisRange(), AxisRange()}
+	ranges[axis] = AxisRange(i, i+h.Shape().Dim(axis)).Stride(stride)
+	return Slice(Pad(h, ScalarZero(h.Graph(), h.DType()), pads...), ranges...)
 }
 
 // Enlarged repeats each pixel of h twice in each direction.

@@ -20,12 +20,12 @@ func Normalized(h *Node) *Node {
 // an offset for each channel.
 func GroupNormalized(scope *model.Scope, h *Node, groups int) *Node {
 	dims := h.Shape().Dimensions
-	channels := dims[3]
-	g := Reshape(h, dims[0], dims[1]*dims[2], groups, channels/groups)
-	g = Sub(g, ReduceAndKeep(g, ReduceMean, 1, 3))
-	g = Div(g, Sqrt(AddScalar(ReduceAndKeep(Square(g), ReduceMean, 1, 3), 1e-5)))
+	channels := dims[0]
+	g := Reshape(h, groups, channels/groups, dims[1]*dims[2], dims[3])
+	g = Sub(g, ReduceAndKeep(g, ReduceMean, 1, 2))
+	g = Div(g, Sqrt(AddScalar(ReduceAndKeep(Square(g), ReduceMean, 1, 2), 1e-5)))
 	perChannel := func(name string, start model.VariableInitializer) *Node {
-		return ExpandLeftToRank(scope.WithInitializer(start).VariableWithShape(name, shapes.Make(h.DType(), channels)).NodeValue(h), 4)
+		return Reshape(scope.WithInitializer(start).VariableWithShape(name, shapes.Make(h.DType(), channels)).NodeValue(h), channels, 1, 1, 1)
 	}
 	return Add(Mul(Reshape(g, dims...), perChannel("scale", initializer.One)), perChannel("offset", initializer.Zero))
 }
