@@ -33,7 +33,7 @@ func Convolution(scope *model.Scope, h *Node, out int, window, stride [2]int, ga
 			y = Add(y, row)
 		}
 	}
-	return Add(y, Reshape(biases, out, 1, 1, 1))
+	return Add(y, perChannel(biases, h.Shape().Dim(3)))
 }
 
 // Both is a window of so many rows and columns, or a stride along both.
