@@ -120,6 +120,7 @@ const few = 8
 // convolutions embed conditions, of so many axes, as images.
 func convolutions(scope *model.Scope, c *Node, rank int, image [3]int, filters, values int) *Node {
 	lead := shape.Lead(c, rank)
+	// As layer.Convolution has images, with the batch last.
 	h := TransposeAllAxes(Reshape(c, shape.Size(lead), image[0], image[1], image[2]), 3, 1, 2, 0)
 	sides := [2]int{image[0], image[1]}
 	for i := 0; i == 0 || max(sides[0], sides[1]) > few; i++ {

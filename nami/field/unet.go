@@ -133,6 +133,7 @@ func (u UNet) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	for i := range 2 {
 		e = u.act(layer.Dense(scope.At("embedding_%d", i), e, 4*u.Width, math.Sqrt(6)))
 	}
+	// Inside, the batch is the last axis: see layer.Convolution.
 	h := TransposeAllAxes(Reshape(x, append([]int{shape.Size(lead)}, u.EventShape...)...), 3, 1, 2, 0)
 	h = layer.Convolution(scope.At("in"), h, u.Width*u.Multiples[0], layer.Both(3), layer.Both(1), math.Sqrt(3))
 	var kept []*Node

@@ -16,7 +16,7 @@ func Normalized(h *Node) *Node {
 }
 
 // GroupNormalized has mean 0 and variance 1 over the pixels and channels of each group of channels
-// of an image, [n, height, width, channels] (Wu & He 2018, arXiv:1803.08494), and then a scale and
+// of an image, [channels, height, width, n] (Wu & He 2018, arXiv:1803.08494), and then a scale and
 // an offset for each channel.
 func GroupNormalized(scope *model.Scope, h *Node, groups int) *Node {
 	dims := h.Shape().Dimensions
