@@ -299,7 +299,7 @@ func TestBridgeTrained(t *testing.T) {
 			return tensors.FromFlatDataAndDimensions(tensors.MustCopyFlatData[float32](x), n, 2)
 		}
 		if _, err := train.Fit(t.Context(), backend, store, loss.Bridge{Field: bridge}, data.Events{X: clone(x0), Source: clone(x1)},
-			train.Steps(500), train.LearningRate(0.01), train.Schedule(train.Cosine{})); err != nil {
+			train.Steps(500)); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range []solver.Solver{solver.RK4(20), solver.EulerMaruyama(60)} {

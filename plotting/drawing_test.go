@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,23 +103,19 @@ func TestCompareTellsCloseFromFar(t *testing.T) {
 	if err := table.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if table.Title != "Distance to data, by 500 events" || len(table.Rows) != 3 {
+	if table.Title != "Distance to data" || len(table.Rows) != 3 {
 		t.Fatalf("table is %+v", table)
 	}
-	number := func(row, column int) (v float64) {
-		if _, err := fmt.Sscan(strings.ReplaceAll(table.Rows[row][column], "−", "-"), &v); err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-	for column := 1; column <= 3; column++ {
-		if !(number(2, column) > 3*number(1, column)) || !(number(1, column) < 3*number(0, column)) {
-			t.Errorf("%s: halves %g, close %g, far %g", table.Header[column], number(0, column), number(1, column), number(2, column))
+	last := len(table.Header) - 1
+	for column := 1; column < last-1; column++ {
+		if strings.Contains(table.Rows[1][column], "*") || !strings.Contains(table.Rows[2][column], "*") && !slices.Contains([]string{"recall", "density"}, table.Header[column]) {
+			t.Errorf("%s: expected %s, close %s, far %s", table.Header[column], table.Rows[0][column], table.Rows[1][column], table.Rows[2][column])
 		}
 	}
-	within(t, "shift", number(2, 4), 1, 0.25)
-	within(t, "ratio", number(2, 5), 1.5, 0.2)
-	if table.Rows[2][6] != "1" || table.Rows[0][0] != "another half of it" {
+	if says := table.Rows[2][last]; !strings.Contains(says, "mean too large by") && !strings.Contains(says, "too large, p") {
+		t.Errorf("the clearest difference is %q", says)
+	}
+	if table.Rows[2][last-1] != "1" || table.Rows[1][last] != "none" || table.Rows[0][0] != "expected of equal ones" {
 		t.Errorf("rows are %v", table.Rows)
 	}
 }

@@ -65,7 +65,7 @@ func TestTrainGuided(t *testing.T) {
 		store, plain := model.NewStore(), model.NewStore()
 		fit := func(store *model.Store, l loss.Loss, steps int) {
 			if _, err := train.Fit(t.Context(), backend, store, l, classes(4096), train.Steps(steps), train.BatchSize(256),
-				train.LearningRate(5e-3), train.Schedule(train.Cosine{}), train.Seed(3)); err != nil {
+				train.Seed(3)); err != nil {
 				t.Fatal(err)
 			}
 		}

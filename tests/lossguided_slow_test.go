@@ -35,7 +35,7 @@ func TestLedToAMeasurement(t *testing.T) {
 		}
 		velocity, store := field.Residual{EventShape: []int{2}}, model.NewStore()
 		if _, err := train.Fit(t.Context(), backend, store, loss.FM{Field: velocity}, data.Events{X: tensors.FromFlatDataAndDimensions(x, n, 2)},
-			train.Steps(1500), train.BatchSize(256), train.LearningRate(5e-3), train.Schedule(train.Cosine{}), train.Seed(1)); err != nil {
+			train.Steps(1500), train.BatchSize(256), train.Seed(1)); err != nil {
 			t.Fatal(err)
 		}
 		measured := schedule.LossGuided{Field: velocity, Schedule: schedule.Linear{}, Prediction: schedule.Velocity, Loss: func(x0, t, _ *Node) *Node {

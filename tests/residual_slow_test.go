@@ -41,7 +41,7 @@ func TestTrainResidual(t *testing.T) {
 		kl := func(f field.Field, pool loss.Pool) (mean float64) {
 			store := model.NewStore()
 			if _, err := train.Fit(t.Context(), backend, store, loss.FM{Field: f, Pool: pool}, data.Events{X: points}, train.Steps(1000),
-				train.BatchSize(256), train.LearningRate(1e-2), train.Schedule(train.Cosine{}), train.Seed(1)); err != nil {
+				train.BatchSize(256), train.Seed(1)); err != nil {
 				t.Fatal(err)
 			}
 			flow := nami.FlowMatching{Field: f, Base: distribution.NewStandardNormal(2), Solver: solver.RK4(10)}

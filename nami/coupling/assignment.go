@@ -1,6 +1,24 @@
 package coupling
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
+
+// Assign returns for each row of an n×n matrix of costs, in row-major order, a column of its own, so
+// that the sum of the costs is least of all permutations. It is what [OptimalTransport] pairs rows
+// by, and takes its time. A matrix of another size and costs that aren't finite are errors.
+func Assign(costs []float64, n int) (columns []int, err error) {
+	if n < 0 || len(costs) != n*n {
+		return nil, fmt.Errorf("coupling.Assign: there are %d costs for %d rows: give a square matrix, %d", len(costs), n, n*n)
+	}
+	for i, c := range costs {
+		if c-c != 0 {
+			return nil, fmt.Errorf("coupling.Assign: cost %d of row %d is %g: give finite costs", i%n, i/n, c)
+		}
+	}
+	return assign(costs, n), nil
+}
 
 // assign returns for each row of an n×n matrix of costs a column of its own, so that the
 // sum of the costs is least. An auction whose bids become finer and finer finds prices that are

@@ -59,6 +59,22 @@ func permutations(n int, f func(p []int)) {
 	extend(nil)
 }
 
+// Costs of any kind are assigned, such as ones that aren't distances.
+func TestAssign(t *testing.T) {
+	costs := []float64{4, -1, 3, 2, 0, 5, 3, 2, 2}
+	got, err := coupling.Assign(costs, 3)
+	if err != nil || !slices.Equal(got, []int{1, 0, 2}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if none, err := coupling.Assign(nil, 0); err != nil || len(none) != 0 {
+		t.Errorf("of nothing: %v, %v", none, err)
+	}
+	_, err = coupling.Assign(costs, 2)
+	gomlxtest.Says(t, "not square", err, "coupling.Assign: there are 9 costs for 2 rows: give a square matrix, 4")
+	_, err = coupling.Assign([]float64{1, 2, math.Inf(1), 3}, 2)
+	gomlxtest.Says(t, "infinite", err, "cost 0 of row 1 is +Inf")
+}
+
 // No permutation costs less, with ties and points that occur twice too.
 func TestOptimalTransportIsOptimal(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {

@@ -11,7 +11,6 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // C2ST is the classifier two-sample test (Lopez-Paz & Oquab 2017, arXiv:1610.06545): Value is how
@@ -112,7 +111,10 @@ func classified(ctx context.Context, backend compute.Backend, a, b events, seed 
 		return Test{}, err
 	}
 	deviation := 0.5 / math.Sqrt(effective)
-	return Test{Value: right, P: distuv.UnitNormal.Survival((right - 0.5) / deviation)}, nil
+	return Test{
+		Name: "C2ST", Value: right,
+		Means: "share of events that a network is right about; ½ where it can't tell the samples apart, 1 if it always can",
+	}.normal(0.5, deviation, above), nil
 }
 
 // crossValidate is the mean, over folds, of how often a classifier that is trained on the others is

@@ -1,101 +1,290 @@
 package metric
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
+	"text/tabwriter"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
-	"gonum.org/v1/gonum/stat"
 )
+
+// Comparer compares samples with a reference in all ways that suit them. Its zero value is the
+// usual choice.
+type Comparer struct {
+	// Columns are the names of an event's values, in row-major order; "column 1" and so on if nil.
+	Columns []string
+
+	// Events is of how many events of each sample all pairs are compared, drawn at random of those
+	// that there are; 5,000 if 0. The values' own distributions, and [FastC2ST], are those of all
+	// events. With 100,000 a comparison takes minutes.
+	Events int
+
+	// Tests are the permutations and the seed.
+	Tests
+
+	// Training is what a model was trained on, [k]+event: then the reference is taken for held-out
+	// data, and [Copies] are looked for.
+	Training *tensors.Tensor
+
+	// Features is a map from events to vectors, such as a network's last layer, [n]+event to [n, f]:
+	// then their [FrechetDistance] is compared, that which is known as FID.
+	Features func(x *tensors.Tensor) (*tensors.Tensor, error)
+
+	// Backend runs [C2ST] by the benchmark's recipe, if it is given, which takes some ten seconds.
+	Backend compute.Backend
+}
+
+// Comparison says how far a sample is from a reference, and where they differ. Print it.
+type Comparison struct {
+	// Tests are those of whole events, in units of the reference's standard deviations, and Adjusted
+	// their p-values adjusted by [Holm].
+	Tests    []Test
+	Adjusted []float64
+
+	// Differences are those of the values' distributions and correlations, in the values' own units,
+	// the clearest first, with their p-values adjusted by [Holm].
+	Differences []Difference
+
+	// Reference and Sample count the events that were compared: those that are finite, and those
+	// that were left out as they aren't.
+	Reference, Sample Counts
+
+	// LeftOut says which tests don't suit the data, and why.
+	LeftOut []string
+}
+
+// Counts are numbers of events.
+type Counts struct{ Events, Dropped int }
+
+// Compare is that of the zero [Comparer].
+func Compare(ctx context.Context, reference, sample *tensors.Tensor, settings ...Option) (Comparison, error) {
+	return Comparer{}.Compare(ctx, reference, sample, settings...)
+}
 
 const (
-	// mostCompared bounds the time of the distances that compare all pairs.
-	mostCompared = 2000
-	projections  = 200
+	usualEvents      = 5000
+	mostExact        = 200 // events of each sample for an exact Wasserstein distance
+	usualProjections = 100
+	leastForShares   = 20 // events of each sample for shares of them
 )
 
-// Comparison says how far a sample is from a reference.
-type Comparison struct {
-	// SlicedWasserstein, Energy and MMD are the results of [SlicedWasserstein] with 200
-	// projections, [EnergyDistance], and [MMD] with the median distance as its bandwidth.
-	SlicedWasserstein, Energy, MMD float64
-
-	// Shift is the largest shift of a coordinate's mean, in units of the reference's
-	// standard deviation.
-	Shift float64
-
-	// Ratio is the ratio of the sample's standard deviation to the reference's, of the
-	// coordinate for which it is furthest from 1.
-	Ratio float64
-
-	// Dropped counts the sample's events that aren't finite and were left out.
-	Dropped int
+// Compare compares a sample with a reference, float32 or float64 [m]+event and [n]+event, of which at
+// least 2 events each are finite; others are left out and counted. [Weights] are those of the
+// reference and of the sample, and what can't do with negative ones is left out.
+//
+// The tests of whole events are the energy distance, the maximum mean discrepancy, the sliced
+// Wasserstein distance and, of one value or up to 200 events of each without weights, the exact one, precision, recall,
+// density and coverage, the fast C2ST, and what the [Comparer] asks for. All events are in units of the
+// reference's standard deviation of each value, so that a value in other units doesn't change the
+// result. If both samples are of one distribution, one of the tests has an adjusted p-value of at
+// most 0.05 with a probability of at most 0.05, and so has one of the differences: means,
+// standard deviations, distribution functions (Kolmogorov and Smirnov) and, of up to 20 values,
+// correlations. The latter hold for some 50 events and more, as their laws are normal for many events.
+func (c Comparer) Compare(ctx context.Context, reference, sample *tensors.Tensor, settings ...Option) (Comparison, error) {
+	out, err := c.compare(ctx, reference, sample, settings)
+	if err != nil {
+		return Comparison{}, fmt.Errorf("metric.Compare: %w", err)
+	}
+	return out, nil
 }
 
-// Comparisons are what [Compare] returns.
-type Comparisons struct {
-	// Floor compares two halves of the reference: no model can be expected to do better.
-	Floor Comparison
-
-	// Samples are the comparisons of the samples, in the order in which they were given.
-	Samples []Comparison
-
-	// Events is how many events of each sample were compared.
-	Events int
+func (c Comparer) compare(ctx context.Context, reference, sample *tensors.Tensor, settings []Option) (out Comparison, err error) {
+	o, err := configure(settings, 2)
+	if err != nil {
+		return out, err
+	}
+	a, err := readCompared(o, 0, "the reference", reference)
+	if err != nil {
+		return out, err
+	}
+	b, err := readCompared(o, 1, "the sample", sample)
+	if err == nil {
+		err = sameEvent("the reference", reference, "the sample", sample)
+	}
+	switch {
+	case err != nil:
+	case c.Events < 0 || c.Events == 1:
+		err = fmt.Errorf("the Events are %d: give how many events of each sample are compared in pairs, at least 2, or 0 for %d", c.Events, usualEvents)
+	case c.Columns != nil && len(c.Columns) != a.size:
+		err = fmt.Errorf("there are %d Columns, and an event has %d values: give a name for each", len(c.Columns), a.size)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Reference, out.Sample = Counts{a.count, a.dropped}, Counts{b.count, b.dropped}
+	negative := a.notNegative("the reference") != nil || b.notNegative("the sample") != nil
+	if !negative {
+		out.Differences = differences(a.events, b.events, c.Columns)
+	} else {
+		out.LeftOut = append(out.LeftOut, "all but the energy distance and the maximum mean discrepancy: some weights are negative")
+	}
+	run := comparing{Comparer: c, ctx: ctx, out: &out}
+	run.inUnits(a.events, b.events)
+	run.pairs(negative)
+	if !negative {
+		run.classifiers()
+		run.asked(a.events, b.events, reference.Shape().Dimensions[1:])
+	}
+	if run.err != nil {
+		return out, run.err
+	}
+	p := make([]float64, len(out.Tests))
+	for i, t := range out.Tests {
+		p[i] = t.P
+	}
+	out.Adjusted = Holm(p)
+	return out, nil
 }
 
-// Compare compares samples with a reference, all float32 or float64 [n]+event with the same
-// event shape. The reference needs at least 4 events, each sample at least 2. The same number
-// of events of each, up to 2000, is drawn at random with the seed, so that the results can be
-// compared; so are the halves of the reference, as many data sets are sorted, or alternate
-// between classes. Events that are not finite are left out and counted. [Weights], which must
-// not be negative, are those of the reference and then of the samples.
-func Compare(reference *tensors.Tensor, samples []*tensors.Tensor, seed int64, settings ...Option) (c Comparisons, err error) {
-	o, err := configure(settings, 1+len(samples))
+// comparing is a comparison under way.
+type comparing struct {
+	Comparer
+	ctx        context.Context
+	out        *Comparison
+	err        error
+	all, drawn [2]events // in units of the reference
+}
+
+// add adds a test, or keeps the first error, with what failed.
+func (c *comparing) add(name string, test func() (Test, error)) {
+	if c.err != nil {
+		return
+	}
+	t, err := test()
 	if err != nil {
-		return c, fmt.Errorf("metric.Compare: %w", err)
+		c.err = fmt.Errorf("%s: %w", name, err)
+		return
 	}
-	all, err := readCompared(o, 0, "the reference", reference, 4)
+	c.out.Tests = append(c.out.Tests, t)
+}
+
+func (c *comparing) leaveOut(what string, args ...any) {
+	c.out.LeftOut = append(c.out.LeftOut, fmt.Sprintf(what, args...))
+}
+
+// inUnits sets the events in units of the reference's spread, all and some of each.
+func (c *comparing) inUnits(a, b events) {
+	moments := make([]moment, a.size)
+	for k := range moments {
+		moments[k] = a.moment(k)
+		if moments[k].constant() || math.IsNaN(moments[k].deviation) || math.IsInf(moments[k].deviation, 0) {
+			moments[k].deviation = 1
+		}
+	}
+	most := c.Events
+	if most == 0 {
+		most = usualEvents
+	}
+	n := [2]int{min(most, a.count), min(most, b.count)}
+	if a.weights != nil || b.weights != nil { // what permutations need
+		n = [2]int{min(n[0], n[1]), min(n[0], n[1])}
+	}
+	for i, e := range []events{a, b} {
+		e.flat = slices.Clone(e.flat)
+		for r := range e.count {
+			row := e.row(r)
+			for k := range row {
+				row[k] = (row[k] - moments[k].mean) / moments[k].deviation
+			}
+		}
+		random := rand.New(rand.NewPCG(uint64(c.Seed), uint64(i)))
+		c.all[i], c.drawn[i] = e, e.pick(random.Perm(e.count)[:n[i]]).normalised()
+	}
+}
+
+// pairs are the tests that compare pairs of events.
+func (c *comparing) pairs(negative bool) {
+	a, b := c.drawn[0], c.drawn[1]
+	c.add("energy distance", func() (Test, error) { return c.energy(c.ctx, a, b) })
+	c.add("maximum mean discrepancy", func() (Test, error) { return c.mmd(c.ctx, a, b, 0) })
+	if negative {
+		return
+	}
+	exact := a.size == 1 || a.count == b.count && a.count <= mostExact && a.weights == nil && b.weights == nil
+	if a.size > 1 {
+		c.add("sliced Wasserstein distance", func() (Test, error) { return c.sliced(c.ctx, a, b, usualProjections) })
+	}
+	if exact {
+		c.add("Wasserstein distance", func() (Test, error) { return c.wasserstein(c.ctx, a, b, 2) })
+	} else {
+		c.leaveOut("the exact Wasserstein distance: of several values, it is compared of up to %d events, as many of both, without weights", mostExact)
+	}
+	if min(a.count, b.count) < leastForShares {
+		c.leaveOut("precision, recall, density and coverage: there are fewer than %d events of a sample", leastForShares)
+		return
+	}
+	if c.err != nil {
+		return
+	}
+	near, err := newSupports(c.ctx, a, b, 5)
+	var s SupportTests
+	if err == nil {
+		s, err = c.support(c.ctx, near)
+	}
 	if err != nil {
-		return c, fmt.Errorf("metric.Compare: %w", err)
+		c.err = fmt.Errorf("precision and recall: %w", err)
+		return
 	}
-	shuffled := all.pick(rand.New(rand.NewPCG(uint64(seed), 0)).Perm(all.count))
-	half := shuffled.part(0, (all.count+1)/2)
-	rows := []events{shuffled.part((all.count+1)/2, all.count)}
-	c.Events = min(mostCompared, rows[0].count)
-	dropped := []int{all.dropped}
-	for i, x := range samples {
-		name := fmt.Sprintf("sample %d", i+1)
-		s, err := readCompared(o, 1+i, name, x, 2)
-		if err == nil && s.size != all.size {
-			err = fmt.Errorf("%s has shape %s and the reference %s: the events must have the same size", name, x.Shape(), reference.Shape())
-		}
-		if err != nil {
-			return c, fmt.Errorf("metric.Compare: %w", err)
-		}
-		c.Events = min(c.Events, s.count)
-		rows, dropped = append(rows, s.events), append(dropped, s.dropped)
+	c.out.Tests = append(c.out.Tests, s.Precision, s.Recall, s.Density, s.Coverage)
+}
+
+func (c *comparing) classifiers() {
+	a, b := c.all[0], c.all[1]
+	if min(a.count, b.count) < leastForShares {
+		c.leaveOut("the fast C2ST: there are fewer than %d events of a sample", leastForShares)
+	} else {
+		c.add("fast C2ST", func() (Test, error) { return fastC2ST(c.ctx, a, b, c.Seed) })
 	}
-	against := half.part(0, c.Events)
-	for i, row := range rows {
-		what := "the halves of the reference"
-		if i > 0 { // the halves are shuffled
-			what = fmt.Sprintf("sample %d", i)
-			row = row.pick(rand.New(rand.NewPCG(uint64(seed), uint64(i))).Perm(row.count))
-		}
-		one, err := compared(against, row.part(0, c.Events), seed)
-		if err != nil {
-			return c, fmt.Errorf("metric.Compare: %s: %w", what, err)
-		}
-		one.Dropped = dropped[i]
-		if i == 0 {
-			c.Floor = one
-		} else {
-			c.Samples = append(c.Samples, one)
-		}
+	a, b = c.drawn[0], c.drawn[1]
+	switch {
+	case c.Backend == nil:
+		c.leaveOut("the C2ST by the benchmark's recipe: give a Backend")
+	case min(a.count, b.count) < leastForShares:
+		c.leaveOut("the C2ST by the benchmark's recipe: there are fewer than %d events of a sample", leastForShares)
+	default:
+		c.add("C2ST", func() (Test, error) { return classified(c.ctx, c.Backend, a, b, c.Seed) })
 	}
-	return c, nil
+}
+
+// asked are the tests that need what only the user has, of events of a shape, in their own units.
+func (c *comparing) asked(reference, sample events, shape []int) {
+	x, wx := reference.shaped(shape)
+	y, wy := sample.shaped(shape)
+	if c.Features == nil {
+		c.leaveOut("the Fréchet distance: give Features")
+	} else {
+		c.add("Fréchet distance of the features", func() (Test, error) {
+			of, err := c.Features(x)
+			if err != nil {
+				return Test{}, fmt.Errorf("the features of the reference: %w", err)
+			}
+			ofSample, err := c.Features(y)
+			if err != nil {
+				return Test{}, fmt.Errorf("the features of the sample: %w", err)
+			}
+			return c.FrechetDistance(c.ctx, of, ofSample, Weights(wx, wy))
+		})
+	}
+	switch {
+	case c.Training == nil:
+		c.leaveOut("copies of the training data: give the Training data, and held-out data as the reference")
+	case wx != nil || wy != nil:
+		c.leaveOut("copies of the training data: with weights there is no test of them")
+	default:
+		var copies CopyTests
+		c.add("copies", func() (t Test, err error) {
+			copies, err = Copies(c.Training, x, y)
+			return copies.Nearer, err
+		})
+		c.add("copies", func() (Test, error) { return copies.Closest, nil })
+	}
+	c.err = errors.Join(c.err, finalize(x, wx, y, wy))
 }
 
 // finiteEvents are the events of a sample that are finite.
@@ -104,101 +293,106 @@ type finiteEvents struct {
 	dropped int
 }
 
-func readCompared(o options, i int, name string, x *tensors.Tensor, least int) (out finiteEvents, err error) {
+func readCompared(o options, i int, name string, x *tensors.Tensor) (out finiteEvents, err error) {
 	e, err := readAny(name, x)
 	if err != nil {
 		return out, err
 	}
-	if x.Rank() < 2 {
-		return out, fmt.Errorf("%s has shape %s: give [n]+event, such as [1000, 2]", name, x.Shape())
-	}
-	if e.weights, err = o.of(i, name, e.count); err == nil {
-		err = e.notNegative(name)
-	}
-	if err != nil {
+	if e.weights, err = o.of(i, name, e.count); err != nil {
 		return out, err
 	}
 	var good []int
 	for k := range e.count {
-		fine := true
-		for _, v := range e.row(k) {
-			fine = fine && !math.IsNaN(v) && !math.IsInf(v, 0)
-		}
-		if fine {
+		if !slices.ContainsFunc(e.row(k), func(v float64) bool { return v-v != 0 }) {
 			good = append(good, k)
 		}
 	}
 	out = finiteEvents{e.pick(good), e.count - len(good)}
-	if out.count < least {
-		return out, fmt.Errorf("%s has %d finite events (shape %s): give at least %d", name, out.count, x.Shape(), least)
+	if out.count < 2 {
+		return out, fmt.Errorf("%s has %d finite events (shape %s): give at least 2", name, out.count, x.Shape())
+	}
+	if out.events = out.normalised(); out.weights != nil && !slices.ContainsFunc(out.weights, func(w float64) bool { return w != 0 }) {
+		return out, fmt.Errorf("all finite events of %s have the weight 0", name)
 	}
 	return out, nil
 }
 
-// pick is the events of those numbers, with their weights.
-func (e events) pick(numbers []int) events {
-	out := events{count: len(numbers), size: e.size}
-	for _, i := range numbers {
-		out.flat = append(out.flat, e.row(i)...)
-		if e.weights != nil {
-			out.weights = append(out.weights, e.weights[i])
+// Findings are what differs significantly, in words: the tests, and then those of Clear.
+func (c Comparison) Findings() []string {
+	var out []string
+	for i, t := range c.Tests {
+		if c.Adjusted[i] <= 1-BandMass {
+			out = append(out, fmt.Sprintf("%s %s, %s expected, p %s", t.Name, short(t.Value), t.Expected(), Probability(c.Adjusted[i])))
+		}
+	}
+	for _, d := range c.Clear() {
+		out = append(out, d.String())
+	}
+	return out
+}
+
+// Clear are the Differences whose adjusted p-value is at most 0.05, the clearest first. That the
+// distribution of a value differs is only among them where its mean and spread don't.
+func (c Comparison) Clear() (out []Difference) {
+	known := map[int]bool{}
+	clear := func(d Difference) bool { return d.Adjusted <= 1-BandMass }
+	for _, d := range c.Differences {
+		known[d.Column] = known[d.Column] || clear(d) && (d.Property == Mean || d.Property == Spread)
+	}
+	for _, d := range c.Differences {
+		if clear(d) && !(d.Property == Distribution && known[d.Column]) {
+			out = append(out, d)
 		}
 	}
 	return out
 }
 
-// part is the events from first to end, exclusive.
-func (e events) part(first, end int) events {
-	out := events{count: end - first, size: e.size, flat: e.flat[first*e.size : end*e.size]}
-	if e.weights != nil {
-		out.weights = e.weights[first:end]
+// P is the p-value of the whole comparison: the smallest of all that were adjusted, twice, as tests and
+// differences are adjusted by themselves.
+func (c Comparison) P() float64 {
+	p := 1.0
+	for _, v := range c.Adjusted {
+		p = min(p, 2*v)
 	}
-	return out
+	for _, d := range c.Differences {
+		p = min(p, 2*d.Adjusted)
+	}
+	return p
 }
 
-// tensors are the events and their weights.
-func (e events) tensors() (x, weights *tensors.Tensor) {
-	if e.weights != nil {
-		weights = tensors.FromFlatDataAndDimensions(e.weights, e.count)
+// String is a table of the tests, and below it what differs, in words.
+func (c Comparison) String() string {
+	var text strings.Builder
+	count := func(n Counts, what string) string {
+		s := fmt.Sprintf("%d events of %s", n.Events, what)
+		if n.Dropped > 0 {
+			s += fmt.Sprintf(" (%d that are not finite left out)", n.Dropped)
+		}
+		return s
 	}
-	return tensors.FromFlatDataAndDimensions(e.flat, e.count, e.size), weights
+	fmt.Fprintf(&text, "%s, %s\n", count(c.Sample, "the sample"), count(c.Reference, "the reference"))
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "\tvalue\texpected\tp\tadjusted\n")
+	for i, t := range c.Tests {
+		mark := ""
+		if c.Adjusted[i] <= 1-BandMass {
+			mark = " *"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s%s\n", t.Name, short(t.Value), t.Expected(), plain(t.P), plain(c.Adjusted[i]), mark)
+	}
+	_ = table.Flush() // into memory, which doesn't fail
+	if found := c.Clear(); len(found) > 0 {
+		fmt.Fprintf(&text, "Differences, p adjusted for %d comparisons:\n", len(c.Differences))
+		for _, d := range found {
+			fmt.Fprintf(&text, "  %s\n", d)
+		}
+	} else if len(c.Differences) > 0 {
+		fmt.Fprintf(&text, "No difference among %d comparisons of single values and pairs.\n", len(c.Differences))
+	}
+	for _, l := range c.LeftOut {
+		fmt.Fprintf(&text, "Without %s.\n", l)
+	}
+	return text.String()
 }
 
-// column is coordinate k of all events.
-func (e events) column(k int) []float64 {
-	out := make([]float64, e.count)
-	for i := range out {
-		out[i] = e.row(i)[k]
-	}
-	return out
-}
-
-func compared(reference, sample events, seed int64) (c Comparison, err error) {
-	x, wx := reference.tensors()
-	y, wy := sample.tensors()
-	weights := Weights(wx, wy)
-	if c.SlicedWasserstein, err = SlicedWasserstein(x, y, projections, seed, weights); err != nil {
-		return c, err
-	}
-	if c.Energy, err = EnergyDistance(x, y, weights); err != nil {
-		return c, err
-	}
-	if c.MMD, err = MMD(x, y, 0, weights); err != nil {
-		return c, err
-	}
-	c.Ratio = 1
-	for k := range reference.size {
-		meanR, sigmaR := stat.PopMeanStdDev(reference.column(k), reference.weights)
-		meanS, sigmaS := stat.PopMeanStdDev(sample.column(k), sample.weights)
-		if sigmaR == 0 {
-			continue // a coordinate that is constant has no scale
-		}
-		if s := (meanS - meanR) / sigmaR; math.Abs(s) > math.Abs(c.Shift) {
-			c.Shift = s
-		}
-		if r := sigmaS / sigmaR; math.Abs(math.Log(r)) > math.Abs(math.Log(c.Ratio)) {
-			c.Ratio = r
-		}
-	}
-	return c, nil
-}
+func plain(p float64) string { return strings.TrimPrefix(Probability(p), "= ") }

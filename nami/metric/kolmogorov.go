@@ -13,8 +13,7 @@ import (
 // KolmogorovSmirnov tests each value of the events by itself: the largest distance between the
 // distribution functions of x and y. It sees nothing of how values belong together. x and y are
 // float32 or float64 [n]+event and [m]+event with n and m at least 1; the result has a [Test] for
-// each of the event's values, in row-major order. Among d of them, one has a P below a/d with a
-// probability of at most a if the distributions are equal.
+// each of the event's values, in row-major order. Adjust their P by [Holm].
 //
 // P is Kolmogorov's asymptotic law with the correction of Stephens 1970 (J. Royal Stat. Soc. B 32),
 // good to a few percent of itself from 5 events on; where values repeat it is too large. Weights,
@@ -28,16 +27,23 @@ func KolmogorovSmirnov(x, y *tensors.Tensor, settings ...Option) ([]Test, error)
 	if err := cmp.Or(a.notNegative("x"), b.notNegative("y")); err != nil {
 		return nil, fmt.Errorf("metric.KolmogorovSmirnov: %w", err)
 	}
-	n, m := a.effective(), b.effective()
-	root := math.Sqrt(n * m / (n + m))
 	tests := make([]Test, a.size)
 	for k := range tests {
 		xs, xw := a.sorted(k)
 		ys, yw := b.sorted(k)
-		d := stat.KolmogorovSmirnov(xs, xw, ys, yw)
-		tests[k] = Test{Value: d, P: kolmogorov((root + 0.12 + 0.11/root) * d)}
+		tests[k] = kolmogorovSmirnov(stat.KolmogorovSmirnov(xs, xw, ys, yw), a.effective(), b.effective(), fmt.Sprintf("value %d", k+1))
 	}
 	return tests, nil
+}
+
+func kolmogorovSmirnov(distance, n, m float64, name string) Test {
+	root := math.Sqrt(n * m / (n + m))
+	factor := root + 0.12 + 0.11/root
+	const limit = 1.3581 // above which the limiting statistic is with the probability 1 - BandMass
+	return Test{
+		Name: name + ", Kolmogorov–Smirnov", Value: distance, Low: math.Inf(-1), High: limit / factor, P: kolmogorov(factor * distance),
+		Means: "largest difference of the distribution functions; 0 for equal ones, 1 at most",
+	}
 }
 
 // effective is Kish's number of events.

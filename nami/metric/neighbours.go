@@ -1,4 +1,5 @@
-// Package metric holds the numbers that say how close samples are to data.
+// Package metric holds the numbers that say how close samples are to data, and whether posteriors are
+// calibrated, each beside what it is by chance: begin with [Compare].
 package metric
 
 import (
@@ -6,9 +7,6 @@ import (
 	"math"
 	"runtime"
 
-	"github.com/nami-flow/go-nami/nami/internal/gomlx"
-
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
 )
@@ -61,76 +59,6 @@ func NearestOther(x *tensors.Tensor) (Neighbours, error) {
 		return Neighbours{}, fmt.Errorf("metric.NearestOther: x has %d events (shape %s): give at least two, for one alone has no other", e.count, x.Shape())
 	}
 	return search(e, e, true)
-}
-
-// events is a set of flattened events in one row-major block.
-type events struct {
-	flat        []float64
-	count, size int
-	weights     []float64 // which add up to 1; nil for all alike
-}
-
-func (e events) row(i int) []float64 { return e.flat[i*e.size : (i+1)*e.size] }
-
-// readEvents reads a sample, all of whose values must be finite.
-func readEvents(name string, x *tensors.Tensor) (events, error) {
-	e, err := readAny(name, x)
-	if err != nil {
-		return e, err
-	}
-	bad, first, err := gomlx.NonFinite(x)
-	if err != nil {
-		return events{}, fmt.Errorf("reading %s: %w", name, err)
-	}
-	if bad > 0 {
-		return events{}, fmt.Errorf("%s has %d values that are NaN or infinite, the first in event %d: no distance to them exists; drop those events", name, bad, first/e.size)
-	}
-	return e, nil
-}
-
-// readAny reads a sample, whatever its values.
-func readAny(name string, x *tensors.Tensor) (events, error) {
-	if x == nil {
-		return events{}, fmt.Errorf("%s is nil: give a tensor of shape [n]+event", name)
-	}
-	shape := x.Shape()
-	if !shape.Ok() {
-		return events{}, fmt.Errorf("%s was freed: give a tensor of shape [n]+event", name)
-	}
-	if shape.Rank() < 1 {
-		return events{}, fmt.Errorf("%s is a scalar: give a tensor of shape [n]+event, such as [1000, 2]", name)
-	}
-	e := events{count: shape.Dimensions[0], size: 1}
-	for _, size := range shape.Dimensions[1:] {
-		e.size *= size
-	}
-	if e.size == 0 {
-		return events{}, fmt.Errorf("%s has shape %s: an event needs at least one value", name, shape)
-	}
-	if shape.DType != dtypes.Float64 && shape.DType != dtypes.Float32 {
-		return events{}, fmt.Errorf("%s has dtype %s: convert it to Float32 or Float64", name, shape.DType)
-	}
-	e.flat = make([]float64, shape.Size())
-	if err := gomlx.EachFloat(x, func(i int, v float64) { e.flat[i] = v }); err != nil {
-		return events{}, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return e, nil
-}
-
-func sameEvent(nameA string, a *tensors.Tensor, nameB string, b *tensors.Tensor) error {
-	q, r := a.Shape(), b.Shape()
-	differ := func(what string) error {
-		return fmt.Errorf("%s is %s, %s is %s: %s; both must be [n]+event with the same event", nameA, q, nameB, r, what)
-	}
-	if q.Rank() != r.Rank() {
-		return differ("the ranks differ")
-	}
-	for axis := 1; axis < q.Rank(); axis++ {
-		if q.Dimensions[axis] != r.Dimensions[axis] {
-			return differ(fmt.Sprintf("axis %d differs", axis))
-		}
-	}
-	return nil
 }
 
 func search(query, reference events, skipSelf bool) (Neighbours, error) {

@@ -15,7 +15,7 @@ import (
 
 // P of samples of one distribution is below a in a share a of all cases: of 200 pairs, 20 ± 4.2 for
 // a tenth, further away than 4 deviations once in 15,000 seeds. Samples a unit apart are told apart.
-func TestPermuteKeepsItsLevel(t *testing.T) {
+func TestStatisticKeepsItsLevel(t *testing.T) {
 	const pairs, permutations = 200, 19
 	sliced := func(x, y *tensors.Tensor, settings ...metric.Option) (float64, error) {
 		return metric.SlicedWasserstein(x, y, 5, 1, settings...)
@@ -29,7 +29,7 @@ func TestPermuteKeepsItsLevel(t *testing.T) {
 				if weighted { // of one law for both samples
 					settings = append(settings, metric.Weights(positive(uint64(i), 15), positive(uint64(1000+i), 20)))
 				}
-				test, err := metric.Permute(t.Context(), distance, x, y, permutations, int64(i), settings...)
+				test, err := metric.Tests{Permutations: permutations, Seed: int64(i)}.Statistic(t.Context(), name, distance, x, y, settings...)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -41,7 +41,7 @@ func TestPermuteKeepsItsLevel(t *testing.T) {
 				t.Errorf("%s, weighted %v: P is at most 0.1 in %d of %d cases, expected 20", name, weighted, rejected, pairs)
 			}
 		}
-		apart, err := metric.Permute(t.Context(), distance, random(1, 40, 2), shifted(random(2, 40, 2), 1, 0), 99, 1)
+		apart, err := metric.Tests{Permutations: 99, Seed: 1}.Statistic(t.Context(), name, distance, random(1, 40, 2), shifted(random(2, 40, 2), 1, 0))
 		if err != nil || apart.P != 0.01 || len(apart.Null) != 99 || !(apart.Null[98] < apart.Value) {
 			t.Errorf("%s: a unit apart, P is %v with a value of %v: %v", name, apart.P, apart.Value, err)
 		}
@@ -56,18 +56,19 @@ func positive(seed uint64, n int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(w, n)
 }
 
-func TestPermuteMisuse(t *testing.T) {
+func TestStatisticMisuse(t *testing.T) {
 	x := random(1, 5, 2)
-	_, err := metric.Permute(t.Context(), nil, x, x, 9, 1)
+	energy := func(ctx context.Context, permutations int, y *tensors.Tensor) error {
+		_, err := metric.Tests{Permutations: permutations}.Statistic(ctx, "energy", metric.EnergyDistance, x, y)
+		return err
+	}
+	_, err := metric.Tests{}.Statistic(t.Context(), "none", nil, x, x)
 	gomlxtest.Says(t, "no statistic", err, "give one, such as metric.EnergyDistance")
-	_, err = metric.Permute(t.Context(), metric.EnergyDistance, x, x, 0, 1)
-	gomlxtest.Says(t, "no permutation", err, "0 permutations: give 1 or more")
-	_, err = metric.Permute(t.Context(), metric.EnergyDistance, x, random(1, 5, 3), 9, 1)
-	gomlxtest.Says(t, "other events", err, "metric.Permute")
+	gomlxtest.Says(t, "fewer than none", energy(t.Context(), -1, x), "-1 permutations: give 1 or more")
+	gomlxtest.Says(t, "other events", energy(t.Context(), 9, random(1, 5, 3)), "metric.Tests.Statistic")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("enough"))
-	_, err = metric.Permute(ctx, metric.EnergyDistance, x, x, 9, 1)
-	gomlxtest.Says(t, "cancelled", err, "after 0 of 9 permutations: enough")
+	gomlxtest.Says(t, "cancelled", energy(ctx, 9, x), "metric.Tests.Statistic: after 0 of 9 permutations: enough")
 }
 
 func TestKolmogorovSmirnov(t *testing.T) {

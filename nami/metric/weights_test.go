@@ -14,7 +14,7 @@ import (
 )
 
 // Every distance that takes weights.
-var weighted = map[string]func(x, y *tensors.Tensor, settings ...metric.Option) (float64, error){
+var weightedDistances = map[string]func(x, y *tensors.Tensor, settings ...metric.Option) (float64, error){
 	"SlicedWasserstein": func(x, y *tensors.Tensor, settings ...metric.Option) (float64, error) {
 		return metric.SlicedWasserstein(x, y, 7, 3, settings...)
 	},
@@ -47,7 +47,7 @@ func TestWeightsAreCounts(t *testing.T) {
 		}
 		x, manyX, wx := draw("x")
 		y, manyY, wy := draw("y")
-		for name, distance := range weighted {
+		for name, distance := range weightedDistances {
 			want := get(distance(manyX, manyY))
 			gomlxtest.Close(t, name, get(distance(x, y, metric.Weights(wx, wy))), want, 1e-6*max(1, want))
 			gomlxtest.Close(t, name+", of x alone", get(distance(x, manyY, metric.Weights(wx))), want, 1e-6*max(1, want))
@@ -61,8 +61,8 @@ func TestNegativeWeights(t *testing.T) {
 	get := must(t)
 	weights := tensors.FromValue([]float64{1, 1, 1, -1}) // the third event and the fourth are one
 	for _, name := range []string{"EnergyDistance", "MMD"} {
-		want := get(weighted[name](column(0, 1), column(3)))
-		gomlxtest.Close(t, name, get(weighted[name](column(0, 1, 7, 7), column(3), metric.Weights(weights))), want, 1e-7)
+		want := get(weightedDistances[name](column(0, 1), column(3)))
+		gomlxtest.Close(t, name, get(weightedDistances[name](column(0, 1, 7, 7), column(3), metric.Weights(weights))), want, 1e-7)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestNegativeWeights(t *testing.T) {
 func TestDistancesFarFromZero(t *testing.T) {
 	get := must(t)
 	x, y := tensors.FromValue([][]float64{{0, 1}, {2, 3}, {1, 1}}), tensors.FromValue([][]float64{{1, 0}, {5, 2}})
-	for name, distance := range weighted {
+	for name, distance := range weightedDistances {
 		gomlxtest.Close(t, name, get(distance(shifted(x, 1<<50), shifted(y, 1<<50))), get(distance(x, y)), 1e-9)
 	}
 }
@@ -88,32 +88,13 @@ func TestBadWeights(t *testing.T) {
 		"option 0 of 1 is": {nil},
 		"Weights has 3 tensors, and there are 2 samples": {metric.Weights(w(1, 1), nil, nil)},
 	} {
-		for name, distance := range weighted {
+		for name, distance := range weightedDistances {
 			_, err := distance(x, y, settings...)
 			gomlxtest.Says(t, name, err, want)
 		}
 	}
 	if _, err := metric.SlicedWasserstein(x, y, 3, 1, metric.Weights(w(2, -1))); err == nil || !strings.Contains(err.Error(), "weight 1 of x is negative") {
 		t.Errorf("the error is %v for a negative weight", err)
-	}
-	three := metric.Weights(nil, nil, w(1, 1))
-	if _, err := metric.Compare(column(0, 1, 2, 3), []*tensors.Tensor{x}, 1, three); err == nil || !strings.Contains(err.Error(), "metric.Compare: Weights has 3 tensors, and there are 2 samples") {
-		t.Errorf("the error is %v for three tensors of weights", err)
-	}
-	if _, err := metric.Compare(column(0, 1, 2, 3), []*tensors.Tensor{x, x}, 1, three); err != nil {
-		t.Errorf("one tensor for each sample: %v", err)
-	}
-}
-
-// What fails to compare is named: the halves of the reference, or the sample.
-func TestCompareNamesWhatFails(t *testing.T) {
-	wide, narrow := column(-1e200, 1e200, -1e200, 1e200), column(0, 1, 2, 3)
-	for want, samples := range map[string][2]*tensors.Tensor{
-		"metric.Compare: the halves of the reference: ": {wide, narrow},
-		"metric.Compare: sample 2: ":                    {narrow, wide},
-	} {
-		_, err := metric.Compare(samples[0], []*tensors.Tensor{narrow, samples[1]}, 1)
-		gomlxtest.Says(t, want, err, want)
 	}
 }
 

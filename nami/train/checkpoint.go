@@ -134,6 +134,9 @@ func (f *fit) differs(kept *checkpoint.Checkpoint) string {
 		here["first batch"], there["first batch"] = strconv.Itoa(f.config.firstBatch), strconv.Itoa(kept.First)
 	}
 	if difference := here.differs(there); difference != "" {
+		if dependsOnSteps(f.config.schedule) && here["schedule"] != there["schedule"] {
+			difference += " (a rate that falls over the steps ends with them: to go on, Load these weights and fit them under another name; Schedule(train.Constant{}) from the first step on lets a run go on with more)"
+		}
 		return difference
 	}
 	if code := f.code.Differs(kept.Code); code != "" {

@@ -101,7 +101,7 @@ func TestResumeOfCoupledTogether(t *testing.T) {
 	events := counted(100)
 	fit := func(steps int, options ...train.Option) []float64 {
 		options = append(options, train.Couple(coupling.Entropic{Epsilon: 100}), train.StartFrom(gomlxtest.Filled(3, 100, 1)),
-			train.CoupleTogether(4), train.BatchSize(10), train.Steps(steps))
+			train.CoupleTogether(4), train.BatchSize(10), train.Steps(steps), train.Schedule(train.Constant{}))
 		history, err := train.Fit(t.Context(), gomlxtest.Go(t), model.NewStore(), gap{}, data.Events{X: events.X, Weight: events.Weight}, options...)
 		if err != nil {
 			t.Fatal(err)

@@ -8,9 +8,10 @@
 // # Fits that are kept
 //
 // [Fit] with a [Checkpoint] is idempotent: run again it resumes where it stopped, or returns
-// at once when it is done, which the [History] says; more [Steps] continue it. On one
-// backend, a run that was interrupted ends with the same bits as one that wasn't, whatever
-// options it has.
+// at once when it is done, which the [History] says. On one backend, a run that was
+// interrupted ends with the same bits as one that wasn't, whatever options it has. More [Steps]
+// continue a run whose rate is [Constant]; by default the rate falls to 0 over the steps, and
+// what goes on from there is another run: [Load] its weights, and fit them under another name.
 //
 // A checkpoint is a folder with the newest two states of a run, each one file in the
 // safetensors format, which other tools read too. It belongs to its run: to the code of the

@@ -68,7 +68,7 @@ func same(t *testing.T, a, b map[string][]float32) {
 }
 
 func fit(backend compute.Backend, store *model.Store, options ...train.Option) (*train.History, error) {
-	defaults := []train.Option{train.Steps(30), train.BatchSize(16), train.Seed(3)}
+	defaults := []train.Option{train.Steps(30), train.BatchSize(16), train.Seed(3), train.Schedule(train.Constant{})}
 	return train.Fit(context.Background(), backend, store, tiny, line(), append(defaults, options...)...)
 }
 
@@ -137,7 +137,8 @@ func TestNoiseIsFreshAfterResume(t *testing.T) {
 		var history *train.History
 		for _, steps := range []int{2, 6} {
 			var err error
-			history, err = train.Fit(t.Context(), backend, model.NewStore(), seen{}, line(), train.BatchSize(40), train.Steps(steps), train.Checkpoint(name))
+			history, err = train.Fit(t.Context(), backend, model.NewStore(), seen{}, line(), train.BatchSize(40), train.Steps(steps),
+				train.Schedule(train.Constant{}), train.Checkpoint(name))
 			if err != nil {
 				t.Fatal(err)
 			}

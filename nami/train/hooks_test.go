@@ -26,7 +26,7 @@ func TestAfterBurst(t *testing.T) {
 		folder := t.TempDir()
 		fit := func(n int) (after []int) {
 			_, err := train.Fit(t.Context(), backend, model.NewStore(), seen{}, line(), train.BatchSize(8), train.Steps(n),
-				train.Checkpoint(folder), train.AfterBurst(func(h *train.History) error {
+				train.Schedule(train.Constant{}), train.Checkpoint(folder), train.AfterBurst(func(h *train.History) error {
 					after = append(after, h.Steps())
 					return nil
 				}))

@@ -29,6 +29,9 @@ func identify(c config, l loss.Loss, batches data.Batches) (identity, error) {
 	if c.has("Optimizer") {
 		id["optimizer"] = fmt.Sprintf("%T", c.optimizer) // its numbers are in the graph
 	}
+	if c.learningRate > 0 && c.schedule == nil {
+		id["schedule"] = "a constant rate"
+	}
 	if c.schedule != nil {
 		id["schedule"] = fingerprint.Describe(c.schedule)
 		if dependsOnSteps(c.schedule) {

@@ -3,6 +3,7 @@ package train_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -78,7 +79,7 @@ func TestRunIsKnownByItsCode(t *testing.T) {
 		"the seed":           {with(train.Seed(3)), with(train.Seed(4)), "seed is 4 here and was 3"},
 		"the optimiser":      {with(), with(train.Optimizer(optimizer.RMSProp().Done())), "optimizer is"},
 		"its numbers":        {with(train.Optimizer(optimizer.Adam().Betas(0.9, 0.99).Done())), with(train.Optimizer(optimizer.Adam().Betas(0.9, 0.98).Done())), "constants"},
-		"clipping":           {with(), with(train.ClipNorm(1)), "clipping is 1 here and was none"},
+		"clipping":           {with(train.ClipNorm(math.Inf(1))), with(), "clipping is 1 here and was none"},
 		"weight decay":       {with(train.WeightDecay(1e-3)), with(), "weight decay is none here and was 0.001"},
 		"accumulation":       {with(), with(train.Accumulate(2)), "accumulation is 2 here and was 1"},
 		"an average":         {with(train.Average("a", 0.9)), with(train.Average("a", 0.99)), "average a is 0.99 here and was 0.9"},

@@ -93,7 +93,8 @@ func TestWeightDecay(t *testing.T) {
 		_, w := fitted(t, backend, plane{}, gradient, 3, sgd(rate), train.WeightDecay(decay))
 		gomlxtest.Near(t, "gradient descent", w, want, 1e-6)
 		// GoMLX's own for Adam is the same.
-		_, ours := fitted(t, backend, plane{}, gradient, 20, train.WeightDecay(decay), train.LearningRate(rate))
+		_, ours := fitted(t, backend, plane{}, gradient, 20, train.WeightDecay(decay), train.LearningRate(rate),
+			train.Schedule(train.Constant{}), train.ClipNorm(math.Inf(1)))
 		_, theirs := fitted(t, backend, plane{}, gradient, 20, train.Optimizer(optimizer.Adam().LearningRate(rate).Epsilon(1e-8).WeightDecay(decay).Done()))
 		gomlxtest.Near(t, "AdamW", ours, theirs, 1e-6)
 	})

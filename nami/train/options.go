@@ -37,15 +37,16 @@ type config struct {
 	seed         int64
 	firstBatch   int // continued if it isn't given
 	optimizer    optimizer.Interface
-	learningRate float64 // 0 if not given
-	schedule     RateSchedule
+	learningRate float64      // 0 for the optimiser's own
+	schedule     RateSchedule // nil for a constant rate
 	weightDecay  float64
-	clip         float64
+	clip         float64 // 0 for gradients as they are
 	accumulate   int
 	averages     []average
 	afterStep    []func(scope *model.Scope, b loss.Batch, value *Node)
 
 	given []string // the names of the options
+	fits  bool     // whether they are of Fit, which knows the number of steps
 }
 
 // continued stands for a first batch that comes after those of the store's training before.
@@ -60,7 +61,7 @@ type average struct {
 // configure makes a configuration of the options, of which only those named in known have
 // a meaning for the caller; all have if there are none.
 func configure(who string, options []Option, known ...string) (config, error) {
-	c := config{steps: 1000, accumulate: 1, together: 1, firstBatch: continued}
+	c := config{steps: 1000, accumulate: 1, together: 1, firstBatch: continued, fits: len(known) == 0}
 	for i, option := range options {
 		if option == nil {
 			return c, fmt.Errorf("train: option %d of %d is nil: leave it out", i, len(options))
@@ -72,7 +73,39 @@ func configure(who string, options []Option, known ...string) (config, error) {
 			return c, fmt.Errorf("train: the option %s has no meaning for %s: leave it out; it belongs to Fit", name, who)
 		}
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return c, err
+	}
+	c.fill()
+	return c, nil
+}
+
+// What moves the weights if no Optimizer is given: docs/training.md has the measurements.
+const (
+	usualRate = 1e-2
+	usualClip = 1
+)
+
+// fill sets what isn't given. An optimiser that is given is used as it is: its own rate, constant,
+// and gradients as they are.
+func (c *config) fill() {
+	if !c.has("Optimizer") {
+		if !c.has("LearningRate") {
+			c.learningRate = usualRate
+		}
+		if !c.has("ClipNorm") {
+			c.clip = usualClip
+		}
+		if !c.has("Schedule") && c.fits {
+			c.schedule = Cosine{}
+		}
+	}
+	if math.IsInf(c.clip, 1) {
+		c.clip = 0
+	}
+	if c.schedule == (Constant{}) {
+		c.schedule = nil
+	}
 }
 
 // has says whether an option was given.
@@ -116,14 +149,17 @@ func (c *config) check() error {
 	case c.has("Progress") && c.reporter == nil:
 		return errors.New("train: Progress's reporter is nil: give one, as progress.Auto(), or leave the option out to see nothing")
 	case c.has("Schedule") && c.schedule == nil:
-		return errors.New("train: the Schedule is nil: give one, as train.Cosine{}, or leave the option out for a constant rate")
+		return errors.New("train: the Schedule is nil: give one, as train.Constant{}, or leave the option out for train.Cosine{}")
 	}
 	if v, ok := c.coupling.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
 			return fmt.Errorf("train: Couple: %w", err)
 		}
 	}
-	return errors.Join(positive("LearningRate", c.learningRate), positive("WeightDecay", c.weightDecay), positive("ClipNorm", c.clip),
+	if c.has("ClipNorm") && !(c.clip > 0) {
+		return fmt.Errorf("train: ClipNorm is %v: it must be positive; math.Inf(1) leaves gradients as they are", c.clip)
+	}
+	return errors.Join(positive("LearningRate", c.learningRate), positive("WeightDecay", c.weightDecay),
 		checkSchedule(c.schedule), c.checkAverages(), c.checkHooks(), c.validation.check(c.averages))
 }
 
@@ -223,19 +259,21 @@ func Seed(seed int64) Option { return named("Seed", func(c *config) { c.seed = s
 func FirstBatch(n int) Option { return named("FirstBatch", func(c *config) { c.firstBatch = n }) }
 
 // Optimizer sets what moves the weights: any of GoMLX's optimisers, with its own learning rate
-// unless [LearningRate] is given. If not given, it is Adam (Kingma & Ba 2015, arXiv:1412.6980;
-// β₁ = 0.9, β₂ = 0.999, ε = 1e-8).
+// unless [LearningRate] is given, at a constant rate unless there is a [Schedule], and with
+// gradients as they are unless there is a [ClipNorm]. If not given, it is Adam (Kingma & Ba 2015,
+// arXiv:1412.6980; β₁ = 0.9, β₂ = 0.999, ε = 1e-8) with what those three options have by default.
 func Optimizer(o optimizer.Interface) Option {
 	return named("Optimizer", func(c *config) { c.optimizer = o })
 }
 
-// LearningRate sets the optimiser's step size; 0.001 if neither it nor [Optimizer] is given.
+// LearningRate sets the optimiser's step size; 0.01 if neither it nor [Optimizer] is given.
 func LearningRate(rate float64) Option {
 	return named("LearningRate", func(c *config) { c.learningRate = rate })
 }
 
 // Schedule multiplies the learning rate by a factor that changes with the step: [Cosine],
-// [WarmUp], or a [RateFunc] of your own. If not given the rate is constant.
+// [WarmUp], [Constant], or a [RateFunc] of your own. If not given it is Cosine{} over the steps
+// of a [Fit], and constant in a [Trainer], which doesn't know how many there will be.
 func Schedule(s RateSchedule) Option { return named("Schedule", func(c *config) { c.schedule = s }) }
 
 // WeightDecay takes the given fraction of every trainable weight in each step, times the
@@ -246,8 +284,8 @@ func WeightDecay(fraction float64) Option {
 }
 
 // ClipNorm shortens the gradient of all weights together to this length where it is longer
-// (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1). Without it, gradients are used as they
-// are.
+// (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1); 1 if neither it nor [Optimizer] is given.
+// math.Inf(1) leaves gradients as they are.
 func ClipNorm(length float64) Option { return named("ClipNorm", func(c *config) { c.clip = length }) }
 
 // Accumulate makes each step of the optimiser from the mean gradient of so many batches,

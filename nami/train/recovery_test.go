@@ -84,7 +84,7 @@ func TestCancelAndResume(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "run")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	options := []train.Option{train.Steps(steps), train.BatchSize(16), train.Seed(3), train.Checkpoint(name)}
+	options := []train.Option{train.Steps(steps), train.BatchSize(16), train.Seed(3), train.Schedule(train.Constant{}), train.Checkpoint(name)}
 	history, err := train.Fit(ctx, backend, model.NewStore(), tiny, line(), append(options, train.Progress(canceller{cancel}))...)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, expected a cancellation", err)
@@ -138,7 +138,7 @@ func TestNonFiniteIsNotSaved(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "run")
 		run := func(l loss.Loss, steps int, more ...train.Option) error {
 			_, err := train.Fit(t.Context(), backend, model.NewStore(), l, line(), append(more, train.Steps(steps),
-				train.BatchSize(8), train.LearningRate(0.1))...)
+				train.BatchSize(8), train.LearningRate(0.1), train.Schedule(train.Constant{}))...)
 			return err
 		}
 		if err := run(falling{}, 5, train.Checkpoint(name)); err != nil {

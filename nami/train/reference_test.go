@@ -80,7 +80,7 @@ func (fixedNoise) Loss(scope *model.Scope, b loss.Batch) *Node {
 // after ten steps of Adam.
 func TestAdamAgreesWithPyTorchAndJAX(t *testing.T) {
 	gomlxtest.Run(t, func(t *testing.T, backend compute.Backend) {
-		trainer, err := train.NewTrainer(backend, model.NewStore(), fixedNoise{})
+		trainer, err := train.NewTrainer(backend, model.NewStore(), fixedNoise{}, train.LearningRate(1e-3), train.ClipNorm(math.Inf(1)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -139,7 +139,8 @@ func TestStreamResumes(t *testing.T) {
 	source := data.Stream{Reader: reader{}, Block: 12}
 	run := func(name string, steps ...int) (losses []float64) {
 		for _, n := range steps {
-			history, err := train.Fit(t.Context(), backend, model.NewStore(), tiny, source, train.BatchSize(4), train.Steps(n), train.Checkpoint(name))
+			history, err := train.Fit(t.Context(), backend, model.NewStore(), tiny, source, train.BatchSize(4), train.Steps(n),
+				train.Schedule(train.Constant{}), train.Checkpoint(name))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -22,7 +22,7 @@ type RateSchedule interface {
 type Cosine struct {
 	// Steps is the number of steps to 0, where the rate then stays; all of the fit if 0. As
 	// the rate of each step then depends on how many there are, a checkpoint of such a run
-	// can't be continued with more of them.
+	// can't be continued with more of them: [Constant] is for runs that are to be.
 	Steps int
 }
 
@@ -46,6 +46,13 @@ func (c Cosine) Factor(step *Node, steps int) *Node {
 	done := Min(Mul(step, Const(g, 1/float64(steps))), Const(g, 1.0))
 	return Mul(Add(Cos(Mul(done, Const(g, math.Pi))), Const(g, 1.0)), Const(g, 0.5))
 }
+
+// Constant leaves the learning rate as it is: for runs that are continued with more steps, where a
+// rate that falls with [Cosine] would have ended at 0.
+type Constant struct{}
+
+// Factor implements [RateSchedule].
+func (Constant) Factor(step *Node, _ int) *Node { return Const(step.Graph(), 1.0) }
 
 // WarmUp lets the rate rise in equal parts over the first steps, and then follow another
 // schedule.

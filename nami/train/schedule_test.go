@@ -31,7 +31,8 @@ func TestCosineBelongsToItsSteps(t *testing.T) {
 	}
 	for want, options := range map[string][]train.Option{
 		"schedule is train.Cosine {0} over 40 steps here and was train.Cosine {0} over 30 steps": {train.Schedule(train.Cosine{}), train.Steps(40)},
-		"schedule is none here and was train.Cosine {0} over 30 steps":                           nil,
+		"fit them under another name; Schedule(train.Constant{}) from the first step on":         {train.Schedule(train.Cosine{}), train.Steps(40)},
+		"schedule is a constant rate here and was train.Cosine {0} over 30 steps":                {train.Schedule(train.Constant{})},
 	} {
 		_, err := fit(backend, model.NewStore(), append(options, train.Checkpoint(name))...)
 		gomlxtest.Says(t, want, err, want)
@@ -54,6 +55,8 @@ func TestSchedules(t *testing.T) {
 			schedule train.RateSchedule
 			factor   func(i float64) float64
 		}{
+			"not given":        {nil, func(i float64) float64 { return half(i, 40) }},
+			"constant":         {train.Constant{}, func(float64) float64 { return 1 }},
 			"cosine":           {train.Cosine{}, func(i float64) float64 { return half(i, 40) }},
 			"a shorter cosine": {train.Cosine{Steps: 25}, func(i float64) float64 { return half(i, 25) }},
 			"warm-up":          {train.WarmUp{Steps: 10}, func(i float64) float64 { return math.Min((i+1)/10, 1) }},
@@ -67,8 +70,11 @@ func TestSchedules(t *testing.T) {
 				return Reciprocal(Sqrt(Add(step, Const(step.Graph(), 1.0))))
 			}), func(i float64) float64 { return 1 / math.Sqrt(i+1) }},
 		} {
-			history, err := train.Fit(t.Context(), backend, model.NewStore(), slope{}, line(), train.Steps(40), train.BatchSize(16),
-				train.LearningRate(rate), train.Schedule(c.schedule))
+			options := []train.Option{train.Steps(40), train.BatchSize(16)} // the usual rate is 0.01
+			if c.schedule != nil {
+				options = append(options, train.LearningRate(rate), train.Schedule(c.schedule))
+			}
+			history, err := train.Fit(t.Context(), backend, model.NewStore(), slope{}, line(), options...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,9 +27,6 @@ type stepper struct {
 func newStepper(c config, l loss.Loss, steps int) *stepper {
 	c.steps = steps
 	if c.optimizer == nil {
-		if c.learningRate == 0 {
-			c.learningRate = 1e-3
-		}
 		c.optimizer = optimizer.Adam().LearningRate(c.learningRate).Betas(0.9, 0.999).Epsilon(1e-8).WeightDecay(0).Done()
 	}
 	return &stepper{config: c, loss: l}

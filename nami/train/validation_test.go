@@ -79,7 +79,7 @@ func TestPatience(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "run")
 		run := func(store *model.Store) *train.History {
 			history, err := train.Fit(t.Context(), backend, store, rising{}, line(), train.Steps(40), train.BatchSize(8), train.LearningRate(0.1),
-				train.Validate(train.Validation{Events: line(), Every: 1, Patience: 3}), train.Checkpoint(name), train.Average("slow", 0.9))
+				train.Schedule(train.Constant{}), train.Validate(train.Validation{Events: line(), Every: 1, Patience: 3}), train.Checkpoint(name), train.Average("slow", 0.9))
 			if err != nil {
 				t.Fatal(err)
 			}

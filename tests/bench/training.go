@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/nami-flow/go-nami/nami/data"
@@ -49,7 +50,7 @@ func (t training) start(backend compute.Backend) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	trainer, err := train.NewTrainer(backend, store, t.loss())
+	trainer, err := train.NewTrainer(backend, store, t.loss(), train.LearningRate(1e-3), train.ClipNorm(math.Inf(1)))
 	if err != nil {
 		return nil, err
 	}

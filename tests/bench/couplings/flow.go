@@ -61,7 +61,7 @@ func (f flow) train(ctx context.Context, backend compute.Backend, store *model.S
 	source, _ := f.source(random, n)
 	options := []train.Option{
 		train.Steps(f.steps), train.BatchSize(256), train.Seed(f.seed), train.StartFrom(tensor(source)),
-		train.LearningRate(1e-3), train.Schedule(train.Cosine{}),
+		train.LearningRate(1e-3), train.ClipNorm(math.Inf(1)),
 	}
 	if f.rival.coupling != nil {
 		options = append(options, train.Couple(f.rival.coupling), train.CoupleTogether(max(1, f.together)))

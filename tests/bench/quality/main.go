@@ -111,7 +111,7 @@ func measure(ctx context.Context, backend compute.Backend, set toy.Set, l loss.F
 			return nil, 0, err
 		}
 		_, err = train.Fit(ctx, backend, store, loss.Transformed{Of: l, Transform: units}, data.Events{X: x},
-			train.Steps(steps), train.BatchSize(512), train.LearningRate(2e-2), train.ClipNorm(1), train.Schedule(train.Cosine{}), train.Seed(seed))
+			train.Steps(steps), train.BatchSize(512), train.Seed(seed))
 		if err != nil {
 			return nil, 0, err
 		}
