@@ -20,8 +20,9 @@ import (
 // plus the integral of the velocity's divergence on the way there (Chen et al. 2018,
 // arXiv:1806.07366, theorem 1), and the log-determinant of the model's Transform, so that it
 // is a density in the units of the data. With [divergence.Hutchinson] it is an unbiased estimate
-// whose probes come from the process's seed. A nil estimator asks the field, which must be
-// a field.Divergent.
+// whose probes come from the process's seed. [divergence.Exact] asks the field for its divergence
+// if it knows it (field.KnowsDivergence), as MLPs and residual networks do; with a nil estimator
+// it must have a closed form (a field.Divergent of your own).
 //
 // With a Transform that adds noise, as transform.Dequantize and transform.Circle do, it is noisy
 // too, whatever the estimator: that of the event with one draw of the noise, whose mean over draws

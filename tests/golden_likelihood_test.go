@@ -111,6 +111,9 @@ func TestGoldenLogProb(t *testing.T) {
 					var estimator divergence.Estimator
 					if kind == "exact" {
 						estimator = divergence.Exact{}
+						if known, ok := f.(affine); ok {
+							flow.Field = reversed{known}
+						}
 					}
 					options := []nami.Option{nami.DType(dtype)}
 					if noise, ok := get[float64](t, c.Inputs, "t0"); ok {

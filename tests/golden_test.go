@@ -293,6 +293,9 @@ func (f affine) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, d
 	return f.Apply(scope, x, t, c), MulScalar(OnesLike(ReduceSum(x, -1)), trace)
 }
 
+// reversed is a field that has forgotten its divergence: reverse passes compute it.
+type reversed struct{ field.Field }
+
 // gaussianFlow is the velocity of the linear path from N(0, I) to N(mean, std²).
 func gaussianFlow(mean, std []float64) field.Field {
 	return field.Func{Rank: 1, F: func(_ *model.Scope, x, t, _ *Node) *Node {

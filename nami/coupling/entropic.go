@@ -20,7 +20,7 @@ import (
 // a large one. That of a Schrödinger bridge is [Bridge]. Each event draws a row of its own by the plan, so that
 // rows repeat.
 //
-// An iteration takes 2n² multiplications: 512 rows of the plane take about 10 to 50 ms. It is
+// An iteration takes 2n² multiplications: 512 rows of the plane take about 30 ms. It is
 // refused where events have contexts, as [OptimalTransport] is.
 type Entropic struct {
 	// Epsilon is how much entropy counts, in units of the squared distance; a twentieth of the
@@ -160,30 +160,44 @@ func newSinkhorn(costs []float64, n int, epsilon, rowPower, columnPower float64)
 // softly makes an iteration by the logarithms of sums, which neither over- nor underflow, and
 // the kernel of the new potentials.
 func (s *sinkhorn) softly() {
-	n := s.n
-	for pass := range 2 {
-		from, to, power := s.g, s.f, s.rowPower
-		at := func(i, j int) float64 { return s.costs[i*n+j] }
-		if pass == 1 {
-			from, to, power = s.f, s.g, s.columnPower
-			at = func(j, i int) float64 { return s.costs[i*n+j] }
+	n, share := s.n, s.epsilon*math.Log(float64(s.n))
+	for i := range n {
+		costs, most := s.costs[i*n:(i+1)*n], math.Inf(-1)
+		for j, c := range costs {
+			most = max(most, s.g[j]-c)
 		}
-		for i := range n {
-			most := math.Inf(-1)
-			for j := range n {
-				most = max(most, from[j]-at(i, j))
-			}
-			sum := 0.0
-			for j := range n {
-				sum += math.Exp((from[j] - at(i, j) - most) / s.epsilon)
-			}
-			to[i] = -power*(most+s.epsilon*math.Log(sum)) - s.epsilon*math.Log(float64(n))
+		sum := 0.0
+		for j, c := range costs {
+			sum += math.Exp((s.g[j] - c - most) / s.epsilon)
+		}
+		s.f[i] = -s.rowPower*(most+s.epsilon*math.Log(sum)) - share
+	}
+	// Columns at once, so that memory is read in order.
+	most, sums := make([]float64, n), make([]float64, n)
+	for j := range most {
+		most[j] = math.Inf(-1)
+	}
+	for i, f := range s.f {
+		for j, c := range s.costs[i*n : (i+1)*n] {
+			most[j] = max(most[j], f-c)
 		}
 	}
+	for i, f := range s.f {
+		kernel := s.kernel[i*n : (i+1)*n]
+		for j, c := range s.costs[i*n : (i+1)*n] {
+			kernel[j] = math.Exp((f - c - most[j]) / s.epsilon)
+			sums[j] += kernel[j]
+		}
+	}
+	for j := range n {
+		s.g[j] = -s.columnPower*(most[j]+s.epsilon*math.Log(sums[j])) - share
+		sums[j] = math.Exp((s.g[j] + most[j]) / s.epsilon) // what the column lacks
+		s.u[j], s.v[j] = 1, 1
+	}
 	for i := range n {
-		s.u[i], s.v[i] = 1, 1
-		for j := range n {
-			s.kernel[i*n+j] = math.Exp((s.f[i] + s.g[j] - s.costs[i*n+j]) / s.epsilon)
+		kernel := s.kernel[i*n : (i+1)*n]
+		for j, lacking := range sums {
+			kernel[j] *= lacking
 		}
 	}
 }
@@ -221,14 +235,11 @@ func (s *sinkhorn) step() (off float64) {
 	extreme := false
 	for i := range n {
 		row := s.kernel[i*n : (i+1)*n]
-		sum := 0.0
-		for j, k := range row {
-			sum += k * s.v[j]
-		}
-		u := s.scaling(sum, s.f[i], s.rowPower)
+		u := s.scaling(dot(row, s.v), s.f[i], s.rowPower)
 		extreme = extreme || !(u > 1/far && u < far)
+		columns := s.columns[:len(row)]
 		for j, k := range row {
-			s.columns[j] += k * u
+			columns[j] += k * u
 		}
 		s.u[i] = u
 	}
@@ -246,6 +257,22 @@ func (s *sinkhorn) step() (off float64) {
 	}
 	s.softly()
 	return math.Inf(1)
+}
+
+// dot is the inner product of two lists of one length, in four sums, none of which waits for another.
+func dot(a, b []float64) float64 {
+	var s0, s1, s2, s3 float64
+	for len(a) >= 4 && len(b) >= 4 {
+		s0 += a[0] * b[0]
+		s1 += a[1] * b[1]
+		s2 += a[2] * b[2]
+		s3 += a[3] * b[3]
+		a, b = a[4:], b[4:]
+	}
+	for i, x := range a {
+		s0 += x * b[i]
+	}
+	return s0 + s1 + s2 + s3
 }
 
 // plan is how much of each row goes with each column.

@@ -33,17 +33,24 @@ func Norm(backend compute.Backend, store *model.Store, f field.Field, x, t, c *t
 }
 
 // Divergence measures the divergence ∇·f(x, t, c) for each event, for arguments as [Norm]
-// has them. A nil estimator asks the field, which must be a [field.Divergent]; the random
-// vectors of [divergence.Hutchinson] come from the seed.
+// has them. A nil estimator asks the field, which must be a [field.Divergent] with a closed
+// form, and [divergence.Exact] asks any that knows its divergence (see [field.KnowsDivergence]);
+// the random vectors of [divergence.Hutchinson] come from the seed.
 func Divergence(backend compute.Backend, store *model.Store, f field.Field, x, t, c *tensors.Tensor, estimator divergence.Estimator, seed int64) (Stats, error) {
-	known, ok := f.(field.Divergent)
-	if f != nil && estimator == nil && !ok {
-		return Stats{}, errors.New("diagnostic.Divergence: the estimator is nil, and the field doesn't know its divergence: give one, say divergence.Exact{}, or a field.Divergent")
+	ok := field.KnowsDivergence(f)
+	if f != nil && estimator == nil && (!ok || field.CarriesTangents(f)) {
+		return Stats{}, errors.New("diagnostic.Divergence: the estimator is nil, and the field doesn't know its divergence in closed form: use divergence.Exact{}, or a field.Divergent of your own")
 	}
 	return measure("the divergence", backend, store, f, x, t, c, seed, func(scope *model.Scope, x, t, c *Node, random distribution.Random) *Node {
-		if estimator == nil {
+		exact, is := estimator.(divergence.Exact)
+		if estimator == nil || is && ok {
 			field.CheckTime(t, x, f.EventRank())
-			_, div := field.CallWithDivergence(known, scope, x, t, c)
+			if is {
+				if err := exact.Check(x.Shape().Dimensions[len(shape.Lead(x, f.EventRank())):]); err != nil {
+					panic(err)
+				}
+			}
+			_, div := field.CallWithDivergence(f.(field.Divergent), scope, x, t, c)
 			return div
 		}
 		probes := divergence.Probes(estimator, random, x.Graph(), x.Shape(), f.EventRank())

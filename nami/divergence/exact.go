@@ -11,9 +11,11 @@ import (
 // defaultMaxSize is where Exact begins to cost more than an estimate is worth.
 const defaultMaxSize = 64
 
-// Exact is the trace itself, for events of any shape: one evaluation of the field and
-// one vector–Jacobian product for each value of an event. The program grows with the
-// event's size, so there is a limit; [Hutchinson] has none.
+// Exact is the trace itself, for events of any shape. Log-densities ask the field for it, if it
+// knows its divergence (field.KnowsDivergence), as MLPs and residual networks do, which carry
+// tangents forward. Of other fields, and of the function that Estimate is given, it takes one
+// vector–Jacobian product for each value of an event. Either way it costs the more the larger an
+// event is, so there is a limit; [Hutchinson] has none.
 type Exact struct {
 	// MaxSize is the largest number of values in an event; 64 if 0.
 	MaxSize int

@@ -120,7 +120,8 @@ const few = 8
 // convolutions embed conditions, of so many axes, as images.
 func convolutions(scope *model.Scope, c *Node, rank int, image [3]int, filters, values int) *Node {
 	lead := shape.Lead(c, rank)
-	h := Reshape(c, shape.Size(lead), image[0], image[1], image[2])
+	// As layer.Convolution has images, with the batch last.
+	h := TransposeAllAxes(Reshape(c, shape.Size(lead), image[0], image[1], image[2]), 3, 1, 2, 0)
 	sides := [2]int{image[0], image[1]}
 	for i := 0; i == 0 || max(sides[0], sides[1]) > few; i++ {
 		window, stride := layer.Both(3), layer.Both(1)
@@ -134,6 +135,7 @@ func convolutions(scope *model.Scope, c *Node, rank int, image [3]int, filters, 
 		}
 		h = silu(layer.Convolution(scope.At("conv_%d", i), h, filters, window, stride, math.Sqrt(6)))
 	}
+	h = TransposeAllAxes(h, 3, 1, 2, 0)
 	v := layer.Dense(scope.At("last"), Reshape(h, shape.Size(lead), sides[0]*sides[1]*filters), values, math.Sqrt(3))
 	return Reshape(v, append(append([]int{}, lead...), values)...)
 }

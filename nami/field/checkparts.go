@@ -16,7 +16,7 @@ import (
 // value with respect to its own place.
 func (k *checker) divergence() error {
 	f, ok := k.field.(Divergent)
-	if !ok {
+	if !ok || !KnowsDivergence(k.field) {
 		return nil
 	}
 	size := shape.Size(k.shape)

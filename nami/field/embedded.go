@@ -75,11 +75,22 @@ func (f Embedded) ContextShape() []int {
 
 // Apply implements [Field]. It panics if there is no context.
 func (f Embedded) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	value, _ := f.both(false, scope, x, t, c)
+	return value
+}
+
+// ApplyWithDivergence implements [Divergent], if Field does.
+func (f Embedded) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	return f.both(true, scope, x, t, c)
+}
+
+// both is the value, and the divergence where it is wanted.
+func (f Embedded) both(wanted bool, scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
 	must(f.Validate())
 	if c == nil {
 		panic(fmt.Errorf("field.Embedded: there is no context to embed: bind one"))
 	}
-	return Call(f.Field, scope, x, t, f.vector(scope, c))
+	return callBoth(f.Field, wanted, scope, x, t, f.vector(scope, c))
 }
 
 // vector is the embedding of contexts c, and what is learned in the place of those that are NaN,

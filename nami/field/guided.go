@@ -97,12 +97,7 @@ func (f Guided) EventRank() int {
 // Apply implements [Field]. It panics without a context, if Negative is of another size than
 // the context, and if Rescale isn't 0 where an event has one value, whose deviation is 0.
 func (f Guided) Apply(scope *model.Scope, x, t, c *Node) *Node {
-	must(f.Validate())
-	if c == nil {
-		exceptions.Panicf("field.Guided: there is no context to lead samples to: bind one, or use field.Unconditional")
-	}
-	value := Call(f.Field, scope, x, t, c)
-	away := f.away(scope, x, t, c)
+	value, away, _, _ := f.parts(false, scope, x, t, c)
 	guided := Add(away, Mul(f.scale(t, x), Sub(value, away)))
 	if f.Rescale == 0 {
 		return guided
@@ -115,22 +110,43 @@ func (f Guided) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Mul(guided, shape.Lift(AddScalar(MulScalar(ratio, f.Rescale), 1-f.Rescale), x))
 }
 
+// ApplyWithDivergence implements [Divergent], if Field and Weak do. It panics if Rescale isn't 0.
+func (f Guided) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	if f.Rescale != 0 {
+		exceptions.Panicf("field.Guided: Rescale is %v: the divergence isn't known then; use Apply and divergence.Exact{}", f.Rescale)
+	}
+	value, away, div, divAway := f.parts(true, scope, x, t, c)
+	return Add(away, Mul(f.scale(t, x), Sub(value, away))), Add(divAway, Mul(f.scale(t, div), Sub(div, divAway)))
+}
+
+// parts are the value, and what samples are led away from, with their divergences where they are
+// wanted.
+func (f Guided) parts(wanted bool, scope *model.Scope, x, t, c *Node) (value, away, div, divAway *Node) {
+	must(f.Validate())
+	if c == nil {
+		exceptions.Panicf("field.Guided: there is no context to lead samples to: bind one, or use field.Unconditional")
+	}
+	value, div = callBoth(f.Field, wanted, scope, x, t, c)
+	away, divAway = f.away(wanted, scope, x, t, c)
+	return value, away, div, divAway
+}
+
 // away is what samples are led away from.
-func (f Guided) away(scope *model.Scope, x, t, c *Node) *Node {
+func (f Guided) away(wanted bool, scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
 	if f.Weak != nil {
-		return Call(f.Weak, scope, x, t, c)
+		return callBoth(f.Weak, wanted, scope, x, t, c)
 	}
 	dims := c.Shape().Dimensions
 	one := dims[len(dims)-ContextRank(f.Field):]
 	if f.Negative == nil {
-		return Call(f.Field, scope, x, t, NullContext(f.Field, scope, x, one))
+		return callBoth(f.Field, wanted, scope, x, t, NullContext(f.Field, scope, x, one))
 	}
 	if len(f.Negative) != shape.Size(one) {
 		exceptions.Panicf("field.Guided: Negative has %d values, and the context is %s: give as many as one context of shape %s has",
 			len(f.Negative), c.Shape(), shape.Format(one))
 	}
 	negative := Reshape(ConstAsDType(x.Graph(), c.DType(), f.Negative), one...)
-	return Call(f.Field, scope, x, t, repeated(negative, x, f.EventRank()))
+	return callBoth(f.Field, wanted, scope, x, t, repeated(negative, x, f.EventRank()))
 }
 
 // scale is Scale at times from From to To, and 1 at others, to multiply events.

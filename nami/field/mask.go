@@ -54,6 +54,19 @@ func (m masked) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Mask(m.Field.Apply(scope, x, t, c), m.mask, m.EventRank())
 }
 
+// ApplyWithDivergence implements [Divergent], of the objects alone.
+func (m masked) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	rank := m.EventRank()
+	x = Mask(x, m.mask, rank)
+	if f, ok := m.Field.(tracer); ok {
+		counted := asRows(shape.Flatten(Mask(OnesLike(x), m.mask, rank), rank))
+		value, divergence = f.withTrace(scope, x, t, c, counted)
+	} else { // the fields inside are masked, too
+		value, divergence = CallWithDivergence(m.Field.(Divergent), scope, x, t, c)
+	}
+	return Mask(value, m.mask, rank), divergence
+}
+
 // Mask sets padded objects of x to zero, whatever stands there, NaN included: x is
 // lead+event with events of the given rank, of which the first axis counts objects; mask
 // is lead+[objects], 1 for an object and 0 for padding. It panics if the rank is below 2,

@@ -57,6 +57,12 @@ func (m MLP) ContextShape() []int { return vector(m.ContextDim) }
 // Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	act := m.WithDefaults().Activation
+	return m.layers(scope, x, t, c, func(z *Node) *Node { return activation.Apply(act, z) })
+}
+
+// layers is Apply with that function as the activation.
+func (m MLP) layers(scope *model.Scope, x, t, c *Node, act func(z *Node) *Node) *Node {
 	must(m.Validate())
 	checkEventAndContext("field.MLP", m.EventShape, m.ContextDim, x, c)
 	time := leading(timeFeatures(t, m.TimeFeatures), t, shape.Lead(x, m.EventRank()))
@@ -64,14 +70,42 @@ func (m MLP) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	if c != nil {
 		features = append(features, c)
 	}
-	m = m.WithDefaults()
-	hidden, act := m.Hidden, m.Activation
+	hidden := m.WithDefaults().Hidden
 	h := Concatenate(features, -1)
 	for i, width := range hidden {
-		h = activation.Apply(act, layer.Dense(scope.At("mlp").At("layer_%d", i), h, width, math.Sqrt(6)))
+		h = act(layer.Dense(m.layer(scope, i), h, width, math.Sqrt(6)))
 	}
-	h = layer.Dense(scope.At("mlp").At("layer_%d", len(hidden)), h, shape.Size(m.EventShape), 1)
+	h = layer.Dense(m.layer(scope, len(hidden)), h, shape.Size(m.EventShape), 1)
 	return shape.Unflatten(h, m.EventShape)
+}
+
+// layer is the scope of a layer.
+func (MLP) layer(scope *model.Scope, i int) *model.Scope { return scope.At("mlp").At("layer_%d", i) }
+
+// ApplyWithDivergence implements [Divergent]. It costs one product more than Apply for each hidden
+// layer after the first and each value of the event, and with two hidden layers a single one.
+func (m MLP) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	return m.withTrace(scope, x, t, c, nil)
+}
+
+func (m MLP) carriesTangents(f Field) bool {
+	_, is := f.(MLP)
+	return is && ofEachUnit(m.Activation)
+}
+
+func (m MLP) withTrace(scope *model.Scope, x, t, c, counted *Node) (value, trace *Node) {
+	lead := shape.Lead(x, m.EventRank())
+	net := chain{n: shape.Size(lead)}
+	value = m.layers(scope, x, t, c, func(z *Node) *Node {
+		a, rate := activated(m.WithDefaults().Activation, z)
+		net.rates = append(net.rates, asRows(rate))
+		return a
+	})
+	for i := range len(net.rates) + 1 {
+		net.weights = append(net.weights, layer.Weights(m.layer(scope, i), x))
+	}
+	net.weights[0] = rows(net.weights[0], 0, shape.Size(m.EventShape)) // the others are the time's and the context's
+	return value, Reshape(net.trace(counted), lead...)
 }
 
 // WithDefaults returns the network with the usual layers and activation where none are given.

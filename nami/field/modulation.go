@@ -29,7 +29,14 @@ func (m modulator) factor(scope *model.Scope, what string, h *Node) *Node {
 
 // modulated is (1 + scale) ⊙ h + shift.
 func (m modulator) modulated(scope *model.Scope, h *Node) *Node {
-	return Add(Mul(h, AddScalar(m.factor(scope, "scale", h), 1)), m.factor(scope, "shift", h))
+	modulated, _ := m.scaled(scope, h)
+	return modulated
+}
+
+// scaled is modulated, and 1 + scale.
+func (m modulator) scaled(scope *model.Scope, h *Node) (modulated, scale *Node) {
+	scale = AddScalar(m.factor(scope, "scale", h), 1)
+	return Add(Mul(h, scale), m.factor(scope, "shift", h)), scale
 }
 
 // gated is gate ⊙ h.

@@ -99,11 +99,22 @@ func (f Unconditional) EventRank() int {
 
 // Apply implements [Field]. It panics if there is a context.
 func (f Unconditional) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	value, _ := f.both(false, scope, x, t, c)
+	return value
+}
+
+// ApplyWithDivergence implements [Divergent], if Field does.
+func (f Unconditional) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	return f.both(true, scope, x, t, c)
+}
+
+// both is the value, and the divergence where it is wanted.
+func (f Unconditional) both(wanted bool, scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
 	must(f.Validate())
 	if c != nil {
 		exceptions.Panicf("field.Unconditional: the context is %s, and the field takes none: bind no context, or bind the field that it wraps", c.Shape())
 	}
-	return Call(f.Field, scope, x, t, NullContext(f.Field, scope, x, f.ContextShape))
+	return callBoth(f.Field, wanted, scope, x, t, NullContext(f.Field, scope, x, f.ContextShape))
 }
 
 // Map implements [Wrapper].

@@ -95,25 +95,35 @@ func (r Residual) ContextShape() []int { return vector(r.ContextDim) }
 // Apply implements [Field]. It panics if x doesn't end in EventShape, or if there is
 // a context where ContextDim is 0, none where it isn't, or one of another size.
 func (r Residual) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	act := r.WithDefaults().Activation
+	value, _ := r.layers(scope, x, t, c, func(z *Node) *Node { return activation.Apply(act, z) })
+	return value
+}
+
+// layers is Apply with that function as the activation of the blocks, and what passes through
+// them.
+func (r Residual) layers(scope *model.Scope, x, t, c *Node, act func(z *Node) *Node) (value *Node, passed residualUnits) {
 	must(r.Validate())
 	checkEventAndContext("field.Residual", r.EventShape, r.ContextDim, x, c)
 	r = r.WithDefaults()
 	scope = scope.At("residual")
-	act := func(n *Node) *Node { return activation.Apply(r.Activation, n) }
 
 	narrower := max(1, r.Width/4) // a modulation costs as much as a layer otherwise
 	h := layer.Dense(scope.At("input"), r.features(scope, shape.Flatten(x, r.EventRank())), r.Width, math.Sqrt(3))
-	condition := act(layer.Dense(scope.At("condition"), r.condition(x, t, c), narrower, math.Sqrt(6)))
+	condition := activation.Apply(r.Activation, layer.Dense(scope.At("condition"), r.condition(x, t, c), narrower, math.Sqrt(6)))
 	by := modulator{condition: condition}
 	for i := range r.Blocks {
 		block := scope.At("block_%d", i)
-		u := by.modulated(block, layer.Normalized(h))
+		u, scale := by.scaled(block, layer.Normalized(h))
 		u = layer.Dense(block.At("second"), act(layer.Dense(block.At("first"), u, r.Width, math.Sqrt(6))), r.Width, math.Sqrt(3))
-		h = Add(h, by.gated(block, u))
+		gate := by.factor(block, "gate", u)
+		passed.blocks = append(passed.blocks, residualBlock{h: h, scale: scale, gate: gate})
+		h = Add(h, Mul(gate, u))
 	}
 	output := scope.At("output")
-	h = layer.Dense(output.At("last"), by.modulated(output, h), shape.Size(r.EventShape), 1)
-	return shape.Unflatten(h, r.EventShape)
+	h, passed.scale = by.scaled(output, h)
+	h = layer.Dense(output.At("last"), h, shape.Size(r.EventShape), 1)
+	return shape.Unflatten(h, r.EventShape), passed
 }
 
 // features are the flattened events x and, if there are frequencies, sin(ω·x) and cos(ω·x).

@@ -37,6 +37,11 @@ func (f Scoped) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	return Call(f.Field, scope.At("%s", f.Scope), x, t, c)
 }
 
+// ApplyWithDivergence implements [Divergent], if Field does.
+func (f Scoped) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	return callBoth(f.Field, true, scope.At("%s", f.Scope), x, t, c)
+}
+
 // Map implements [Wrapper].
 func (f Scoped) Map(inner func(Field) Field) Field {
 	f.Field = inner(f.Field)

@@ -133,7 +133,8 @@ func (u UNet) Apply(scope *model.Scope, x, t, c *Node) *Node {
 	for i := range 2 {
 		e = u.act(layer.Dense(scope.At("embedding_%d", i), e, 4*u.Width, math.Sqrt(6)))
 	}
-	h := Reshape(x, append([]int{shape.Size(lead)}, u.EventShape...)...)
+	// Inside, the batch is the last axis: see layer.Convolution.
+	h := TransposeAllAxes(Reshape(x, append([]int{shape.Size(lead)}, u.EventShape...)...), 3, 1, 2, 0)
 	h = layer.Convolution(scope.At("in"), h, u.Width*u.Multiples[0], layer.Both(3), layer.Both(1), math.Sqrt(3))
 	var kept []*Node
 	last := len(u.Multiples) - 1
@@ -141,15 +142,16 @@ func (u UNet) Apply(scope *model.Scope, x, t, c *Node) *Node {
 		h = u.blocks(scope.At("down_%d", l), h, e, l)
 		if l < last {
 			kept = append(kept, h)
-			h = layer.Convolution(scope.At("halve_%d", l), h, h.Shape().Dim(-1), layer.Both(3), layer.Both(2), math.Sqrt(3))
+			h = layer.Convolution(scope.At("halve_%d", l), h, h.Shape().Dim(0), layer.Both(3), layer.Both(2), math.Sqrt(3))
 		}
 	}
 	for l := last - 1; l >= 0; l-- {
 		h = layer.Convolution(scope.At("double_%d", l), layer.Enlarged(h), u.Width*u.Multiples[l], layer.Both(3), layer.Both(1), math.Sqrt(3))
-		h = u.blocks(scope.At("up_%d", l), Concatenate([]*Node{h, kept[l]}, -1), e, l)
+		h = u.blocks(scope.At("up_%d", l), Concatenate([]*Node{h, kept[l]}, 0), e, l)
 	}
 	h = u.act(layer.GroupNormalized(scope.At("norm"), h, u.Groups))
-	return Reshape(layer.Convolution(scope.At("out"), h, u.EventShape[2], layer.Both(3), layer.Both(1), 1), x.Shape().Dimensions...)
+	h = layer.Convolution(scope.At("out"), h, u.EventShape[2], layer.Both(3), layer.Both(1), 1)
+	return Reshape(TransposeAllAxes(h, 3, 1, 2, 0), x.Shape().Dimensions...)
 }
 
 func (u UNet) act(h *Node) *Node { return activation.Apply(u.Activation, h) }
@@ -162,19 +164,20 @@ func (u UNet) blocks(scope *model.Scope, h, e *Node, l int) *Node {
 		v := layer.Convolution(block.At("conv_0"), u.act(layer.GroupNormalized(block.At("norm_0"), h, u.Groups)), channels, layer.Both(3), layer.Both(1), math.Sqrt(6))
 		shift := layer.Dense(block.At("embedding"), e, channels, 1) // [n, channels], or [channels] for one time
 		if shift.Rank() > 1 {
-			shift = InsertAxes(shift, 1, 1)
+			shift = Transpose(shift, 0, 1)
 		}
-		v = Add(v, ExpandLeftToRank(shift, 4))
+		v = Add(v, Reshape(shift, channels, 1, 1, -1))
 		v = layer.Convolution(block.At("conv_1"), u.act(layer.GroupNormalized(block.At("norm_1"), v, u.Groups)), channels, layer.Both(3), layer.Both(1), 1)
-		if h.Shape().Dim(-1) != channels {
+		if h.Shape().Dim(0) != channels {
 			h = layer.Convolution(block.At("skip"), h, channels, layer.Both(1), layer.Both(1), math.Sqrt(3))
 		}
 		h = Add(h, v)
 		if slices.Contains(u.Attention, l) {
 			attend := block.At("attention")
 			dims := h.Shape().Dimensions
-			pixels := Reshape(layer.GroupNormalized(attend.At("norm"), h, u.Groups), dims[0], dims[1]*dims[2], channels)
-			h = Add(h, Reshape(layer.Attention(attend, pixels, nil, u.Heads), dims...))
+			pixels := Reshape(layer.GroupNormalized(attend.At("norm"), h, u.Groups), channels, dims[1]*dims[2], dims[3])
+			pixels = layer.Attention(attend, TransposeAllAxes(pixels, 2, 1, 0), nil, u.Heads)
+			h = Add(h, Reshape(TransposeAllAxes(pixels, 2, 1, 0), dims...))
 		}
 	}
 	return h

@@ -85,6 +85,7 @@ var ours = map[string]any{
 	"transform.Whiten":      transform.Whiten{},
 	"transform.Logarithm":   transform.Logarithm{},
 	"transform.Logit":       transform.Logit{},
+	"transform.Probit":      transform.Probit{},
 	"transform.Asinh":       transform.Asinh{},
 	"transform.Circle":      transform.Circle{},
 	"transform.Dequantize":  transform.Dequantize{},

@@ -105,6 +105,8 @@ var examples = map[string][]any{
 		transform.Logarithm{Shift: 2},
 		transform.Logit{},
 		transform.Logit{Low: -3, High: 5},
+		transform.Probit{},
+		transform.Probit{Low: -3, High: 5},
 		transform.Asinh{},
 		transform.Asinh{Scale: 3},
 		transform.Circle{},

@@ -68,14 +68,31 @@ func (f Preconditioned) EventRank() int {
 
 // Apply implements [field.Field].
 func (f Preconditioned) Apply(scope *model.Scope, x, t, c *Node) *Node {
+	skip, out, norm, noise := f.coefficients(t)
+	lifted := func(c *Node) *Node { return shape.Lift(c, x) }
+	value := field.Call(f.Field, scope, Div(x, lifted(norm)), noise, c)
+	return Add(Mul(lifted(skip), x), Mul(lifted(out), value))
+}
+
+// ApplyWithDivergence implements [field.Divergent], if Field does: see [field.KnowsDivergence].
+func (f Preconditioned) ApplyWithDivergence(scope *model.Scope, x, t, c *Node) (value, divergence *Node) {
+	skip, out, norm, noise := f.coefficients(t)
+	lifted := func(c *Node) *Node { return shape.Lift(c, x) }
+	known, ok := f.Field.(field.Divergent)
+	if !ok {
+		panic(fmt.Errorf("schedule.Preconditioned: the field %T doesn't know its divergence: ask field.KnowsDivergence first", f.Field))
+	}
+	value, divergence = field.CallWithDivergence(known, scope, Div(x, lifted(norm)), noise, c)
+	values := float64(shape.Size(x.Shape().Dimensions[x.Rank()-f.EventRank():]))
+	return Add(Mul(lifted(skip), x), Mul(lifted(out), value)), Add(MulScalar(skip, values), Mul(Div(out, norm), divergence))
+}
+
+// coefficients are c_skip, c_out, 1/c_in and c_noise at t, shaped like t.
+func (f Preconditioned) coefficients(t *Node) (skip, out, norm, noise *Node) {
 	alpha, sigma, norm := f.levels(t)
 	s := f.WithDefaults().DataStd
-	lifted := func(c *Node) *Node { return shape.Lift(c, x) }
-	skip := lifted(MulScalar(Div(alpha, Square(norm)), s*s))
-	out := lifted(MulScalar(Div(sigma, norm), s))
-	noise := MulScalar(Sub(Log(sigma), Log(alpha)), 0.25)
-	value := field.Call(f.Field, scope, Div(x, lifted(norm)), noise, c)
-	return Add(Mul(skip, x), Mul(out, value))
+	skip, out = MulScalar(Div(alpha, Square(norm)), s*s), MulScalar(Div(sigma, norm), s)
+	return skip, out, norm, MulScalar(Sub(Log(sigma), Log(alpha)), 0.25)
 }
 
 // Weight is 1/c_out² = (σ²+s²)/(σ·s)² at t, shaped like t: the factor by which their loss at that

@@ -39,6 +39,8 @@ func TestAllTransformsPassCheck(t *testing.T) {
 			{transform.Logarithm{Shift: 1.5}, nil},
 			{transform.Logit{}, []int{2}},
 			{transform.Logit{Low: -3, High: 5}, []int{2, 2}},
+			{transform.Probit{}, []int{2}},
+			{transform.Probit{Low: -3, High: 5}, []int{2, 2}},
 			{transform.Asinh{}, []int{2}},
 			{transform.Asinh{Scale: 50}, []int{2}},
 			{transform.Dequantize{}, []int{3}},

@@ -51,6 +51,11 @@ func TestDensities(t *testing.T) {
 			{"logit-normal", transform.Chain{transform.Logit{}, scaled}, unit, func(x float64) float64 {
 				return normal(math.Log(x/(1-x))) - math.Log(x*(1-x))
 			}},
+			{"probit-normal", transform.Chain{transform.Probit{}, scaled}, unit, func(x float64) float64 {
+				y := distuv.UnitNormal.Quantile(x)
+				return normal(y) - distuv.UnitNormal.LogProb(y)
+			}},
+			{"uniform", transform.Probit{}, unit, func(float64) float64 { return 0 }},
 			{"Johnson's S_U", transform.Chain{transform.Asinh{Scale: 2}, scaled}, all, func(x float64) float64 {
 				return normal(math.Asinh(x/2)) - math.Log(2) - 0.5*math.Log1p(x*x/4)
 			}},

@@ -173,6 +173,8 @@ func TestBadData(t *testing.T) {
 		"column 0 is 1 in every row":                          of(w, []float64{1, 2}, []float64{1, 3}),
 		"value 1 of Mean and Std is 2 and 0":                  of(transform.Standardize{Mean: []float64{1, 2}, Std: []float64{1, 0}}, []float64{1, 2}),
 		"Shift is NaN":                                        of(transform.Logarithm{Shift: nan}, []float64{1}),
+		"transform.Probit: Low is 2 and High 1":               of(transform.Probit{Low: 2, High: 1}, []float64{1}),
+		"is 6: transform.Probit expects values from -3 to 5":  of(transform.Probit{Low: -3, High: 5}, []float64{6}),
 		"Low is 2 and High 1":                                 of(transform.Logit{Low: 2, High: 1}, []float64{1}),
 		"Scale is -1":                                         of(transform.Asinh{Scale: -1}, []float64{1}),
 		"Step is -1":                                          of(transform.Dequantize{Step: -1}, []float64{1}),

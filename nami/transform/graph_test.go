@@ -56,6 +56,7 @@ func TestGradients(t *testing.T) {
 		{transform.Asinh{Scale: 2}, []float64{-1e9, -3, 0, 0.1, 7}, []float64{-5, -1, 0, 0.1, 3}},
 		{transform.Logarithm{}, []float64{0.1, 2, 30}, []float64{-1, 0, 2}},
 		{transform.Logit{Low: -1, High: 3}, []float64{-0.9, 1, 2.9}, []float64{-3, 0, 0.2}},
+		{transform.Probit{Low: -1, High: 3}, []float64{-0.9, 1, 2.99}, []float64{-3, 0, 0.2}},
 		{transform.Circle{Period: 3}, []float64{0, 0.7, 2.9}, []float64{1, 0.1, -0.5, 0.3, -0.2, -2}},
 		{transform.Dequantize{}, nil, []float64{0.3, 4.5}},
 	} {
@@ -150,6 +151,7 @@ func TestAnyData(t *testing.T) {
 			whiten,
 			transform.Logarithm{Shift: 1},
 			transform.Logit{Low: -1, High: 2},
+			transform.Probit{Low: -1, High: 2},
 			transform.Asinh{},
 			transform.Circle{Low: -2},
 			transform.Chain{transform.Logarithm{Shift: 1}, transform.Asinh{}, whiten},

@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/nami-flow/go-nami/nami/distribution"
@@ -22,19 +21,12 @@ type Logit struct {
 
 var _ Domain = Logit{}
 
-// margin is how close to the edges z may come.
-const margin = 1e-6
-
 // Forward implements [Transform].
 func (l Logit) Forward(_ distribution.Random, x *Node) (y, logDet *Node) {
 	must(l.validate())
 	low, high := l.interval()
-	width, least := ConstAs(x, high-low), ConstAs(x, margin)
-	above := Div(Sub(x, ConstAs(x, low)), width)
-	below := Div(Sub(ConstAs(x, high), x), width) // exact close to High, unlike 1-above
-	inside := Sub(Log(Max(above, least)), Log(Max(below, least)))
-	outside := LogicalOr(LessThan(above, ConstAs(x, 0)), LessThan(below, ConstAs(x, 0)))
-	y = Where(outside, everywhere(x, ConstAs(x, math.NaN())), inside)
+	above, below, outside := between(x, low, high)
+	y = Where(outside, everywhere(x, ConstAs(x, math.NaN())), Sub(Log(above), Log(below)))
 	return y, l.logDet(y)
 }
 
@@ -58,10 +50,8 @@ func (l Logit) ModelShape(event []int) ([]int, error) { return same(event), l.va
 
 // Admit implements [Domain].
 func (l Logit) Admit(x float64) error {
-	if low, high := l.interval(); !(x >= low && x <= high) {
-		return fmt.Errorf("transform.Logit expects values from %g to %g", low, high)
-	}
-	return nil
+	low, high := l.interval()
+	return admitBetween("transform.Logit", low, high, x)
 }
 
 // WithDefaults returns the transform with the interval from 0 to 1 where it has none.
@@ -70,16 +60,9 @@ func (l Logit) WithDefaults() Logit {
 	return l
 }
 
-func (l Logit) interval() (low, high float64) {
-	if l.Low == 0 && l.High == 0 {
-		return 0, 1
-	}
-	return l.Low, l.High
-}
+func (l Logit) interval() (low, high float64) { return orUnit(l.Low, l.High) }
 
 func (l Logit) validate() error {
-	if low, high := l.interval(); !(low < high) || math.IsInf(high-low, 0) {
-		return fmt.Errorf("transform.Logit: Low is %v and High %v: Low must be below High, and both finite", low, high)
-	}
-	return nil
+	low, high := l.interval()
+	return checkBetween("transform.Logit", low, high)
 }

@@ -43,6 +43,12 @@ func (l Logarithm) String() string {
 }
 
 // String describes the transform on one line.
+func (p Probit) String() string {
+	low, high := p.interval()
+	return fmt.Sprintf("Probit{%g to %g}", low, high)
+}
+
+// String describes the transform on one line.
 func (l Logit) String() string {
 	low, high := l.interval()
 	return fmt.Sprintf("Logit{%g to %g}", low, high)

@@ -83,7 +83,7 @@ func (t training) check(backend compute.Backend, batch data.Events) ([]float64, 
 	}
 	dims := batch.X.Shape().Dimensions
 	fixed := fixedLoss{t.loss(), normalTensor(1003, dims...), uniformTensor(1004, dims[0])}
-	trainer, err := train.NewTrainer(backend, store, fixed)
+	trainer, err := train.NewTrainer(backend, store, fixed, train.LearningRate(1e-3), train.ClipNorm(math.Inf(1)))
 	if err != nil {
 		return nil, err
 	}

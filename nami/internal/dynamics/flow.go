@@ -71,10 +71,10 @@ func (f *Flow) System(scope *model.Scope, in run.Inputs[Node], estimator diverge
 	s := solver.System{Quiet: f.quiet(in), Drift: func(y []*Node, t *Node) []*Node {
 		if _, ok := estimator.(own); ok {
 			if !f.Diffusion {
-				v, div := field.CallWithDivergence(f.Field.(field.Divergent), scope, y[0], t, in.Context)
+				v, div := field.CallWithDivergence(f.masked(in).(field.Divergent), scope, y[0], t, in.Context)
 				return []*Node{v, Neg(div)}
 			}
-			v, div := f.Mixture.withDivergence(scope, in, y[0], f.Mixture.asked(t), f.values())
+			v, div := f.Mixture.withDivergence(scope, in, y[0], f.Mixture.asked(t), f.count(t, in))
 			return []*Node{v(schedule.Velocity), Neg(div(schedule.Velocity))}
 		}
 		return f.estimated(func(x *Node) *Node { return f.velocity(scope, in, x, t) }, y[0], in, estimator)
@@ -125,11 +125,15 @@ func (f *Flow) velocity(scope *model.Scope, in run.Inputs[Node], x, t *Node) *No
 	if f.Diffusion {
 		return f.Mixture.at(scope, in, x, f.Mixture.asked(t))(schedule.Velocity)
 	}
-	v := f.Field
-	if in.Mask != nil {
-		v = field.Masked(v, in.Mask)
+	return field.Call(f.masked(in), scope, x, t, in.Context)
+}
+
+// masked is the field, which neither sees nor moves padding if there is a mask.
+func (f *Flow) masked(in run.Inputs[Node]) field.Field {
+	if in.Mask == nil {
+		return f.Field
 	}
-	return field.Call(v, scope, x, t, in.Context)
+	return field.Masked(f.Field, in.Mask)
 }
 
 // estimated is the slope of x, and with an estimator minus its divergence.
@@ -159,7 +163,7 @@ func (f *Flow) scaledSlopes(scope *model.Scope, in run.Inputs[Node], estimator d
 	return func(z []*Node, t *Node) []*Node {
 		if _, ok := estimator.(own); ok {
 			x, at, scale := c.place(z[0], t)
-			v, div := f.Mixture.withDivergence(scope, in, x, at, f.values())
+			v, div := f.Mixture.withDivergence(scope, in, x, at, f.count(t, in))
 			byLead := Reshape(scale, scale.Shape().Dimensions[:max(0, scale.Rank()-f.Rank())]...)
 			return []*Node{c.slope(v, at), Neg(Mul(c.slope(div, at), byLead))}
 		}

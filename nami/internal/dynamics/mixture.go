@@ -137,10 +137,20 @@ func (m *Mixture) at(scope *model.Scope, in run.Inputs[Node], x, t *Node) predic
 // withDivergence is [Mixture.at] with the divergences of what the field says, where it knows
 // its own. A conversion is linear in value and point, so it converts the divergences as
 // well, with the number of values in place of the divergence of x.
-func (m *Mixture) withDivergence(scope *model.Scope, in run.Inputs[Node], x, t *Node, values int) (value, divergence predictions) {
-	v, div := field.CallWithDivergence(m.field.(field.Divergent), scope, x, t, in.Context)
-	return func(to schedule.Prediction) *Node { return schedule.Convert(m.schedule, m.prediction, to, v, x, t) },
+func (m *Mixture) withDivergence(scope *model.Scope, in run.Inputs[Node], x, t, values *Node) (value, divergence predictions) {
+	f := m.field
+	if in.Mask != nil {
+		f = field.Masked(f, in.Mask)
+	}
+	v, div := field.CallWithDivergence(f.(field.Divergent), scope, x, t, in.Context)
+	return func(to schedule.Prediction) *Node {
+			converted := schedule.Convert(m.schedule, m.prediction, to, v, x, t)
+			if in.Mask != nil { // padding doesn't move
+				converted = field.Mask(converted, in.Mask, m.field.EventRank())
+			}
+			return converted
+		},
 		func(to schedule.Prediction) *Node {
-			return schedule.Convert(m.schedule, m.prediction, to, div, MulScalar(OnesLike(div), float64(values)), t)
+			return schedule.Convert(m.schedule, m.prediction, to, div, Mul(OnesLike(div), values), t)
 		}
 }

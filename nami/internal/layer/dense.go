@@ -35,6 +35,11 @@ func Linear(scope *model.Scope, h *Node, width int, startW, startB model.Variabl
 	return nn.Dense(h, weights, biases, compute.DenseLayoutInputOutputs)
 }
 
+// Weights are those, [in, out], of the layer that [Dense] or [Linear] has made in scope.
+func Weights(scope *model.Scope, like *Node) *Node {
+	return scope.At("dense").GetVariable("weights").NodeValue(like)
+}
+
 // narrow is the number of values that a processor computes with at once. GoMLX's pure
 // Go backend multiplies by a matrix of fewer columns one number at a time, and by its
 // transpose does not; XLA makes no difference.

@@ -15,17 +15,38 @@ func Normalized(h *Node) *Node {
 	return Div(h, Sqrt(AddScalar(variance, 1e-5)))
 }
 
+// NormalizedTangents are the derivatives of [Normalized] at h, [n, k], along tangents j,
+// [n, directions, k]: with y = (h - mean)/σ they are (j - mean(j) - y·mean(y·j))/σ.
+func NormalizedTangents(h, j *Node) *Node {
+	h = Sub(h, ReduceAndKeep(h, ReduceMean, -1))
+	sigma := Sqrt(AddScalar(ReduceAndKeep(Square(h), ReduceMean, -1), 1e-5))
+	y := InsertAxes(Div(h, sigma), 1)
+	j = Sub(j, ReduceAndKeep(j, ReduceMean, -1))
+	j = Sub(j, Mul(y, ReduceAndKeep(Mul(y, j), ReduceMean, -1)))
+	return Div(j, InsertAxes(sigma, 1))
+}
+
 // GroupNormalized has mean 0 and variance 1 over the pixels and channels of each group of channels
-// of an image, [n, height, width, channels] (Wu & He 2018, arXiv:1803.08494), and then a scale and
+// of an image, [channels, height, width, n] (Wu & He 2018, arXiv:1803.08494), and then a scale and
 // an offset for each channel.
 func GroupNormalized(scope *model.Scope, h *Node, groups int) *Node {
 	dims := h.Shape().Dimensions
-	channels := dims[3]
-	g := Reshape(h, dims[0], dims[1]*dims[2], groups, channels/groups)
-	g = Sub(g, ReduceAndKeep(g, ReduceMean, 1, 3))
-	g = Div(g, Sqrt(AddScalar(ReduceAndKeep(Square(g), ReduceMean, 1, 3), 1e-5)))
-	perChannel := func(name string, start model.VariableInitializer) *Node {
-		return ExpandLeftToRank(scope.WithInitializer(start).VariableWithShape(name, shapes.Make(h.DType(), channels)).NodeValue(h), 4)
+	channels := dims[0]
+	g := Reshape(h, groups, channels/groups, dims[1], dims[2], dims[3])
+	g = Sub(g, ReduceAndKeep(g, ReduceMean, 1, 2, 3))
+	deviation := Sqrt(AddScalar(ReduceAndKeep(Square(g), ReduceMean, 1, 2, 3), 1e-5))
+	parameter := func(name string, start model.VariableInitializer) *Node {
+		return perChannel(scope.WithInitializer(start).VariableWithShape(name, shapes.Make(h.DType(), channels)).NodeValue(h), dims[3])
 	}
-	return Add(Mul(Reshape(g, dims...), perChannel("scale", initializer.One)), perChannel("offset", initializer.Zero))
+	scale := Div(Reshape(parameter("scale", initializer.One), groups, channels/groups, 1, 1, dims[3]), deviation)
+	return Add(Reshape(Mul(g, scale), dims...), parameter("offset", initializer.Zero))
+}
+
+// perChannel are values of channels for each of n images, [channels, 1, 1, n]. It is a product with
+// ones: the derivative then adds up over an image's pixels, and in a product over images, for which
+// XLA has quick loops, as it hasn't for sums over all at once.
+func perChannel(values *Node, n int) *Node {
+	channels := values.Shape().Dim(0)
+	ones := Ones(values.Graph(), shapes.Make(values.DType(), 1, n))
+	return Reshape(DotGeneral(Reshape(values, channels, 1), []int{1}, nil, ones, []int{0}, nil), channels, 1, 1, n)
 }
