@@ -59,11 +59,17 @@ func TestTrainResidual(t *testing.T) {
 			return mean
 		}
 		residual := kl(field.Default([]int{2}, 0), 0)
+		if !(residual < 0.22) {
+			t.Errorf("the residual network's divergence is %.3f: expected less than 0.22", residual)
+		}
+		if backend.Name() != "xla" {
+			return // the rivals take minutes more there, and learn the same
+		}
 		mlp := kl(field.MLP{EventShape: []int{2}, Hidden: []int{64, 64, 64}}, 0)
 		own := kl(field.Default([]int{2}, 0), loss.Own)
 		t.Logf("residual %.3f, MLP %.3f, residual with own targets %.3f", residual, mlp, own)
-		if !(residual < 0.22 && residual < 0.6*mlp && residual < 0.75*own) {
-			t.Errorf("the divergences are %.3f of the residual network, %.3f of the MLP and %.3f with own targets: expected less than 0.22, 0.6 of the second and 0.75 of the third", residual, mlp, own)
+		if !(residual < 0.6*mlp && residual < 0.75*own) {
+			t.Errorf("the divergences are %.3f of the residual network, %.3f of the MLP and %.3f with own targets: expected less than 0.6 of the second and 0.75 of the third", residual, mlp, own)
 		}
 	})
 }
