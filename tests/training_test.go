@@ -167,7 +167,8 @@ func TestCoupledResume(t *testing.T) {
 	run := func(folder string, steps ...int) (losses []float64) {
 		for _, n := range steps {
 			history, err := train.Fit(context.Background(), backend, model.NewStore(), loss.FM{Field: small}, data.Events{X: normals(1, 128, 1, 1)},
-				train.Steps(n), train.BatchSize(32), train.Couple(coupling.OptimalTransport{}), train.Checkpoint(folder))
+				train.Steps(n), train.BatchSize(32), train.Couple(coupling.OptimalTransport{}),
+				train.Schedule(train.Constant{}), train.Checkpoint(folder))
 			if err != nil {
 				t.Fatal(err)
 			}

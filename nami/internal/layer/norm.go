@@ -43,8 +43,8 @@ func GroupNormalized(scope *model.Scope, h *Node, groups int) *Node {
 }
 
 // perChannel are values of channels for each of n images, [channels, 1, 1, n]. It is a product with
-// ones: the derivative then adds up over an image's pixels, and in a product over images, for which
-// XLA has quick loops, as it hasn't for sums over all at once.
+// ones, so that the derivative's sum over images is a product too: of a broadcast XLA makes it a sum
+// over windows, in 36 places of a UNet's step for 3.
 func perChannel(values *Node, n int) *Node {
 	channels := values.Shape().Dim(0)
 	ones := Ones(values.Graph(), shapes.Make(values.DType(), 1, n))
