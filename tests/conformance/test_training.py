@@ -31,7 +31,7 @@ func fit(steps int) (*train.History, error) {
 		return nil, err
 	}
 	return train.Fit(nb.Context(), nami.MustBackend(), model.NewStore(), flow, data.Events{X: points},
-		train.Steps(steps), train.Checkpoint("moons"), train.Progress(progress.Auto()))
+		train.Steps(steps), train.Schedule(train.Constant{}), train.Checkpoint("moons"), train.Progress(progress.Auto()))
 }
 """
 
