@@ -20,8 +20,6 @@ type Draws struct {
 
 	// Leakage is the part of the draws that lay outside the prior's support, and were made again.
 	Leakage float64
-
-	outside int
 }
 
 // Column has the draws of one parameter.

@@ -62,7 +62,7 @@ func (p *Posterior) together(ctx context.Context, observations [][]float64, n in
 			for j := range theta {
 				theta[j] = float64(flat[(k*len(observations)+i)*d+j])
 			}
-			if within(p.prior, theta) {
+			if p.support.holds(theta) {
 				some.Theta = append(some.Theta, theta)
 			}
 		}

@@ -32,10 +32,9 @@ func (p *Posterior) MAP(ctx context.Context, observed []float64) (theta []float6
 	if err != nil {
 		return nil, 0, err
 	}
-	open := opener(p.prior)
 	points := make([][]float64, mapDraws)
 	for i, t := range draws.Theta {
-		points[i] = open.forward(t)
+		points[i] = p.support.forward(t)
 	}
 	width := deviations(points)
 	low, high := quantiles(points, 0.005), quantiles(points, 0.995)
@@ -48,7 +47,7 @@ func (p *Posterior) MAP(ctx context.Context, observed []float64) (theta []float6
 	for round := range mapRounds {
 		rows := make([][]float64, len(points))
 		for i, z := range points {
-			rows[i] = open.inverse(z)
+			rows[i] = p.support.inverse(z)
 		}
 		values, err := p.LogProb(ctx, observed, rows)
 		if err != nil {
@@ -132,36 +131,30 @@ func deviations(rows [][]float64) []float64 {
 	return out
 }
 
-// opened maps parameters between bounds to all numbers, as a model does, on the host.
-type opened struct{ low, high []float64 }
-
-func opener(prior Prior) opened {
-	low, high := bounds(prior)
-	return opened{low, high}
-}
-
-func (o opened) forward(theta []float64) []float64 {
+// forward maps parameters between bounds to all numbers, as the model does, on the host.
+func (s support) forward(theta []float64) []float64 {
 	z := slices.Clone(theta)
 	for j, x := range theta {
-		switch below, above := math.IsInf(o.low[j], -1), math.IsInf(o.high[j], 1); {
+		switch below, above := math.IsInf(s.low[j], -1), math.IsInf(s.high[j], 1); {
 		case !below && !above:
-			u := min(max((x-o.low[j])/(o.high[j]-o.low[j]), 1e-6), 1-1e-6)
+			u := min(max((x-s.low[j])/(s.high[j]-s.low[j]), 1e-6), 1-1e-6)
 			z[j] = distuv.UnitNormal.Quantile(u)
 		case !below:
-			z[j] = math.Log(max(x-o.low[j], math.SmallestNonzeroFloat32))
+			z[j] = math.Log(max(x-s.low[j], math.SmallestNonzeroFloat32))
 		}
 	}
 	return z
 }
 
-func (o opened) inverse(z []float64) []float64 {
+// inverse is the way back.
+func (s support) inverse(z []float64) []float64 {
 	theta := slices.Clone(z)
 	for j, v := range z {
-		switch below, above := math.IsInf(o.low[j], -1), math.IsInf(o.high[j], 1); {
+		switch below, above := math.IsInf(s.low[j], -1), math.IsInf(s.high[j], 1); {
 		case !below && !above:
-			theta[j] = o.low[j] + (o.high[j]-o.low[j])*distuv.UnitNormal.CDF(v)
+			theta[j] = s.low[j] + (s.high[j]-s.low[j])*distuv.UnitNormal.CDF(v)
 		case !below:
-			theta[j] = o.low[j] + math.Exp(v)
+			theta[j] = s.low[j] + math.Exp(v)
 		}
 	}
 	return theta

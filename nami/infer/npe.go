@@ -13,6 +13,7 @@ import (
 	"github.com/nami-flow/go-nami/nami/distribution"
 	"github.com/nami-flow/go-nami/nami/field"
 	"github.com/nami-flow/go-nami/nami/loss"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/solver"
 	"github.com/nami-flow/go-nami/nami/train"
 	"github.com/nami-flow/go-nami/nami/transform"
@@ -53,28 +54,32 @@ func (e NPE) Fit(ctx context.Context, backend compute.Backend, prior Prior, simu
 	if err := simulations.check(prior); err != nil {
 		return nil, err
 	}
-	shape := e.Observation
-	if shape == nil {
-		shape = []int{len(simulations.X[0])}
+	observation := e.Observation
+	if observation == nil {
+		observation = []int{len(simulations.X[0])}
 	}
-	if size := sizeOf(shape); size != len(simulations.X[0]) {
-		return nil, fmt.Errorf("infer.NPE: Observation is %v, which are %d values, and the simulations have %d", shape, size, len(simulations.X[0]))
+	if size := shape.Size(observation); size != len(simulations.X[0]) {
+		return nil, fmt.Errorf("infer.NPE: Observation is %v, which are %d values, and the simulations have %d", observation, size, len(simulations.X[0]))
 	}
-	p := &Posterior{prior: prior, backend: backend, shape: shape, simulations: simulations}
-	all := data.Events{X: tensorOf(simulations.Theta, len(prior.Names())), Context: tensorOf(simulations.X, shape...)}
+	p := &Posterior{prior: prior, support: supportOf(prior), shape: observation, simulations: simulations}
+	events := func(rows []int) data.Events {
+		some := simulations.rows(rows)
+		return data.Events{X: tensorOf(some.Theta, len(prior.Names())), Context: tensorOf(some.X, observation...)}
+	}
 	training, held := simulations.split()
-	flow, err := e.flow(backend, prior, pick(all, training))
+	learned := events(training)
+	flow, err := e.flow(backend, p.support, learned)
 	if err != nil {
 		return nil, err
 	}
 	steps := stepsFor(len(training))
 	options = append([]train.Option{
 		train.Steps(steps), train.BatchSize(min(batchSize, len(training))),
-		train.Validate(train.Validation{Events: pick(all, held), Every: max(1, steps/50)}),
+		train.Validate(train.Validation{Events: events(held), Every: max(1, steps/50)}),
 	}, options...)
 	store := model.NewStore()
 	l := loss.Transformed{Of: loss.FM{Field: flow.Field}, Transform: flow.Transform, ContextTransform: flow.ContextTransform}
-	if p.History, err = train.Fit(ctx, backend, store, l, pick(all, training), options...); err != nil {
+	if p.History, err = train.Fit(ctx, backend, store, l, learned, options...); err != nil {
 		return nil, err
 	}
 	if _, ok := p.History.Best(); ok {
@@ -82,21 +87,21 @@ func (e NPE) Fit(ctx context.Context, backend compute.Backend, prior Prior, simu
 			return nil, err
 		}
 	}
-	if p.process, err = flow.Bind(backend, store, tensors.FromFlatDataAndDimensions(make([]float32, sizeOf(shape)), shape...)); err != nil {
+	if p.process, err = flow.Bind(backend, store, tensors.FromFlatDataAndDimensions(make([]float32, shape.Size(observation)), observation...)); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
 // flow is the model, with transforms fitted to what is trained on.
-func (e NPE) flow(backend compute.Backend, prior Prior, training data.Events) (nami.FlowMatching, error) {
-	d := len(prior.Names())
+func (e NPE) flow(backend compute.Backend, s support, training data.Events) (nami.FlowMatching, error) {
+	d := len(s.low)
 	flow := nami.FlowMatching{Field: e.Field, Base: distribution.NewStandardNormal(d), Solver: solver.Dopri5(1e-4, 1e-4)}
 	if flow.Field == nil {
 		flow.Field = field.Default([]int{d}, training.Context.Shape().Dimensions[1])
 	}
 	var err error
-	if flow.Transform, err = transform.Fit(backend, transform.Chain{unbounded(prior), transform.Standardize{}}, transform.Data{X: training.X}); err != nil {
+	if flow.Transform, err = transform.Fit(backend, transform.Chain{s.unbounded(), transform.Standardize{}}, transform.Data{X: training.X}); err != nil {
 		return flow, fmt.Errorf("infer.NPE: the parameters: %w", err)
 	}
 	if flow.ContextTransform, err = transform.Fit(backend, transform.Standardize{Constant: 1}, transform.Data{X: training.Context}); err != nil {
@@ -106,15 +111,14 @@ func (e NPE) flow(backend compute.Backend, prior Prior, training data.Events) (n
 }
 
 // unbounded maps parameters between bounds to all numbers.
-func unbounded(prior Prior) transform.Columns {
+func (s support) unbounded() transform.Columns {
 	var columns transform.Columns
-	low, high := bounds(prior)
-	for i := range low {
-		switch below, above := math.IsInf(low[i], -1), math.IsInf(high[i], 1); {
+	for i, low := range s.low {
+		switch below, above := math.IsInf(low, -1), math.IsInf(s.high[i], 1); {
 		case !below && !above:
-			columns = append(columns, transform.Group{Of: []int{i}, By: transform.Probit{Low: low[i], High: high[i]}})
+			columns = append(columns, transform.Group{Of: []int{i}, By: transform.Probit{Low: low, High: s.high[i]}})
 		case !below:
-			columns = append(columns, transform.Group{Of: []int{i}, By: transform.Logarithm{Shift: -low[i]}})
+			columns = append(columns, transform.Group{Of: []int{i}, By: transform.Logarithm{Shift: -low}})
 		}
 	}
 	return columns
@@ -137,6 +141,7 @@ func (s *Simulations) check(prior Prior) error {
 	case s.Len() < leastSimulations:
 		return fmt.Errorf("infer: there are %d simulations: expected at least %d, and some thousands for a good posterior", s.Len(), leastSimulations)
 	}
+	of := supportOf(prior)
 	for i, theta := range s.Theta {
 		switch {
 		case len(theta) != len(s.Parameters) || !finite(theta):
@@ -145,7 +150,7 @@ func (s *Simulations) check(prior Prior) error {
 			return fmt.Errorf("infer: the observation of simulation %d has %d values, that of simulation 0 has %d: all must have as many", i, len(s.X[i]), len(s.X[0]))
 		case !finite(s.X[i]):
 			return fmt.Errorf("infer: the observation of simulation %d (%s) isn't finite: leave it out, and count it in Failed", i, describe(s.Parameters, theta))
-		case !within(prior, theta):
+		case !of.holds(theta):
 			return fmt.Errorf("infer: the parameters of simulation %d (%s) lie outside the prior's support: give the prior that they were drawn from", i, describe(s.Parameters, theta))
 		}
 	}
@@ -162,36 +167,13 @@ func (s *Simulations) split() (training, held []int) {
 	return order[n:], order[:n]
 }
 
-// pick takes rows of events.
-func pick(e data.Events, rows []int) data.Events {
-	take := func(t *tensors.Tensor) *tensors.Tensor {
-		dims := slices.Clone(t.Shape().Dimensions)
-		width := t.Shape().Size() / dims[0]
-		from, to := tensors.MustCopyFlatData[float32](t), make([]float32, 0, width*len(rows))
-		for _, i := range rows {
-			to = append(to, from[i*width:(i+1)*width]...)
-		}
-		dims[0] = len(rows)
-		return tensors.FromFlatDataAndDimensions(to, dims...)
-	}
-	return data.Events{X: take(e.X), Context: take(e.Context)}
-}
-
 // tensorOf puts rows into a tensor.
-func tensorOf(rows [][]float64, shape ...int) *tensors.Tensor {
-	flat := make([]float32, 0, len(rows)*sizeOf(shape))
+func tensorOf(rows [][]float64, event ...int) *tensors.Tensor {
+	flat := make([]float32, 0, len(rows)*shape.Size(event))
 	for _, row := range rows {
 		for _, v := range row {
 			flat = append(flat, float32(v))
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(flat, append([]int{len(rows)}, shape...)...)
-}
-
-func sizeOf(shape []int) int {
-	size := 1
-	for _, n := range shape {
-		size *= n
-	}
-	return size
+	return tensors.FromFlatDataAndDimensions(flat, append([]int{len(rows)}, event...)...)
 }

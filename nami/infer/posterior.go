@@ -7,9 +7,9 @@ import (
 
 	"github.com/nami-flow/go-nami/nami"
 	"github.com/nami-flow/go-nami/nami/divergence"
+	"github.com/nami-flow/go-nami/nami/shape"
 	"github.com/nami-flow/go-nami/nami/train"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -20,7 +20,7 @@ type Posterior struct {
 	History *train.History
 
 	prior       Prior
-	backend     compute.Backend
+	support     support
 	shape       []int // of an observation
 	simulations *Simulations
 	process     *nami.Process
@@ -38,7 +38,7 @@ func (p *Posterior) Sample(ctx context.Context, observed []float64, n int) (*Dra
 		return nil, err
 	}
 	d := &Draws{Parameters: p.prior.Names()}
-	made := 0
+	made, outside := 0, 0
 	for len(d.Theta) < n {
 		want := n - len(d.Theta)
 		if made > 0 { // the part that is left, and some more
@@ -51,15 +51,15 @@ func (p *Posterior) Sample(ctx context.Context, observed []float64, n int) (*Dra
 		made += want
 		for _, theta := range rowsOf(x) {
 			switch {
-			case !within(p.prior, theta):
-				d.outside++
+			case !p.support.holds(theta):
+				outside++
 			case len(d.Theta) < n:
 				d.Theta = append(d.Theta, theta)
 			}
 		}
-		d.Leakage = float64(d.outside) / float64(made)
+		d.Leakage = float64(outside) / float64(made)
 		if made >= 1000 && d.Leakage > 0.99 {
-			return nil, fmt.Errorf("infer: of %d samples %d lie outside the prior's support: the observation may be unlike all that was simulated, or the training too short", made, d.outside)
+			return nil, fmt.Errorf("infer: of %d samples %d lie outside the prior's support: the observation may be unlike all that was simulated, or the training too short", made, outside)
 		}
 	}
 	return d, nil
@@ -82,7 +82,7 @@ func (p *Posterior) LogProb(ctx context.Context, observed []float64, theta [][]f
 		if len(t) != d || !finite(t) {
 			return nil, fmt.Errorf("infer: row %d of the parameters is %v: expected %d finite values", i, t, d)
 		}
-		if logp[i] = math.Inf(-1); within(p.prior, t) {
+		if logp[i] = math.Inf(-1); p.support.holds(t) {
 			inside, index = append(inside, t), append(index, i)
 		}
 	}
@@ -90,7 +90,7 @@ func (p *Posterior) LogProb(ctx context.Context, observed []float64, theta [][]f
 		return logp, nil
 	}
 	part := 1.0
-	if p.leaks() {
+	if p.support.leaks() {
 		draws, err := p.Sample(ctx, observed, 10_000)
 		if err != nil {
 			return nil, err
@@ -107,21 +107,6 @@ func (p *Posterior) LogProb(ctx context.Context, observed []float64, theta [][]f
 	return logp, nil
 }
 
-// leaks says whether samples can lie outside the prior's support: not if that is a box without a
-// density that says more, since parameters between bounds are mapped to all numbers.
-func (p *Posterior) leaks() bool {
-	if _, ok := p.prior.(Independent); !ok && logDensity(p.prior) != nil {
-		return true
-	}
-	low, high := bounds(p.prior)
-	for i := range low {
-		if math.IsInf(low[i], -1) && !math.IsInf(high[i], 1) {
-			return true
-		}
-	}
-	return false
-}
-
 // given is the process for an observation.
 func (p *Posterior) given(observed []float64) (*nami.Process, error) {
 	if err := p.admit(observed); err != nil {
@@ -136,8 +121,8 @@ func (p *Posterior) given(observed []float64) (*nami.Process, error) {
 
 // admit refuses an observation that isn't like the simulations' in form.
 func (p *Posterior) admit(observed []float64) error {
-	if len(observed) != sizeOf(p.shape) {
-		return fmt.Errorf("the observation has %d values, those of the simulations have %d", len(observed), sizeOf(p.shape))
+	if len(observed) != shape.Size(p.shape) {
+		return fmt.Errorf("the observation has %d values, those of the simulations have %d", len(observed), shape.Size(p.shape))
 	}
 	for i, v := range observed {
 		if math.IsNaN(v) || math.IsInf(v, 0) {

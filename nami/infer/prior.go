@@ -216,34 +216,3 @@ func checkPrior(p Prior) error {
 	}
 	return nil
 }
-
-// logDensity is the log-density of a prior, nil if it isn't known.
-func logDensity(p Prior) func(theta []float64) float64 {
-	switch p := p.(type) {
-	case Sampler:
-		return p.LogDensity
-	case Density:
-		return p.LogProb
-	}
-	return nil
-}
-
-// within says whether theta is in a prior's support, as far as the prior knows.
-func within(p Prior, theta []float64) bool {
-	low, high := bounds(p)
-	for i, x := range theta {
-		if x < low[i] || x > high[i] {
-			return false
-		}
-	}
-	f := logDensity(p)
-	return f == nil || !math.IsInf(f(theta), -1)
-}
-
-// bounds are those of the parameters, infinite where a prior knows of none.
-func bounds(p Prior) (low, high []float64) {
-	if b, ok := p.(Bounded); ok {
-		return b.Bounds()
-	}
-	return Sampler{Parameters: p.Names()}.Bounds()
-}

@@ -36,6 +36,12 @@ func TestWassersteinClosedForms(t *testing.T) {
 // Exact transport is the linear program's, for any weights and numbers of events; equal weights are none;
 // and an event of weight k is k events.
 func TestWassersteinIsLeast(t *testing.T) {
+	tried, compared := 0, 0
+	defer func() {
+		if 2*compared < tried {
+			t.Errorf("the linear program has a solution in %d of %d cases: too few to compare with", compared, tried)
+		}
+	}()
 	property.Check(t, func(t *rapid.T) {
 		get := must(t)
 		n, m := rapid.IntRange(1, 6).Draw(t, "n"), rapid.IntRange(1, 6).Draw(t, "m")
@@ -73,10 +79,9 @@ func TestWassersteinIsLeast(t *testing.T) {
 				}
 			}
 			want, _, err := lp.Simplex(costs, constraints, right, 1e-12, nil)
-			if err != nil && n*m > n+m-1 {
-				t.Skip(err) // the simplex method may stop where plans are degenerate
-			}
-			if err == nil {
+			tried++
+			if err == nil { // the simplex method may stop where plans are degenerate
+				compared++
 				gomlxtest.Close(t, fmt.Sprint("order ", order), math.Pow(got, float64(order)), want, 1e-7)
 			}
 			repeated := func(flat []float64, counts []int) *tensors.Tensor {

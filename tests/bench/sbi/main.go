@@ -22,7 +22,6 @@ import (
 	"github.com/nami-flow/go-nami/tests/internal/usage"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 func main() {
@@ -116,21 +115,12 @@ func measure(ctx context.Context, backend compute.Backend, t task, n int, seed u
 			return r, err
 		}
 		r.samples += time.Since(start)
-		test, err := metric.C2ST(ctx, backend, tensor(ref.theta), draws.Tensor(), int64(i))
+		right := &infer.Draws{Parameters: draws.Parameters, Theta: ref.theta}
+		test, err := metric.C2ST(ctx, backend, right.Tensor(), draws.Tensor(), int64(i))
 		if err != nil {
 			return r, err
 		}
 		r.c2st = append(r.c2st, test.Value)
 	}
 	return r, nil
-}
-
-func tensor(rows [][]float64) *tensors.Tensor {
-	var flat []float32
-	for _, row := range rows {
-		for _, v := range row {
-			flat = append(flat, float32(v))
-		}
-	}
-	return tensors.FromFlatDataAndDimensions(flat, len(rows), len(rows[0]))
 }
